@@ -1,0 +1,194 @@
+"""Gymnasium's ``Env`` and ``VectorEnv`` over a batched core.
+
+The core writes its observations in place, so both shells hand out copies.
+``VectorShell`` declares next-step autoreset, Gymnasium's default; the
+Stable-Baselines3 shell, which resets in the same step, is
+``proxylab.learning.vec_env``.
+"""
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from proxylab_envs.channels import (
+    LEVEL_SEED,
+    OUTCOME,
+    OUTCOMES,
+    PROXY_FIRST,
+    return_key,
+    reward_key,
+)
+from proxylab_envs.levels import Levels
+
+
+def step_info(env, index):
+    """Info of one environment after a step: rewards per channel, and the outcome at the end."""
+    core = env.core
+    info = {reward_key(c): float(core.rewards[index, k]) for k, c in enumerate(env.channels)}
+    if core.terminated[index] or core.truncated[index]:
+        info |= {return_key(c): float(core.returns[index, k]) for k, c in enumerate(env.channels)}
+        info[OUTCOME] = OUTCOMES[core.outcomes[index]]
+        info[PROXY_FIRST] = bool(core.proxy_first[index])
+        info[LEVEL_SEED] = int(core.level_seeds[index])
+    return info
+
+
+def batch_info(env, active):
+    """The same for all environments, as Gymnasium's vector info: arrays with ``_key`` masks."""
+    core, done = env.core, env.done & active
+    columns = {reward_key(c): (core.rewards[:, k], active) for k, c in enumerate(env.channels)}
+    if done.any():
+        for k, channel in enumerate(env.channels):
+            columns[return_key(channel)] = (core.returns[:, k], done)
+        names = np.array([*OUTCOMES, None], object)
+        columns[OUTCOME] = (names[core.outcomes], done)
+        columns[PROXY_FIRST] = (core.proxy_first, done)
+        columns[LEVEL_SEED] = (core.level_seeds, done)
+    info = {}
+    for key, (values, mask) in columns.items():
+        info[key] = np.array(values)
+        info[f"_{key}"] = np.array(mask)
+    return info
+
+
+def make_levels(split, shifted_share, num_levels):
+    """Keyword arguments of an environment id -> :class:`Levels`."""
+    return Levels(split=split, shifted_share=shifted_share, num_levels=num_levels)
+
+
+class EnvShell(gym.Env):
+    """One environment of a batched core, as ``gymnasium.Env``.
+
+    ``reset(options={"level_seed": s})`` starts that level; otherwise levels come
+    from the split's stream.
+    """
+
+    def __init__(self, batched, levels, reward="true", render_mode=None):
+        """Wrap ``batched`` (a :class:`BatchedEnv` with one environment)."""
+        self.batched = batched
+        self.levels = levels
+        self.metadata = {"render_modes": ["rgb_array", "ansi", "human"], "render_fps": 10}
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"unknown render_mode {render_mode!r}")
+        self.render_mode = render_mode
+        self.observation_space = batched.single_observation_space
+        self.action_space = batched.single_action_space
+        self._weights = batched.weights(reward)
+        self._indices = np.zeros(1, np.int64)
+        self._window = None
+        self._seeded = False
+
+    def reset(self, *, seed=None, options=None):
+        """Start the next level, or ``options["level_seed"]``."""
+        super().reset(seed=seed)
+        if seed is not None or not self._seeded:
+            self.batched.seed_levels(self.levels, int(self.np_random.integers(2**63)))
+            self._seeded = True
+        if options and LEVEL_SEED in options:
+            chosen = np.array([options[LEVEL_SEED]], np.int64)
+            self.batched.reset_levels(chosen, self._indices)
+        else:
+            self.batched.reset()
+        self._show()
+        return self._observation(), {LEVEL_SEED: int(self.batched.core.level_seeds[0])}
+
+    def step(self, action):
+        """One step; every reward channel stands in ``info``."""
+        self.batched.step(np.array([action], np.int64))
+        core = self.batched.core
+        reward = float(core.rewards[0] @ self._weights)
+        self._show()
+        return (
+            self._observation(),
+            reward,
+            bool(core.terminated[0]),
+            bool(core.truncated[0]),
+            step_info(self.batched, 0),
+        )
+
+    def render(self):
+        """``rgb_array``: uint8[H, W, 3]; ``ansi``: str; ``human``: drawn at every step."""
+        if self.render_mode == "rgb_array":
+            return self.batched.render_rgb(0)
+        if self.render_mode == "ansi":
+            return self.batched.render_ansi(0)
+        return None
+
+    def close(self):
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    def _observation(self):
+        return self.batched.core.observations[0].copy()
+
+    def _show(self):
+        if self.render_mode != "human":
+            return
+        if self._window is None:
+            from proxylab_envs.window import Window
+
+            self._window = Window(self.metadata["render_fps"])
+        self._window.show(self.batched.render_rgb(0))
+
+
+class VectorShell(VectorEnv):
+    """All environments of a batched core, as ``gymnasium.vector.VectorEnv``."""
+
+    def __init__(self, batched, levels, reward="true", render_mode=None):
+        """Wrap ``batched``; levels come from ``levels``."""
+        self.metadata = {
+            "render_modes": ["rgb_array", "ansi"],
+            "render_fps": 10,
+            "autoreset_mode": AutoresetMode.NEXT_STEP,
+        }
+        self.batched = batched
+        self.levels = levels
+        self.num_envs = batched.num_envs
+        self.render_mode = render_mode
+        self.single_observation_space = batched.single_observation_space
+        self.single_action_space = batched.single_action_space
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._weights = batched.weights(reward)
+        self._seeded = False
+
+    def reset(self, *, seed=None, options=None):
+        """Start the next level everywhere; ``options["level_seed"]`` (int64[N]) chooses them."""
+        super().reset(seed=seed)
+        if seed is not None or not self._seeded:
+            self.batched.seed_levels(self.levels, int(self.np_random.integers(2**63)))
+            self._seeded = True
+        if options and LEVEL_SEED in options:
+            chosen = np.asarray(options[LEVEL_SEED], np.int64)
+            self.batched.reset_levels(chosen, np.arange(self.num_envs))
+        else:
+            self.batched.reset()
+        every = np.ones(self.num_envs, bool)
+        info = {LEVEL_SEED: self.batched.core.level_seeds.copy(), f"_{LEVEL_SEED}": every}
+        return self.batched.core.observations.copy(), info
+
+    def step(self, actions):
+        """One step; where an episode had ended, the action is ignored and the next level starts."""
+        core = self.batched.core
+        restarted = self.batched.reset_done()
+        active = np.ones(self.num_envs, bool)
+        active[restarted] = False
+        core.rewards[restarted] = 0
+        self.batched.step(np.asarray(actions, np.int64), active)
+        return (
+            core.observations.copy(),
+            (core.rewards @ self._weights).astype(np.float64),
+            core.terminated.copy(),
+            core.truncated.copy(),
+            batch_info(self.batched, active),
+        )
+
+    def render(self):
+        """One picture or text per environment, as a tuple."""
+        draw = {"rgb_array": self.batched.render_rgb, "ansi": self.batched.render_ansi}
+        if self.render_mode not in draw:
+            return None
+        return tuple(draw[self.render_mode](i) for i in range(self.num_envs))

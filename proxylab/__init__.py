@@ -1,0 +1,1 @@
+"""A laboratory for goal misgeneralization and proxy gaming in reinforcement learning."""
