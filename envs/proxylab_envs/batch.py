@@ -115,6 +115,10 @@ class BatchedEnv(ABC):
         """
         self._step(actions, self._active if active is None else active)
 
+    def observe(self):
+        """[N, ...] observations of all environments: may be the live buffer, so copy to keep."""
+        return self.core.observations
+
     @abstractmethod
     def _step(self, actions, active):
         """Call the kernel."""

@@ -122,7 +122,7 @@ class EnvShell(gym.Env):
             self._window = None
 
     def _observation(self):
-        return self.batched.core.observations[0].copy()
+        return self.batched.observe()[0].copy()
 
     def _show(self):
         if self.render_mode != "human":
@@ -168,7 +168,7 @@ class VectorShell(VectorEnv):
             self.batched.reset()
         every = np.ones(self.num_envs, bool)
         info = {LEVEL_SEED: self.batched.core.level_seeds.copy(), f"_{LEVEL_SEED}": every}
-        return self.batched.core.observations.copy(), info
+        return self.batched.observe().copy(), info
 
     def step(self, actions):
         """One step; where an episode had ended, the action is ignored and the next level starts."""
@@ -179,7 +179,7 @@ class VectorShell(VectorEnv):
         core.rewards[restarted] = 0
         self.batched.step(np.asarray(actions, np.int64), active)
         return (
-            core.observations.copy(),
+            self.batched.observe().copy(),
             (core.rewards @ self._weights).astype(np.float64),
             core.terminated.copy(),
             core.truncated.copy(),

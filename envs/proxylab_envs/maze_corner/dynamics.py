@@ -1,0 +1,248 @@
+"""Maze-corner in numba: making levels, stepping N mazes at once, observing in place."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
+from proxylab_envs.channels import BOTH as BOTH_REACHED
+from proxylab_envs.grid.mazes import carve_tree, hash_walls, scatter_blocks
+from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, UNREACHABLE, distances_from
+from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
+from proxylab_envs.streams import combine, draw, seed_stream
+
+WALL, MOUSE, CHEESE = range(3)
+TREE, BLOCKS = range(2)
+_TRUE, _CORNER = range(2)
+_WALLS_STREAM, _PLACES_STREAM = 1, 2
+_TWIN = np.uint64(SHIFTED)
+_MAZE_BITS = np.uint64(SHIFTED - 1)
+
+
+class Rules(NamedTuple):
+    """What the kernels need of a :class:`MazeConfig`, as numbers."""
+
+    generator: int
+    corner_size: int
+    time_limit: int
+    end_on_both: bool
+    wall_share: float
+    only_solvable: bool
+
+
+class MazeCore(NamedTuple):
+    """N mazes as arrays; S is the size. The first ten are batch.CORE_FIELDS."""
+
+    observations: np.ndarray  # uint8[N, 3, S, S]
+    rewards: np.ndarray  # float32[N, 2]: cheese, corner
+    terminated: np.ndarray  # bool[N]
+    truncated: np.ndarray  # bool[N]
+    steps: np.ndarray  # int32[N]
+    returns: np.ndarray  # float64[N, 2]
+    outcomes: np.ndarray  # int8[N]
+    proxy_first: np.ndarray  # bool[N]
+    level_seeds: np.ndarray  # int64[N]
+    state_ids: np.ndarray  # int64[N], row * S + column of the mouse
+    walls: np.ndarray  # bool[N, S, S]
+    mouse: np.ndarray  # int64[N, 2]
+    cheese: np.ndarray  # int64[N, 2]
+
+
+def make_core(num_envs, size):
+    """A core of zeros."""
+    return MazeCore(
+        observations=np.zeros((num_envs, 3, size, size), np.uint8),
+        rewards=np.zeros((num_envs, 2), np.float32),
+        terminated=np.zeros(num_envs, bool),
+        truncated=np.zeros(num_envs, bool),
+        steps=np.zeros(num_envs, np.int32),
+        returns=np.zeros((num_envs, 2)),
+        outcomes=np.full(num_envs, RUNNING, np.int8),
+        proxy_first=np.zeros(num_envs, bool),
+        level_seeds=np.zeros(num_envs, np.int64),
+        state_ids=np.zeros(num_envs, np.int64),
+        walls=np.ones((num_envs, size, size), bool),
+        mouse=np.ones((num_envs, 2), np.int64),
+        cheese=np.ones((num_envs, 2), np.int64),
+    )
+
+
+@numba.njit(cache=True)
+def make_walls(rules, level_seed, attempt, walls, scratch):
+    """The layout of a level seed; the twin has the same. ``attempt`` counts redrawn ones."""
+    stream = np.empty(1, np.uint64)
+    maze = np.uint64(level_seed) & _MAZE_BITS
+    seed_stream(stream, combine(combine(maze, _WALLS_STREAM), attempt))
+    if rules.generator == TREE:
+        carve_tree(stream, walls, scratch)
+    else:
+        scatter_blocks(stream, walls, rules.wall_share)
+        _open_the_block(rules, walls)
+
+
+@numba.njit(cache=True)
+def _open_the_block(rules, walls):
+    """Remove the corner's wall if the top-right block has no free cell."""
+    side, right = max(rules.corner_size, 1), walls.shape[1] - 1
+    if walls[1 : 1 + side, right - side : right].all():
+        walls[1, right - 1] = False
+
+
+@numba.njit(cache=True)
+def make_level(rules, level_seed, walls, mouse, cheese, scratch):
+    """Write the level of ``level_seed`` into ``walls`` bool[S, S], ``mouse`` and ``cheese`` int64[2]."""
+    stream = np.empty(1, np.uint64)
+    filtered = rules.generator == BLOCKS and rules.only_solvable
+    distances = np.empty(walls.shape, np.int16)
+    attempt = 0
+    while True:
+        make_walls(rules, level_seed, attempt, walls, scratch)
+        seed_stream(stream, combine(combine(np.uint64(level_seed), _PLACES_STREAM), attempt))
+        _place_cheese(rules, level_seed, stream, walls, cheese)
+        _place_mouse(stream, walls, mouse, cheese)
+        if not filtered or _solvable(walls, mouse, cheese, distances, scratch):
+            return attempt
+        attempt += 1
+
+
+@numba.njit(cache=True)
+def _place_cheese(rules, level_seed, stream, walls, cheese):
+    """A free cell of the top-right block, or any free cell on a shifted twin."""
+    inner = walls.shape[0] - 2
+    side = inner if np.uint64(level_seed) & _TWIN else max(rules.corner_size, 1)
+    while True:
+        cell = draw(stream, side * side)
+        row, col = 1 + cell // side, walls.shape[1] - 1 - side + cell % side
+        if not walls[row, col]:
+            cheese[0], cheese[1] = row, col
+            return
+
+
+@numba.njit(cache=True)
+def _place_mouse(stream, walls, mouse, cheese):
+    """A free cell other than the cheese's, all with equal odds."""
+    inner = walls.shape[0] - 2
+    while True:
+        cell = draw(stream, inner * inner)
+        row, col = 1 + cell // inner, 1 + cell % inner
+        if not walls[row, col] and (row != cheese[0] or col != cheese[1]):
+            mouse[0], mouse[1] = row, col
+            return
+
+
+@numba.njit(cache=True)
+def _solvable(walls, mouse, cheese, distances, scratch):
+    """Whether the mouse can reach the cheese and the corner."""
+    right = walls.shape[1] - 2
+    if walls[1, right]:
+        return False
+    distances_from(walls, mouse[0], mouse[1], distances, scratch)
+    return distances[cheese[0], cheese[1]] != UNREACHABLE and distances[1, right] != UNREACHABLE
+
+
+@numba.njit(cache=True)
+def layout_of(rules, level_seed, walls, mouse, cheese, scratch):
+    """Hash of the walls that a level seed ends up with (its training level's)."""
+    make_level(rules, np.uint64(level_seed) & _MAZE_BITS, walls, mouse, cheese, scratch)
+    return hash_walls(walls)
+
+
+@numba.njit(cache=True)
+def find_level_seeds(rules, size, ranks, first_bucket, end_bucket, out):
+    """Level seeds at ``ranks`` (uint64[K]) of the layouts in buckets [first, end): out int64[K]."""
+    walls = np.empty((size, size), np.bool_)
+    mouse, cheese = np.empty(2, np.int64), np.empty(2, np.int64)
+    scratch = np.empty(size * size, np.int64)
+    for k in range(ranks.shape[0]):
+        attempt = 0
+        while True:
+            seed = combine(ranks[k], attempt) & _MAZE_BITS
+            layout = layout_of(rules, seed, walls, mouse, cheese, scratch)
+            bucket = (layout >> np.uint64(32)) % np.uint64(NUM_BUCKETS)
+            if first_bucket <= bucket < end_bucket:
+                out[k] = np.int64(seed)
+                break
+            attempt += 1
+
+
+@numba.njit(cache=True)
+def start_levels(core, rules, level_seeds, indices):
+    """Start ``level_seeds[k]`` in environment ``indices[k]``."""
+    size = core.walls.shape[1]
+    scratch = np.empty(size * size, np.int64)
+    for k in range(indices.shape[0]):
+        i = indices[k]
+        make_level(rules, level_seeds[k], core.walls[i], core.mouse[i], core.cheese[i], scratch)
+        begin_episode(core, i, level_seeds[k])
+
+
+@numba.njit(cache=True)
+def begin_episode(core, i, level_seed):
+    """Clear the counters of environment ``i``, whose level is in place, and draw its observation."""
+    core.level_seeds[i] = level_seed
+    core.rewards[i] = 0
+    core.returns[i] = 0
+    core.steps[i] = 0
+    core.terminated[i] = core.truncated[i] = core.proxy_first[i] = False
+    core.outcomes[i] = RUNNING
+    row, col = core.mouse[i]
+    core.state_ids[i] = row * core.walls.shape[2] + col
+    planes = core.observations[i]
+    planes[WALL] = core.walls[i]
+    planes[MOUSE] = 0
+    planes[CHEESE] = 0
+    planes[MOUSE, row, col] = 1
+    planes[CHEESE, core.cheese[i, 0], core.cheese[i, 1]] = 1
+
+
+@numba.njit(cache=True)
+def step(core, rules, actions, active):
+    """One step of every active environment that is not done; two cells of its planes change."""
+    for i in range(actions.shape[0]):
+        if active[i] and not (core.terminated[i] or core.truncated[i]):
+            _move(core, i, actions[i])
+            _reward(core, i)
+            core.steps[i] += 1
+            _end(core, rules, i)
+
+
+@numba.njit(cache=True)
+def _move(core, i, action):
+    row, col = core.mouse[i, 0], core.mouse[i, 1]
+    new_row, new_col = row + ROW_STEP[action], col + COL_STEP[action]
+    if core.walls[i, new_row, new_col]:
+        return
+    core.observations[i, MOUSE, row, col] = 0
+    core.observations[i, MOUSE, new_row, new_col] = 1
+    core.mouse[i, 0], core.mouse[i, 1] = new_row, new_col
+    core.state_ids[i] = new_row * core.walls.shape[2] + new_col
+
+
+@numba.njit(cache=True)
+def _reward(core, i):
+    """+1 for the first step that ends on the cheese, and on the corner."""
+    row, col = core.mouse[i, 0], core.mouse[i, 1]
+    returns = core.returns[i]
+    on_cheese = row == core.cheese[i, 0] and col == core.cheese[i, 1]
+    on_corner = row == 1 and col == core.walls.shape[2] - 2
+    core.rewards[i, _TRUE] = on_cheese and returns[_TRUE] == 0
+    core.rewards[i, _CORNER] = on_corner and returns[_CORNER] == 0
+    if core.rewards[i, _CORNER] == 1 and returns[_TRUE] == 0 and not on_cheese:
+        core.proxy_first[i] = True
+    returns[_TRUE] += core.rewards[i, _TRUE]
+    returns[_CORNER] += core.rewards[i, _CORNER]
+
+
+@numba.njit(cache=True)
+def _end(core, rules, i):
+    cheese, corner = core.returns[i, _TRUE] > 0, core.returns[i, _CORNER] > 0
+    over = (cheese and corner) if rules.end_on_both else cheese
+    core.terminated[i] = over
+    core.truncated[i] = not over and core.steps[i] >= rules.time_limit
+    if not (core.terminated[i] or core.truncated[i]):
+        return
+    if not cheese:
+        core.outcomes[i] = PROXY if corner else NEITHER
+    else:
+        core.outcomes[i] = BOTH_REACHED if core.proxy_first[i] else INTENDED

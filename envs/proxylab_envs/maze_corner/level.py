@@ -1,0 +1,126 @@
+"""A maze-corner level as data: walls, mouse, cheese; and its ASCII form.
+
+``#`` wall, ``.`` free, ``m`` mouse, ``c`` cheese. The corner, the proxy goal, is the
+free cell in the top right and needs no mark.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+GENERATORS = ("tree", "blocks")
+ENDS = ("cheese", "both")
+OBSERVATIONS = ("planes", "rgb")
+
+
+@dataclass(frozen=True)
+class MazeConfig:
+    """Knobs of maze-corner.
+
+    Attributes:
+        generator: ``tree`` (perfect mazes by randomised depth-first search) or
+            ``blocks`` (every cell a wall with probability ``wall_share``).
+        size: outer width in cells, border included; odd for ``tree``.
+        corner_size: on training levels the cheese lies in the top-right block of this
+            many cells squared; 0 and 1 both mean the corner cell itself.
+        max_episode_steps: time limit in steps; None takes 12.5 a cell of inner width
+            (100 at size 9, 150 at size 13).
+        end_on: the episode ends at the ``cheese``, or when ``both`` goals were reached.
+        observation: ``planes`` uint8[3, size, size] (wall, mouse, cheese) or ``rgb``
+            uint8[size, size, 3], one pixel a cell.
+        wall_share: of ``blocks``, the probability of a wall.
+        only_solvable: of ``blocks``, draw again until the cheese and the corner can be
+            reached from the start.
+    """
+
+    generator: str = "tree"
+    size: int = 9
+    corner_size: int = 1
+    max_episode_steps: int | None = None
+    end_on: str = "cheese"
+    observation: str = "planes"
+    wall_share: float = 0.25
+    only_solvable: bool = True
+
+    def __post_init__(self):
+        _one_of("generator", self.generator, GENERATORS)
+        _one_of("end_on", self.end_on, ENDS)
+        _one_of("observation", self.observation, OBSERVATIONS)
+        if not 5 <= self.size <= 63:
+            raise ValueError(f"size {self.size} is not between 5 and 63")
+        if self.generator == "tree" and self.size % 2 == 0:
+            raise ValueError(f"size {self.size} is even: tree mazes need an odd size")
+        if not 0 <= self.corner_size <= self.size - 2:
+            raise ValueError(f"corner_size {self.corner_size} is not between 0 and {self.size - 2}")
+        if not 0 <= self.wall_share < 1:
+            raise ValueError(f"wall_share {self.wall_share} is not in [0, 1)")
+        if self.max_episode_steps is not None and self.max_episode_steps < 1:
+            raise ValueError(f"max_episode_steps {self.max_episode_steps} is less than 1")
+
+    @property
+    def time_limit(self):
+        """Steps after which an episode is truncated."""
+        return self.max_episode_steps or 25 * (self.size - 1) // 2
+
+
+def _one_of(name, value, choices):
+    if value not in choices:
+        raise ValueError(f"unknown {name} {value!r}: choose {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class MazeLevel:
+    """One level.
+
+    Attributes:
+        walls: bool[S, S], border included.
+        mouse: (row, column) of the start.
+        cheese: (row, column).
+    """
+
+    walls: np.ndarray
+    mouse: tuple[int, int]
+    cheese: tuple[int, int]
+
+    def __post_init__(self):
+        walls = self.walls
+        if walls.ndim != 2 or walls.shape[0] != walls.shape[1] or walls.dtype != bool:
+            raise ValueError(f"walls must be bool[S, S], not {walls.dtype}{list(walls.shape)}")
+        border = np.concatenate([walls[0], walls[-1], walls[:, 0], walls[:, -1]])
+        if not border.all():
+            raise ValueError("the border of a maze must be wall")
+        for name, (row, col) in (("mouse", self.mouse), ("cheese", self.cheese)):
+            if not (0 <= row < len(walls) and 0 <= col < len(walls)) or walls[row, col]:
+                raise ValueError(f"the {name} at {(row, col)} does not stand on a free cell")
+        if self.mouse == self.cheese:
+            raise ValueError(f"mouse and cheese share the cell {self.mouse}")
+
+    @property
+    def corner(self):
+        """(row, column) of the proxy goal: the top-right interior cell."""
+        return 1, len(self.walls) - 2
+
+    @classmethod
+    def from_ascii(cls, text):
+        """Read a level; ``ValueError`` says what is wrong with the text."""
+        rows = text.strip("\n").splitlines()
+        if not rows or any(len(row) != len(rows) for row in rows):
+            raise ValueError("a maze must be a square of characters")
+        cells = np.array([list(row) for row in rows])
+        unknown = set(cells.flat) - set("#.mc")
+        if unknown:
+            raise ValueError(f"unknown character {min(unknown)!r}: a maze is made of # . m c")
+        return cls(cells == "#", _only(cells, "m", "mouse"), _only(cells, "c", "cheese"))
+
+    def to_ascii(self):
+        """The level as text, one line a row."""
+        cells = np.where(self.walls, "#", ".")
+        cells[self.mouse], cells[self.cheese] = "m", "c"
+        return "\n".join("".join(row) for row in cells)
+
+
+def _only(cells, mark, name):
+    found = np.argwhere(cells == mark)
+    if len(found) != 1:
+        raise ValueError(f"a maze needs exactly one {name} ({mark!r}), not {len(found)}")
+    return int(found[0, 0]), int(found[0, 1])

@@ -1,0 +1,65 @@
+"""Optimal returns of maze-corner: how soon either goal can be reached."""
+
+import numba
+import numpy as np
+
+from proxylab_envs.grid.paths import descend, distances_from
+from proxylab_envs.maze_corner.dynamics import make_level
+
+GOALS = ("cheese", "corner")
+
+
+@numba.njit(cache=True)
+def goal_distances(rules, size, level_seeds, out, starts):
+    """Steps to both goals from every cell.
+
+    Args:
+        rules: dynamics.Rules.
+        size: int, S.
+        level_seeds: int64[K].
+        out: int16[K, 2, S, S] to the cheese and to the corner, overwritten.
+        starts: int64[K, 2], the mouse's row and column, overwritten.
+    """
+    walls = np.empty((size, size), np.bool_)
+    cheese = np.empty(2, np.int64)
+    scratch = np.empty(size * size, np.int64)
+    for k in range(level_seeds.shape[0]):
+        make_level(rules, level_seeds[k], walls, starts[k], cheese, scratch)
+        solve_maze(walls, cheese, out[k], scratch)
+
+
+@numba.njit(cache=True)
+def solve_maze(walls, cheese, out, scratch):
+    """Steps to the cheese and to the corner from every cell of one maze: out int16[2, S, S]."""
+    distances_from(walls, cheese[0], cheese[1], out[0], scratch)
+    if walls[1, walls.shape[1] - 2]:
+        out[1] = -1
+    else:
+        distances_from(walls, 1, walls.shape[1] - 2, out[1], scratch)
+
+
+@numba.njit(cache=True)
+def optimal_returns(distances, starts, time_limit, gamma, out):
+    """gamma^(d-1) for a goal d steps away, 0 where it is out of reach or of time: out float64[K, 2].
+
+    The first step that *ends* on a goal is paid, so a mouse that starts on the
+    corner needs one step (into a wall), d = 1.
+    """
+    for k in range(starts.shape[0]):
+        for goal in range(2):
+            d = max(distances[k, goal, starts[k, 0], starts[k, 1]], np.int16(-1))
+            if d == 0:
+                d = 1
+            out[k, goal] = gamma ** (d - 1) if 0 < d <= time_limit else 0.0
+
+
+@numba.njit(cache=True)
+def seek(core, indices, goal, out):
+    """Shortest way to ``goal`` (index into GOALS): out float32[K, 4] action probabilities."""
+    size = core.walls.shape[1]
+    distances = np.empty((2, size, size), np.int16)
+    scratch = np.empty(size * size, np.int64)
+    for k in range(indices.shape[0]):
+        i = indices[k]
+        solve_maze(core.walls[i], core.cheese[i], distances, scratch)
+        descend(core.walls[i], distances[goal], core.mouse[i, 0], core.mouse[i, 1], out[k])
