@@ -1,0 +1,62 @@
+# `make demo` and `make test` do all the set-up themselves; everything else is optional.
+#
+#   PYTHON    the interpreter that makes .venv (3.11 to 3.13)
+#   PIP_ARGS  more options for pip install
+#   ARGS      more options for the command behind a target: make demo ARGS="boat-lagoon"
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= 2
+PIP_ARGS ?=
+ARGS ?=
+
+# Numba notices a change in a function's own file, not in the files it calls into.
+# The tests therefore keep compiled kernels in a folder named after all kernel sources.
+KERNELS = $(sort $(shell grep -rl --include='*.py' njit envs proxylab))
+KERNEL_CACHE = $(CURDIR)/build/numba/$(shell cat $(KERNELS) /dev/null | cksum | cut -d' ' -f1)
+PYTEST = NUMBA_CACHE_DIR=$(KERNEL_CACHE) $(BIN)/python -m pytest
+
+.PHONY: help setup demo test test-slow check bench figures docs clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(STAMP) ## make .venv and install the package with its development tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: make PYTHON=/path/to/python"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "Could not make $(VENV): is the venv module of $(PYTHON) installed?"; exit 1; }
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(STAMP) ## train a misgeneralising agent, catch it, draw the figures
+	$(BIN)/proxylab demo $(ARGS)
+
+test: $(STAMP) ## the tests, without the slow ones
+	$(PYTEST) -n $(JOBS) -m "not slow" $(ARGS)
+
+test-slow: $(STAMP) ## the slow tests: the README's long commands as they stand
+	$(PYTEST) -m slow $(ARGS)
+
+check: $(STAMP) ## lint, formatting, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check
+
+bench: $(STAMP) ## measure speed on this machine
+	$(BIN)/proxylab bench $(or $(ARGS),envs)
+
+figures: $(STAMP) ## redraw results/figures from the committed results/tables
+	$(BIN)/proxylab reproduce all --draw-only $(ARGS)
+
+docs: $(STAMP) ## redraw the README's figures; the texts are plain Markdown and need no building
+	$(BIN)/python -m proxylab.demo --figures-of docs/demo --out docs
+
+clean: ## remove caches and build output; results/ and .venv stay
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,33 @@
+"""Settings that hold for every test; the thread counts must stand before numpy is imported."""
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "proxylab",
+    deadline=None,  # the first example compiles
+    derandomize=True,  # the same examples in every run
+    database=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("proxylab")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip tests marked ``gpu`` where there is no CUDA device; torch loads only if one is there."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    for item in marked:
+        item.add_marker(pytest.mark.skip(reason="no CUDA device"))
