@@ -62,6 +62,10 @@ class BatchedEnv(ABC):
         self._all = np.arange(num_envs)
         self._active = np.ones(num_envs, bool)
 
+    def observe(self):
+        """[N, ...]: what agents see now. May be the live buffer: copy before you keep it."""
+        return self.core.observations
+
     @property
     def done(self):
         """bool[N]: the episode has ended (terminated or truncated)."""
@@ -73,6 +77,8 @@ class BatchedEnv(ABC):
             raise ValueError(
                 f"{self.env_id} has no split {levels.split!r}: choose {', '.join(self.splits)}"
             )
+        if levels.share > 0 and "shifted" not in self.splits:
+            raise ValueError(f"{self.env_id} has no shifted levels: shifted_share must be 0")
         self.stream = LevelStream(levels, seed, self.num_envs, self.seeds_of_split)
 
     def reset(self):
@@ -141,7 +147,12 @@ class BatchedEnv(ABC):
 
     @abstractmethod
     def script_actions(self, script, indices):
-        """What a scripted policy would do now in ``indices``: float32[K, num_actions] probabilities."""
+        """What a scripted policy would do now: float32[K, num_actions] probabilities.
+
+        Args:
+            script: one of ``scripts``.
+            indices: int64[K], which environments.
+        """
 
     def features(self, indices):
         """float32[K, F]: a description of the state for detectors; F may be 0."""

@@ -52,9 +52,8 @@ def reward_weights(reward, channels):
         return weights
     name = first_proxy if reward == "proxy" else reward
     if name not in channels:
-        raise ValueError(
-            f"unknown reward {reward!r}: choose {', '.join(channels)}, proxy or mix:<share of proxy>"
-        )
+        choices = ", ".join((*channels, "proxy", "mix:<share of proxy>"))
+        raise ValueError(f"unknown reward {reward!r}: choose {choices}")
     weights[channels.index(name)] = 1
     return weights
 

@@ -144,6 +144,8 @@ class VectorShell(VectorEnv):
             "render_fps": 10,
             "autoreset_mode": AutoresetMode.NEXT_STEP,
         }
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"unknown render_mode {render_mode!r} for a vector of environments")
         self.batched = batched
         self.levels = levels
         self.num_envs = batched.num_envs

@@ -1,0 +1,1 @@
+"""What environments on grids share: generators, shortest paths, text and pictures."""
