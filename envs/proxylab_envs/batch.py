@@ -62,10 +62,6 @@ class BatchedEnv(ABC):
         self._all = np.arange(num_envs)
         self._active = np.ones(num_envs, bool)
 
-    def observe(self):
-        """[N, ...]: what agents see now. May be the live buffer: copy before you keep it."""
-        return self.core.observations
-
     @property
     def done(self):
         """bool[N]: the episode has ended (terminated or truncated)."""
