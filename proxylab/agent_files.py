@@ -1,0 +1,272 @@
+"""The agent format: ``agent.json`` (what it is) beside ``agent.safetensors`` (weights).
+
+Nothing in it can run: no class paths, no pickle, no expressions. The architecture is a
+name from a closed registry, every size is a bounded number, and the weights are checked
+against their digest, their shapes and for missing numbers before a network sees them.
+"""
+
+import hashlib
+import json
+import math
+import struct
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_safetensors
+from safetensors.numpy import save as serialise_safetensors
+
+from proxylab.errors import AgentError
+
+SCHEMA = "proxylab.agent/1"
+JSON_NAME, WEIGHTS_NAME = "agent.json", "agent.safetensors"
+STORED_DTYPES = {"F16": "float16", "F32": "float32"}
+OBSERVATION_DTYPES = ("uint8", "float32")
+PREPROCESSING = ("none",)
+
+MAX_JSON_BYTES = 1 << 20
+MAX_HEADER_BYTES = 1 << 20
+MAX_WEIGHT_BYTES = 256 << 20
+MAX_SIZE = 8192
+"""Largest number an architecture's size may have."""
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """What an agent is, apart from its weights.
+
+    Attributes:
+        name: for people, shown in tables.
+        task: task it was trained for.
+        role: ``proxy``, ``trusted`` or another of the task's roles.
+        architecture: name in ``proxylab.learning.networks.ARCHITECTURES``.
+        sizes: keyword arguments of the architecture, numbers or lists of numbers.
+        observation_shape: shape of one observation.
+        observation_dtype: ``uint8`` or ``float32``.
+        num_actions: number of discrete actions.
+        preprocessing: what happens to an observation before the network; ``none``, as
+            networks scale what they get themselves.
+        training: facts about the training (seed, timesteps, reward, levels, command, …).
+    """
+
+    name: str
+    task: str
+    role: str
+    architecture: str
+    sizes: dict
+    observation_shape: tuple[int, ...]
+    observation_dtype: str
+    num_actions: int
+    preprocessing: str = "none"
+    training: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Check every field; ``AgentError`` names the one that is wrong."""
+        for name in ("name", "task", "role", "architecture"):
+            _require(isinstance(getattr(self, name), str), name, "a string")
+        _require(isinstance(self.sizes, dict), "sizes", "an object")
+        for name, value in self.sizes.items():
+            _require(
+                str(name).isidentifier() and _is_size(value), f"sizes.{name}", "a small number"
+            )
+        shape = self.observation_shape
+        _require(
+            isinstance(shape, (tuple, list)) and len(shape) <= 4, "observation_shape", "a list"
+        )
+        _require(all(_is_count(n) for n in shape), "observation_shape", "a list of counts")
+        object.__setattr__(self, "observation_shape", tuple(shape))
+        dtype = self.observation_dtype
+        _require(dtype in OBSERVATION_DTYPES, "observation_dtype", " or ".join(OBSERVATION_DTYPES))
+        _require(_is_count(self.num_actions), "num_actions", "a count")
+        _require(self.preprocessing in PREPROCESSING, "preprocessing", " or ".join(PREPROCESSING))
+        _require(isinstance(self.training, dict), "training", "an object")
+
+
+def _require(condition, name, what):
+    if not condition:
+        raise AgentError(f"{name} is not {what}")
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIZE
+
+
+def _is_shape(value):
+    return isinstance(value, (tuple, list)) and 1 <= len(value) <= 4 and all(map(_is_count, value))
+
+
+def _is_size(value):
+    if isinstance(value, (list, tuple)):
+        return len(value) <= 16 and all(_is_count(item) for item in value)
+    if isinstance(value, (bool, float)):
+        return math.isfinite(value)
+    return isinstance(value, int) and 0 <= value <= MAX_SIZE
+
+
+def save_agent(folder, spec, weights, dtype="float32"):
+    """Write an agent into ``folder``, which is made when missing.
+
+    Args:
+        folder: path.
+        spec: :class:`AgentSpec`.
+        weights: {name: array or torch tensor}, float.
+        dtype: ``float32``, or ``float16`` for half the size.
+
+    Returns:
+        str: sha256 of the weights.
+
+    Raises:
+        AgentError: the weights hold something that is no finite number.
+    """
+    folder = Path(folder)
+    stored = stored_weights(weights, dtype)
+    digest = weights_sha256(stored)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS_NAME).write_bytes(serialise_safetensors(stored))
+    record = {"schema": SCHEMA, **asdict(spec), "weights_dtype": dtype, "sha256": digest}
+    (folder / JSON_NAME).write_text(json.dumps(record, indent=1) + "\n")
+    return digest
+
+
+def read_agent(path):
+    """Read an agent without building its network.
+
+    Args:
+        path: its folder, or either of its two files.
+
+    Returns:
+        (AgentSpec, {name: float32 array}, str): what it is, weights, sha256.
+
+    Raises:
+        AgentError: something is missing, damaged, changed or out of bounds.
+    """
+    folder = Path(path)
+    if folder.name in (JSON_NAME, WEIGHTS_NAME):
+        folder = folder.parent
+    record = read_json(folder / JSON_NAME, SCHEMA)
+    try:
+        spec = spec_of(record)
+    except AgentError as error:
+        raise AgentError(f"{folder / JSON_NAME}: {error}") from None
+    weights = read_weights(folder / WEIGHTS_NAME)
+    check_sha256(weights, record.get("sha256"), folder / WEIGHTS_NAME)
+    return spec, loaded_weights(weights, folder / WEIGHTS_NAME), record["sha256"]
+
+
+def spec_of(record):
+    """The :class:`AgentSpec` in a JSON object; ``AgentError`` when a field is missing."""
+    missing = [f.name for f in fields(AgentSpec) if f.name not in record]
+    if missing:
+        raise AgentError(f"the field {missing[0]!r} is missing")
+    return AgentSpec(**{f.name: record[f.name] for f in fields(AgentSpec)})
+
+
+def read_json(path, schema):
+    """A small JSON object with the ``schema`` asked for; ``AgentError`` otherwise."""
+    raw = _read_bytes(path, MAX_JSON_BYTES)
+    try:
+        record = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise AgentError(f"{path}: this is not JSON: the file is damaged") from None
+    found = record.get("schema") if isinstance(record, dict) else None
+    if found != schema:
+        raise AgentError(f"{path}: schema {found!r} is not {schema!r}: made by another version?")
+    return record
+
+
+def read_weights(path):
+    """The tensors of a safetensors file, as stored: {name: float16 or float32 array}.
+
+    Raises:
+        AgentError: missing, too large, truncated, or of a type other than float16 and float32.
+    """
+    raw = _read_bytes(path, MAX_WEIGHT_BYTES)
+    header = _header(raw, path)
+    for name, entry in header.items():
+        dtype = entry.get("dtype") if isinstance(entry, dict) else None
+        if name != "__metadata__" and dtype not in STORED_DTYPES:
+            raise AgentError(f"{path}: {name} is {dtype}, not {' or '.join(STORED_DTYPES)}")
+    try:
+        return parse_safetensors(raw)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise AgentError(f"{path}: not a sound safetensors file ({error})") from None
+
+
+def _header(raw, path):
+    """The header of a safetensors file, its length and the file's checked against each other."""
+    if len(raw) < 8:
+        raise AgentError(f"{path}: the file is truncated: {len(raw)} bytes")
+    (length,) = struct.unpack("<Q", raw[:8])
+    if length > MAX_HEADER_BYTES:
+        raise AgentError(f"{path}: a header of {length} bytes is over the limit: no agent of ours")
+    if len(raw) < 8 + length:
+        raise AgentError(f"{path}: the file is truncated within its header")
+    try:
+        header = json.loads(raw[8 : 8 + length])
+        ends = [entry["data_offsets"][1] for k, entry in header.items() if k != "__metadata__"]
+        needed = 8 + length + max(ends, default=0)
+    except (ValueError, RecursionError, AttributeError, KeyError, IndexError, TypeError):
+        raise AgentError(f"{path}: not a sound safetensors file (its header)") from None
+    if len(raw) < needed:
+        raise AgentError(f"{path}: the file is truncated: {len(raw)} bytes of {needed}")
+    return header
+
+
+def _read_bytes(path, limit):
+    """A whole file of at most ``limit`` bytes."""
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(limit + 1)
+    except FileNotFoundError:
+        raise AgentError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise AgentError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(raw) > limit:
+        raise AgentError(f"{path}: larger than {limit} bytes: no agent of ours")
+    return raw
+
+
+def stored_weights(weights, dtype="float32"):
+    """Weights as they are stored: {name: array of ``dtype``}, every number finite."""
+    if dtype not in STORED_DTYPES.values():
+        raise AgentError(f"weights are stored as {' or '.join(STORED_DTYPES.values())}")
+    with np.errstate(over="ignore"):
+        arrays = {name: _array(value).astype(dtype) for name, value in weights.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise AgentError(f"{name} holds a number that is missing or too large for {dtype}")
+    return arrays
+
+
+def _array(value):
+    """A NumPy array, contiguous, from an array or a torch tensor on any device."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return np.ascontiguousarray(value)
+
+
+def loaded_weights(weights, source):
+    """Stored weights as float32, every number finite: {name: float32 array}."""
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            raise AgentError(f"{source}: {name} holds NaN or infinite weights")
+    return {name: array.astype(np.float32) for name, array in weights.items()}
+
+
+def weights_sha256(weights):
+    """sha256 over names, types, shapes and bytes, in the order of the names: hex string."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name])
+        digest.update(f"{name} {array.dtype.name} {list(array.shape)}\n".encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def check_sha256(weights, expected, source):
+    """``AgentError`` unless the stored weights have the sha256 expected."""
+    if weights_sha256(weights) != expected:
+        raise AgentError(
+            f"{source}: the weights do not have the recorded sha256: damaged or changed"
+        )

@@ -1,0 +1,255 @@
+"""Agents: from a reference to a policy.
+
+A reference is a run folder or agent file, a folder or pattern that holds many of them,
+``zoo:TASK/NAME`` (a shipped agent; ``trusted-*`` and ``trusted`` name many) or
+``script:TASK/NAME``. What a file may hold is in ``agent_files``.
+"""
+
+import glob
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+
+from proxylab.agent_files import (
+    JSON_NAME,
+    WEIGHTS_NAME,
+    AgentSpec,
+    read_agent,
+    save_agent,
+)
+from proxylab.errors import AgentError, UsageError
+from proxylab.zoo_files import find_entries, read_entry
+
+__all__ = [
+    "AgentSpec",
+    "LearnedPolicy",
+    "ScriptedPolicy",
+    "load_agent",
+    "load_agents",
+    "save_agent",
+]
+
+BLOCK_ROWS = 64
+"""Rows in one call of a network. Always so many, padded: equal rows give equal bits."""
+
+FORMS = "a run folder, an agent file, zoo:TASK/NAME or script:TASK/NAME"
+
+
+class ScriptedPolicy:
+    """A policy that its environment knows by name, such as ``optimal``."""
+
+    role = "script"
+
+    def __init__(self, task, script):
+        """Name a script of a task; the environment plays it."""
+        self.task = task
+        self.script = script
+        self.name = f"script:{task}/{script}"
+        self.sha256 = hashlib.sha256(self.name.encode()).hexdigest()
+
+    def probabilities(self, env, indices):
+        """float32[K, num_actions] in the environments ``indices``."""
+        return env.script_actions(self.script, indices)
+
+
+class LearnedPolicy:
+    """A network's policy.
+
+    Attributes:
+        name: reference or name of the agent, for tables.
+        task: task it was trained for.
+        role: its role there.
+        sha256: of its weights.
+        spec: :class:`AgentSpec`.
+        network: ``torch.nn.Module``, in evaluation mode and without gradients.
+        device: torch device.
+    """
+
+    def __init__(self, spec, network, *, name=None, sha256="", device="cpu"):
+        """Adopt a network that fits ``spec``."""
+        self.spec = spec
+        self.name = name or spec.name
+        self.task = spec.task
+        self.role = spec.role
+        self.sha256 = sha256
+        self.device = device
+        self.network = network.to(device).eval().requires_grad_(False)
+
+    def probabilities(self, env, indices):
+        """float32[K, num_actions] in the environments ``indices``."""
+        observations = env.observe()[indices]
+        if observations.shape[1:] != self.spec.observation_shape:
+            raise AgentError(
+                f"{self.name} expects observations {self.spec.observation_shape}, "
+                f"{env.env_id} gives {observations.shape[1:]}: it was trained for another setting"
+            )
+        return self.action_probabilities(observations)
+
+    def action_probabilities(self, observations):
+        """float32[K, num_actions] for observations [K, ...]; padded to whole blocks."""
+        import torch
+
+        count = len(observations)
+        rows = -(-count // BLOCK_ROWS) * BLOCK_ROWS
+        padded = np.zeros((rows, *observations.shape[1:]), observations.dtype)
+        padded[:count] = observations
+        with torch.inference_mode():
+            blocks = torch.from_numpy(padded).to(self.device).split(BLOCK_ROWS)
+            results = [torch.softmax(self.network(block)[0], dim=-1) for block in blocks]
+            return torch.cat(results)[:count].cpu().numpy()
+
+
+def load_agent(reference, device="cpu"):
+    """The one agent that a reference names.
+
+    Raises:
+        AgentError: there is none, or there are several.
+    """
+    agents = load_agents(reference, device)
+    if len(agents) != 1:
+        raise AgentError(f"{reference}: these are {len(agents)} agents, name one of them")
+    return agents[0]
+
+
+def load_agents(reference, device="cpu"):
+    """All agents that a reference names, in a fixed order.
+
+    Args:
+        reference: see the module; str or path.
+        device: ``cpu``, ``cuda`` or ``auto``.
+
+    Returns:
+        list of policies, at least one.
+
+    Raises:
+        AgentError: there is none, or one of them cannot be read.
+    """
+    text = str(reference)
+    if text.startswith("script:"):
+        return [_scripted(*_task_and_name(text))]
+    if text.startswith("zoo:"):
+        task, pattern = _task_and_name(text)
+        return [_shipped(entry, device) for entry in find_entries(task, pattern)]
+    return [_stored(folder, device) for folder in agent_folders(text)]
+
+
+def _task_and_name(reference):
+    """The two parts of ``kind:TASK/NAME``, the task a known one."""
+    from proxylab.tasks import TASKS
+
+    kind, rest = reference.split(":", 1)
+    task, _, name = rest.partition("/")
+    if not task or not name:
+        raise AgentError(f"{reference}: write {kind}:TASK/NAME")
+    if task not in TASKS:
+        raise AgentError(f"{reference}: unknown task {task!r}: choose {', '.join(TASKS)}")
+    return task, name
+
+
+def _scripted(task, script):
+    from proxylab.tasks import TASKS
+
+    known = TASKS[task].make_env(1).scripts
+    if script not in known:
+        raise AgentError(f"script:{task}/{script}: no such script: choose {', '.join(known)}")
+    return ScriptedPolicy(task, script)
+
+
+def _shipped(entry, device):
+    name = f"zoo:{entry.spec.task}/{entry.name}"
+    return policy_of(entry.spec, read_entry(entry), name=name, sha256=entry.sha256, device=device)
+
+
+def _stored(folder, device):
+    spec, weights, digest = read_agent(folder)
+    return policy_of(spec, weights, name=str(folder), sha256=digest, device=device)
+
+
+def agent_folders(path):
+    """Folders of the agents that a path, a folder above them or a pattern names: list[Path].
+
+    Raises:
+        AgentError: there is none.
+    """
+    matches = [Path(match) for match in glob.glob(str(path), recursive=True)]
+    given = sorted(matches, key=_natural) if glob.has_magic(str(path)) else [Path(path)]
+    found = [folder for item in given for folder in _folders_below(item)]
+    if not found:
+        raise AgentError(f"{path}: there is no agent here; an agent is {FORMS}")
+    return list(dict.fromkeys(found))
+
+
+def _folders_below(path):
+    """The folder itself when it is an agent, else the topmost agents below it."""
+    if path.name in (JSON_NAME, WEIGHTS_NAME) and path.is_file():
+        return [path.parent]
+    if (path / JSON_NAME).is_file() or (path / WEIGHTS_NAME).is_file():
+        return [path]
+    below = sorted((file.parent for file in path.rglob(JSON_NAME)), key=_natural)
+    return [folder for folder in below if not any(p in below for p in folder.parents)]
+
+
+def _natural(path):
+    """Sort key that puts seed-2 before seed-10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
+
+
+def policy_of(spec, weights, *, name=None, sha256="", device="cpu"):
+    """Build the network of an agent and fill in its weights.
+
+    Args:
+        spec: :class:`AgentSpec`.
+        weights: {name: float32 array}.
+        name: shown in tables.
+        sha256: of the weights.
+        device: ``cpu``, ``cuda`` or ``auto``.
+
+    Raises:
+        AgentError: unknown architecture, or weights that do not fit it.
+    """
+    import torch
+
+    network = _network(spec, name or spec.name)
+    expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    _check_shapes(expected, {key: array.shape for key, array in weights.items()}, name or spec.name)
+    network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
+    return LearnedPolicy(spec, network, name=name, sha256=sha256, device=torch_device(device))
+
+
+def _network(spec, name):
+    """A network with arbitrary weights, from the closed registry."""
+    from proxylab.learning.networks import ARCHITECTURES, build_network
+
+    if spec.architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise AgentError(f"{name}: unknown architecture {spec.architecture!r}: known are {known}")
+    shape, actions = spec.observation_shape, spec.num_actions
+    try:
+        return build_network(spec.architecture, shape, actions, **spec.sizes)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AgentError(f"{name}: {spec.architecture} cannot have these sizes ({error})") from None
+
+
+def _check_shapes(expected, found, name):
+    for key in expected.keys() | found.keys():
+        if key not in found:
+            raise AgentError(f"{name}: the weights lack {key}")
+        if key not in expected:
+            raise AgentError(
+                f"{name}: the weights hold {key}, which the architecture does not have"
+            )
+        if expected[key] != found[key]:
+            raise AgentError(f"{name}: {key} has shape {found[key]}, not {expected[key]}")
+
+
+def torch_device(device):
+    """A torch device from ``auto``, ``cpu`` or ``cuda``; ``UsageError`` when there is none."""
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if str(device).startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError("no CUDA device here: use --device cpu")
+    return device
