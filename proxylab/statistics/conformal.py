@@ -1,0 +1,92 @@
+"""Split-conformal p-values, false-discovery rates, and how far realised rates may stray.
+
+Sources: Vovk, Gammerman, Shafer 2005, "Algorithmic Learning in a Random World"
+(p-value; the realised rate of a fixed calibration set is Beta distributed: Vovk
+2012, "Conditional validity of inductive conformal predictors", section 3);
+Benjamini and Hochberg 1995, JRSS B 57, p. 289.
+"""
+
+import math
+
+import numpy as np
+from scipy import stats
+
+_ROUNDING = 1e-9
+
+
+def conformal_p_value(calibration, score):
+    """(1 + #{calibration ≥ score}) / (N + 1): exact under exchangeability, ties against us.
+
+    Args:
+        calibration: float[N], scores of calibration policies.
+        score: the suspect's, higher is more anomalous.
+
+    Raises:
+        ValueError: a score is NaN.
+    """
+    calibration = np.asarray(calibration, np.float64)
+    if np.isnan(calibration).any() or math.isnan(score):
+        raise ValueError("a conformal p-value needs scores, not NaN")
+    return (1 + int(np.sum(calibration >= score))) / (len(calibration) + 1)
+
+
+def benjamini_hochberg(p_values):
+    """q-values: the least false-discovery rate at which each hypothesis is rejected.
+
+    Args:
+        p_values: float[M].
+
+    Returns:
+        float64[M], in the same order.
+    """
+    p = np.asarray(p_values, np.float64)
+    order = np.argsort(p)
+    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
+    q = np.empty(len(p))
+    q[order] = np.minimum(1, np.minimum.accumulate(scaled[::-1])[::-1])
+    return q
+
+
+def achievable_alpha(num_calibration):
+    """Smallest p-value that so many calibration policies can give."""
+    return 1 / (num_calibration + 1)
+
+
+def calibration_needed(alpha, num_suspects=1):
+    """Fewest calibration policies with which a suspect can be flagged.
+
+    ``num_suspects`` is 1 for a verdict by p-value, the number of suspects for one
+    by q-value.
+    """
+    return math.ceil(num_suspects / alpha - 1 - _ROUNDING)
+
+
+def realised_rate_bound(num_calibration, alpha, probability=0.95):
+    """What the false-alarm rate of one fixed calibration set stays below, with ``probability``.
+
+    Over calibration sets the rate is alpha or less on average; the rate of a
+    particular set is Beta(k, N + 1 − k) with k = ⌊alpha (N + 1)⌋.
+    """
+    k = _alarm_rank(num_calibration, alpha)
+    return float(stats.beta.ppf(probability, k, num_calibration + 1 - k)) if k else 0.0
+
+
+def false_alarm_band(num_calibration, alpha, num_tests, coverage=0.95):
+    """Central band of the number of false alarms among fresh exchangeable policies.
+
+    Their p-values share one calibration set, so the count is beta-binomial: a
+    plain binomial band would be too narrow.
+
+    Returns:
+        (low, high), counts of 0 to ``num_tests``, both included.
+    """
+    k = _alarm_rank(num_calibration, alpha)
+    if k == 0:
+        return 0, 0
+    law = stats.betabinom(num_tests, k, num_calibration + 1 - k)
+    tail = (1 - coverage) / 2
+    return int(law.ppf(tail)), int(law.ppf(1 - tail))
+
+
+def _alarm_rank(num_calibration, alpha):
+    return math.floor(alpha * (num_calibration + 1) + _ROUNDING)

@@ -1,0 +1,71 @@
+"""Discounted visitation (occupancy) of states over ragged episodes.
+
+The visitation of an episode of L steps puts the weight γ^t on the state of step
+t and divides by Σ_{t<L} γ^t: a distribution over the states in which the policy
+acted. Steps without a state (−1) carry no weight.
+"""
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True)
+def discounted_visitation(state_id, offsets, num_states, discount):
+    """Visitation of every episode.
+
+    Args:
+        state_id: int64[T], in [0, num_states) or −1.
+        offsets: int64[E+1], first step of each episode.
+        num_states: S.
+        discount: γ in (0, 1].
+
+    Returns:
+        float64[E, S]; each row sums to 1, or is 0 where no step had a state.
+    """
+    groups = np.arange(offsets.shape[0] - 1)
+    return pooled_visitation(state_id, offsets, groups, groups.shape[0], num_states, discount)
+
+
+@numba.njit(cache=True)
+def pooled_visitation(state_id, offsets, group, num_groups, num_states, discount):
+    """Mean visitation of the episodes of each group, every episode with equal weight.
+
+    Args:
+        state_id: int64[T], in [0, num_states) or −1.
+        offsets: int64[E+1].
+        group: int64[E] in [0, num_groups), for instance the level's index.
+        num_groups: G.
+        num_states: S.
+        discount: γ in (0, 1].
+
+    Returns:
+        float64[G, S]; each row sums to 1, or is 0 where the group saw no state.
+    """
+    visits = np.zeros((num_groups, num_states))
+    members = np.zeros(num_groups)
+    for episode in range(offsets.shape[0] - 1):
+        start, stop = offsets[episode], offsets[episode + 1]
+        total = _total_weight(state_id, start, stop, discount)
+        if total == 0:
+            continue
+        row = group[episode]
+        members[row] += 1
+        weight = 1.0 / total
+        for step in range(start, stop):
+            if state_id[step] >= 0:
+                visits[row, state_id[step]] += weight
+            weight *= discount
+    for row in range(num_groups):
+        if members[row] > 0:
+            visits[row] /= members[row]
+    return visits
+
+
+@numba.njit(cache=True)
+def _total_weight(state_id, start, stop, discount):
+    total, weight = 0.0, 1.0
+    for step in range(start, stop):
+        if state_id[step] >= 0:
+            total += weight
+        weight *= discount
+    return total
