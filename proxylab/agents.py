@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 BLOCK_ROWS = 64
-"""Rows in one call of a network. Always so many, padded: equal rows give equal bits."""
+"""Rows in one call of a network, always so many, padded: results do not depend on the batch."""
 
 FORMS = "a run folder, an agent file, zoo:TASK/NAME or script:TASK/NAME"
 

@@ -5,10 +5,12 @@ truth goes into :class:`Outcomes`, which only evaluation reads.
 
 The action of step t in episode e is drawn by the uniform number of (seed, e, t), so
 two policies run with the same seed see the same draws, and neither ``num_envs`` nor
-the order in which episodes happen to run changes a result. One caveat: matrix
-products of different batch shapes may differ in their last bits. A learned policy
-therefore has to evaluate its network in blocks of one fixed shape, as
-:class:`~proxylab.agents.LearnedPolicy` does.
+the order in which episodes happen to run changes a result. One caveat: the rows of a
+matrix product may differ in their last bits with the shape of the batch. A learned
+policy evaluates its network in blocks of one fixed shape
+(:class:`~proxylab.agents.LearnedPolicy`), which for the networks measured leaves no
+difference at all; elsewhere an action may change where a draw falls within 1e-7 of a
+boundary.
 """
 
 from dataclasses import dataclass
