@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from proxylab_envs.grid.render import draw_grid
+
 _PALETTE = np.array([[240, 236, 228], [52, 58, 70], [96, 96, 104], [246, 190, 60]], np.uint8)
 
 
@@ -13,11 +15,9 @@ def pixels(planes):
 
 
 def picture(scene):
-    """(walls bool[S, S], mouse, cheese) -> uint8[H, W, 3]."""
+    """(walls bool[S, S], mouse, cheese) -> uint8[32 S, 32 S, 3]."""
     walls, mouse, cheese = scene
-    index = walls.astype(np.int64)
-    index[cheese], index[mouse] = 3, 2
-    return _PALETTE[index].repeat(32, 0).repeat(32, 1)
+    return draw_grid(walls, [(*cheese, "cheese"), (*mouse, "mouse")])
 
 
 def text(scene):
