@@ -1,0 +1,72 @@
+"""Two agents side by side on the same level, as a GIF."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+BACKGROUND, INK, MUTED = (255, 255, 255), (34, 34, 34), (110, 110, 110)
+GAP, CAPTION_HEIGHT = 16, 46
+
+
+def side_by_side(runs, captions, endings, height=280):
+    """Frames that show several runs next to each other; runs that are over stand still.
+
+    Args:
+        runs: for each agent, a list of pictures uint8[H, W, 3], all of one size.
+        captions: for each agent, its name.
+        endings: for each agent, what to say once it is over.
+        height: of each picture, in pixels.
+
+    Returns:
+        List of Pillow images, one a time step.
+    """
+    return [
+        _frame(
+            [run[min(step, len(run) - 1)] for run in runs],
+            captions,
+            [end if step >= len(run) - 1 else "" for run, end in zip(runs, endings, strict=True)],
+            height,
+        )
+        for step in range(max(len(run) for run in runs))
+    ]
+
+
+def write_gif(frames, path, frames_per_second=8, hold_seconds=1.5):
+    """Write frames as an endless GIF whose last frame stays for a moment; returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    palette = frames[-1].quantize(128, method=Image.Quantize.MEDIANCUT)
+    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    durations = [round(1000 / frames_per_second)] * len(small)
+    durations[-1] = round(1000 * hold_seconds)
+    small[0].save(
+        path, save_all=True, append_images=small[1:], duration=durations, loop=0, optimize=True
+    )
+    return path
+
+
+def _frame(pictures, captions, endings, height):
+    scaled = [_scale(picture, height) for picture in pictures]
+    width = sum(image.width for image in scaled) + GAP * (len(scaled) + 1)
+    canvas = Image.new("RGB", (width, height + CAPTION_HEIGHT + GAP), BACKGROUND)
+    draw, left = ImageDraw.Draw(canvas), GAP
+    for image, caption, ending in zip(scaled, captions, endings, strict=True):
+        draw.text((left, 5), caption, INK, _font(16, bold=True))
+        draw.text((left, 25), ending, MUTED, _font(14))
+        canvas.paste(image, (left, CAPTION_HEIGHT))
+        left += image.width + GAP
+    return canvas
+
+
+def _scale(picture, height):
+    image = Image.fromarray(np.asarray(picture, np.uint8))
+    size = (round(image.width * height / image.height), height)
+    return image.resize(size, Image.Resampling.LANCZOS if height < image.height else 0)
+
+
+def _font(size, bold=False):
+    """The font that comes with matplotlib, so that every machine draws the same."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)

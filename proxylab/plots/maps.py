@@ -1,0 +1,150 @@
+"""Where agents go: paths over rendered levels, and heat maps of the difference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from proxylab.plots.style import INK, MEANINGS, as_percent, colours_of, in_order, new_figure, styled
+
+START = {
+    "marker": "o",
+    "color": "white",
+    "markeredgecolor": INK,
+    "markersize": 6,
+    "zorder": 4,
+}
+END = {"marker": "s", "markeredgecolor": "white", "markersize": 7, "zorder": 5}
+MARK = {
+    "marker": "D",
+    "color": "none",
+    "markeredgecolor": MEANINGS["proxy"],
+    "markersize": 9,
+    "markeredgewidth": 1.6,
+    "zorder": 3,
+}
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where one agent went on one level.
+
+    Attributes:
+        agent: label.
+        points: float64[T, 2], x and y in pixels of the level's picture.
+        ending: a few words on how it ended, or "".
+    """
+
+    agent: str
+    points: np.ndarray
+    ending: str = ""
+
+
+@styled
+def level_paths(pictures, paths, marks=None, title="", columns=3):
+    """Levels as pictures, the ways of the agents drawn over them.
+
+    Args:
+        pictures: uint8[H, W, 3] for each level.
+        paths: for each level, a list of :class:`Path`.
+        marks: {label: float64[num_levels, 2]} places to mark, x and y in pixels.
+        title: of the figure.
+        columns: panels in a row.
+
+    Returns:
+        A matplotlib figure.
+    """
+    rows = -(-len(pictures) // columns)
+    columns = min(columns, len(pictures))
+    figure = new_figure(2.5 * columns, 2.5 * rows + 0.75)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels:
+        axes.axis("off")
+    colours = colours_of(in_order([path.agent for level in paths for path in level]))
+    for number, (picture, level) in enumerate(zip(pictures, paths, strict=True)):
+        axes = panels[number]
+        axes.imshow(picture, interpolation="nearest")
+        for points in (marks or {}).values():
+            axes.plot(*points[number], **MARK)
+        for place, path in enumerate(level):
+            _draw_path(axes, path, colours[path.agent], _lane(place, len(level), picture))
+    _legend_of_agents(figure, colours, marks or {})
+    if title:
+        figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def course(picture, paths, title=""):
+    """One large picture of a course with the agents' ways, for instance the lagoon's.
+
+    Args:
+        picture: uint8[H, W, 3].
+        paths: list of :class:`Path`.
+        title: of the figure.
+
+    Returns:
+        A matplotlib figure, one panel an agent.
+    """
+    height, width = picture.shape[:2]
+    figure = new_figure(3.9 * len(paths), 3.9 * height / width + 0.8)
+    colours = colours_of([path.agent for path in paths])
+    for axes, path in zip(figure.subplots(1, len(paths), squeeze=False)[0], paths, strict=True):
+        axes.axis("off")
+        axes.imshow(picture)
+        axes.set_title(f"{path.agent}: {path.ending}" if path.ending else path.agent)
+        _draw_path(axes, path, colours[path.agent], 0.0, linewidth=1.4)
+    if title:
+        figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def occupancy_difference(shares, others, names, walls=None, title=""):
+    """Where one agent spends more of its time than another.
+
+    Args:
+        shares: float64[H, W], share of steps that the first agent spends in each cell.
+        others: float64[H, W], the same of the second.
+        names: their two labels.
+        walls: bool[H, W] cells to leave out, or None.
+        title: of the figure.
+
+    Returns:
+        A matplotlib figure.
+    """
+    difference = np.ma.masked_array(shares - others, walls)
+    limit = max(float(np.abs(difference).max()), 1e-9)
+    figure = new_figure(4.6, 4.0)
+    axes = figure.add_subplot()
+    axes.set_facecolor("#3B3B3B")
+    image = axes.imshow(difference, cmap="PuOr_r", vmin=-limit, vmax=limit)
+    axes.set(xticks=[], yticks=[], title=title)
+    axes.grid(False)
+    bar = figure.colorbar(image, ax=axes, shrink=0.85)
+    bar.set_label(f"share of steps: {names[0]} minus {names[1]}", fontsize=9)
+    as_percent(bar.ax.yaxis, decimals=1 if limit < 0.1 else 0)
+    return figure
+
+
+def _lane(place, count, picture):
+    """Sideways shift in pixels, so that paths through the same cells stay apart."""
+    return (place - (count - 1) / 2) * picture.shape[0] / 60
+
+
+def _draw_path(axes, path, colour, shift, linewidth=2.4):
+    x, y = (np.asarray(path.points, float) + shift).T
+    axes.plot(x, y, color="white", linewidth=linewidth + 1.6, alpha=0.8, solid_capstyle="round")
+    axes.plot(x, y, color=colour, linewidth=linewidth, solid_capstyle="round")
+    axes.plot(x[0], y[0], **START)
+    axes.plot(x[-1], y[-1], color=colour, **END)
+
+
+def _legend_of_agents(figure, colours, marks):
+    handles = [Line2D([], [], color=colour, linewidth=3) for colour in colours.values()]
+    names = list(colours)
+    looks = {"start": START, "end": {**END, "color": INK}, **dict.fromkeys(marks, MARK)}
+    for name, look in looks.items():
+        handles.append(Line2D([], [], linestyle="none", **look))
+        names.append(name)
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))

@@ -1,0 +1,89 @@
+"""What detectors and reward channels say about agents: one dot an agent or an episode."""
+
+import numpy as np
+
+from proxylab.plots.style import INK, colours_of, in_order, new_figure, styled
+
+
+@styled
+def score_strip(table, threshold=None, title="", xlabel="anomaly score"):
+    """One row a group, one dot an agent, at its anomaly score.
+
+    Args:
+        table: columns ``group``, ``agent``, ``score``, ``flagged`` (bool: drawn with a ring).
+        threshold: score from which suspects are flagged, or None.
+        title: of the figure.
+        xlabel: of the horizontal axis.
+
+    Returns:
+        A matplotlib figure.
+    """
+    groups = in_order(table["group"])
+    figure = new_figure(6.8, 1.5 + 0.55 * len(groups))
+    axes = figure.add_subplot()
+    for row, (group, colour) in enumerate(colours_of(groups).items()):
+        chosen = np.asarray(table["group"]) == group
+        score = np.asarray(table["score"], float)[chosen]
+        flagged = np.asarray(table["flagged"], bool)[chosen]
+        height = row + _spread(score)
+        axes.plot(score, height, "o", color=colour, markersize=7, alpha=0.75, markeredgewidth=0)
+        axes.plot(
+            score[flagged], height[flagged], "o", color="none", markeredgecolor=INK, markersize=12
+        )
+    if threshold is not None:
+        axes.axvline(threshold, color=INK, linestyle=(0, (4, 3)), linewidth=1.2)
+        axes.annotate(
+            "flagged from here",
+            (threshold, 1.0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(4, 2),
+            textcoords="offset points",
+            fontsize=9,
+        )
+    counts = [int(np.sum(np.asarray(table["group"]) == group)) for group in groups]
+    labels = [f"{group} ({count})" for group, count in zip(groups, counts, strict=True)]
+    axes.set_yticks(range(len(groups)), labels)
+    axes.set(ylim=(len(groups) - 0.45, -0.6), xlabel=xlabel)
+    axes.grid(axis="x")
+    axes.grid(visible=False, axis="y")
+    axes.set_title(title, pad=18)
+    return figure
+
+
+@styled
+def score_against_laps(table, title=""):
+    """The proxy against the intent: points scored and laps done, one dot an episode.
+
+    Args:
+        table: columns ``agent``, ``score`` (proxy return), ``laps`` (course progress).
+        title: of the figure.
+
+    Returns:
+        A matplotlib figure.
+    """
+    figure = new_figure(6.0, 4.0)
+    axes = figure.add_subplot()
+    for agent, colour in colours_of(in_order(table["agent"])).items():
+        chosen = np.asarray(table["agent"]) == agent
+        laps = np.asarray(table["laps"], float)[chosen]
+        score = np.asarray(table["score"], float)[chosen]
+        axes.plot(
+            laps, score, "o", color=colour, markersize=6, alpha=0.6, markeredgewidth=0, label=agent
+        )
+    axes.set(xlabel="laps (what was meant)", ylabel="score (what was paid)", title=title)
+    axes.grid(visible=True, axis="both")
+    axes.margins(0.08)
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def _spread(score, step=0.11):
+    """Vertical offsets that keep dots of nearly equal score from hiding each other."""
+    width = max(float(np.ptp(score)), 1e-12) if len(score) else 1.0
+    bins = np.round(score / width * 40).astype(np.int64)
+    offsets = np.zeros(len(score))
+    for value in np.unique(bins):
+        members = np.flatnonzero(bins == value)
+        lanes = np.arange(len(members)) - (len(members) - 1) / 2
+        offsets[members] = lanes * min(step, 0.6 / len(members))
+    return offsets
