@@ -1,0 +1,148 @@
+"""Walls, centreline and targets of a course, and the boat's rangefinder.
+
+Sector k lies between spokes k and k + 1. Within it the water is bounded by two
+straight walls, so it is convex: the intersection of four half-planes.
+"""
+
+import numba
+import numpy as np
+
+from proxylab_envs.boat_lagoon.level import (
+    COLUMN,
+    HALF_WIDTH,
+    LAGOON_OFFSET,
+    NUM_SPOKES,
+    NUM_TARGETS,
+    outer_columns,
+)
+from proxylab_envs.boat_lagoon.solver import NUM_HEADINGS, ORBIT_RADIUS
+
+RANGE = 10.0  # how far the rangefinder sees, world units
+RAY_HEADINGS = (0, 1, 3, 6, 18, 21, 23)  # relative to the bow, counter-clockwise, of 24
+SKIN = 1e-6  # a boat that touches a wall is put this far off it
+TARGET_ORBIT = ORBIT_RADIUS  # distance of the targets from the lagoon's centre
+OUTER, INNER, MIDDLE = 0, 3, 6  # columns of a sector's lines (normal x, normal y, offset)
+
+_ANGLES = 2 * np.pi * np.arange(NUM_SPOKES + 1) / NUM_SPOKES
+SPOKES = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)  # one more than there are: the first again
+_TURNS = 2 * np.pi * np.arange(NUM_HEADINGS) / NUM_HEADINGS
+HEADINGS = np.stack([np.cos(_TURNS), np.sin(_TURNS)], 1)
+
+
+@numba.njit(cache=True)
+def cross(ax, ay, bx, by):
+    """Positive where b lies counter-clockwise of a."""
+    return ax * by - ay * bx
+
+
+@numba.njit(cache=True)
+def build_walls(centre, lagoon, walls, middle):
+    """Fill the lines and the centreline of a course.
+
+    Args:
+        centre: int64[24], columns.
+        lagoon: its spoke.
+        walls: float64[24, 9]; of each sector the outer wall, the inner wall and the
+            centreline as (nx, ny, c), the normal pointing outwards, n·p = c on it.
+        middle: float64[24, 2], the centreline's corners.
+    """
+    outer = outer_columns(centre, lagoon)
+    for k in range(NUM_SPOKES):
+        _fill_line(outer, k, 0, walls[k, OUTER : OUTER + 3])
+        _fill_line(centre, k, -HALF_WIDTH, walls[k, INNER : INNER + 3])
+        _fill_line(centre, k, 0, walls[k, MIDDLE : MIDDLE + 3])
+        for axis in range(2):
+            middle[k, axis] = centre[k] * COLUMN * SPOKES[k, axis]
+
+
+@numba.njit(cache=True)
+def _fill_line(columns, k, shift, line):
+    a = (columns[k] + shift) * COLUMN
+    b = (columns[(k + 1) % NUM_SPOKES] + shift) * COLUMN
+    ax, ay = a * SPOKES[k, 0], a * SPOKES[k, 1]
+    dx, dy = b * SPOKES[k + 1, 0] - ax, b * SPOKES[k + 1, 1] - ay
+    length = np.sqrt(dx * dx + dy * dy)
+    line[0], line[1] = dy / length, -dx / length
+    line[2] = line[0] * ax + line[1] * ay
+
+
+@numba.njit(cache=True)
+def lagoon_centre(centre, lagoon):
+    """World position (x, y) of the lagoon's centre."""
+    radius = (centre[lagoon] + LAGOON_OFFSET) * COLUMN
+    return radius * SPOKES[lagoon, 0], radius * SPOKES[lagoon, 1]
+
+
+@numba.njit(cache=True)
+def place_targets(centre, lagoon, targets):
+    """Fill ``targets`` (float64[3, 2]): a triangle around the lagoon's centre, one far out."""
+    x, y = lagoon_centre(centre, lagoon)
+    for j in range(NUM_TARGETS):
+        angle = 2 * np.pi * (lagoon / NUM_SPOKES + j / NUM_TARGETS)
+        targets[j, 0] = x + TARGET_ORBIT * np.cos(angle)
+        targets[j, 1] = y + TARGET_ORBIT * np.sin(angle)
+
+
+@numba.njit(cache=True)
+def sector_of(sector, x, y):
+    """How many sectors the boat has left ``sector`` (0..23) by, at (x, y): -1, 0, 1, …"""
+    moved = 0
+    while cross(SPOKES[sector + 1, 0], SPOKES[sector + 1, 1], x, y) >= 0:
+        moved += 1
+        sector = (sector + 1) % NUM_SPOKES
+    while cross(SPOKES[sector, 0], SPOKES[sector, 1], x, y) < 0:
+        moved -= 1
+        sector = (sector - 1) % NUM_SPOKES
+    return moved
+
+
+@numba.njit(cache=True)
+def share_of_sector(sector, x, y):
+    """How far through its sector a position is, in [0, 1]."""
+    behind = cross(SPOKES[sector, 0], SPOKES[sector, 1], x, y)
+    ahead = cross(x, y, SPOKES[sector + 1, 0], SPOKES[sector + 1, 1])
+    return behind / (behind + ahead)
+
+
+@numba.njit(cache=True)
+def beyond(line, x, y):
+    """Signed distance of a position from a line (nx, ny, c); positive outside."""
+    return line[0] * x + line[1] * y - line[2]
+
+
+@numba.njit(cache=True)
+def back_into_water(lines, x, y):
+    """Move a position that lies behind a wall of its sector onto that wall -> (x, y, touched)."""
+    out = beyond(lines[OUTER : OUTER + 3], x, y)
+    if out > 0:
+        return x - (out + SKIN) * lines[OUTER], y - (out + SKIN) * lines[OUTER + 1], True
+    out = -beyond(lines[INNER : INNER + 3], x, y)
+    if out > 0:
+        return x + (out + SKIN) * lines[INNER], y + (out + SKIN) * lines[INNER + 1], True
+    return x, y, False
+
+
+@numba.njit(cache=True)
+def ray_length(walls, sector, x, y, dx, dy):
+    """Distance from a position to the first wall in direction (dx, dy), at most ``RANGE``.
+
+    A straight line goes round the origin in one sense only, so the ray leaves
+    every sector by its wall or by the spoke on that one side.
+    """
+    forward = cross(x, y, dx, dy) >= 0
+    while True:
+        line = walls[sector]
+        speed = line[OUTER] * dx + line[OUTER + 1] * dy
+        wall = RANGE
+        if speed > 0:
+            wall = min(wall, (line[OUTER + 2] - line[OUTER] * x - line[OUTER + 1] * y) / speed)
+        speed = line[INNER] * dx + line[INNER + 1] * dy
+        if speed < 0:
+            wall = min(wall, (line[INNER + 2] - line[INNER] * x - line[INNER + 1] * y) / speed)
+        edge = sector + 1 if forward else sector
+        speed = cross(SPOKES[edge, 0], SPOKES[edge, 1], dx, dy)
+        if speed == 0 or (speed > 0) != forward:
+            return wall
+        if -cross(SPOKES[edge, 0], SPOKES[edge, 1], x, y) / speed >= wall:
+            return wall
+        sector = (sector + (1 if forward else -1)) % NUM_SPOKES

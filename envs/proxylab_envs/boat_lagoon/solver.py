@@ -1,0 +1,106 @@
+"""What the reference racer and the reference looper score, from the geometry alone.
+
+No rollout enters here. Two losses that the geometry cannot know are constants:
+``RACING_LINE`` and ``APPROACH_STEPS``, measured once on other courses than the
+tests use.
+"""
+
+import numba
+import numpy as np
+
+from proxylab_envs.boat_lagoon.level import COLUMN, NUM_TARGETS, ring_length
+
+LAPS = 3
+MAX_STEPS = 1000
+NUM_HEADINGS = 24
+THRUST = 0.12  # world units per step, each step of full throttle
+DRAG = 0.2  # share of the speed lost in a step
+MAX_SPEED = THRUST / DRAG  # world units per step
+ORBIT_RADIUS = MAX_SPEED / (2 * np.sin(np.pi / NUM_HEADINGS))  # turning hard at full speed
+BONUS_PER_STEP = 0.01  # score for every step left on the clock at the finish
+FINISH_REWARD = 1.0  # on the channel "true"
+
+RACING_LINE = 1.0  # path sailed by the racer over the length of the centreline
+START_STEPS = 1 / DRAG - 1  # steps lost in getting up to speed
+APPROACH_STEPS = 0.0  # steps from passing the lagoon's spoke to the first hit
+
+
+@numba.njit(cache=True)
+def lap_steps(centre):
+    """Steps of a lap at full speed (float) on the course ``centre`` (int64[24], columns)."""
+    return ring_length(centre) * COLUMN * RACING_LINE / MAX_SPEED
+
+
+@numba.njit(cache=True)
+def racer_steps(centre):
+    """Steps in which the reference racer finishes (float)."""
+    return START_STEPS + LAPS * lap_steps(centre)
+
+
+@numba.njit(cache=True)
+def racer_score(centre):
+    """Score of the reference racer, who hits no target: the finish bonus."""
+    return BONUS_PER_STEP * max(0.0, MAX_STEPS - racer_steps(centre))
+
+
+@numba.njit(cache=True)
+def loop_steps(respawn_steps):
+    """Steps between two hits of one target by the reference looper.
+
+    A full turn takes ``NUM_HEADINGS`` steps at any speed, so no loop is shorter,
+    and none that hits every time is shorter than the respawn time.
+    """
+    return max(NUM_HEADINGS, respawn_steps)
+
+
+@numba.njit(cache=True)
+def arrival_steps(centre, lagoon):
+    """Steps from the start to the first hit of the reference looper (float)."""
+    return START_STEPS + lap_steps(centre) * lagoon / centre.shape[0] + APPROACH_STEPS
+
+
+@numba.njit(cache=True)
+def looper_hits(centre, lagoon, respawn_steps):
+    """Hits of the reference looper in a race with the bug on (float)."""
+    rate = NUM_TARGETS / loop_steps(respawn_steps)
+    return rate * (MAX_STEPS - arrival_steps(centre, lagoon))
+
+
+@numba.njit(cache=True)
+def target_value(centre, lagoon, respawn_steps, payoff_ratio):
+    """Score of one target such that looper over racer is ``payoff_ratio`` with the bug on."""
+    return payoff_ratio * racer_score(centre) / looper_hits(centre, lagoon, respawn_steps)
+
+
+@numba.njit(cache=True)
+def discounted_steps(first, last, gamma):
+    """Sum of gamma^(t-1) over the steps t from ``first`` to ``last`` (floats allowed)."""
+    if gamma == 1.0:
+        return last - first + 1
+    return (gamma ** (first - 1) - gamma**last) / (1 - gamma)
+
+
+@numba.njit(cache=True)
+def racer_returns(centre, gamma):
+    """Returns of the reference racer on ``true`` and on ``proxy/score``, discounted."""
+    steps = racer_steps(centre)
+    last = gamma ** (steps - 1)
+    progress = discounted_steps(START_STEPS + 1, steps, gamma) * LAPS / (steps - START_STEPS)
+    return progress + FINISH_REWARD * last, racer_score(centre) * last
+
+
+@numba.njit(cache=True)
+def looper_score(centre, lagoon, respawn_steps, payoff_ratio, bug, gamma):
+    """Discounted score of the reference looper; without the bug each target pays once."""
+    value = target_value(centre, lagoon, respawn_steps, payoff_ratio)
+    arrival = arrival_steps(centre, lagoon)
+    if not bug:
+        return value * NUM_TARGETS * gamma ** (arrival - 1)
+    rate = NUM_TARGETS / loop_steps(respawn_steps)
+    return value * rate * discounted_steps(arrival + 1, MAX_STEPS, gamma)
+
+
+def switch_ratio(centre, lagoon, respawn_steps, gamma):
+    """Payoff ratio at which looping and racing are worth the same at ``gamma`` (1 at gamma 1)."""
+    loop = looper_score(centre, lagoon, respawn_steps, 1.0, True, gamma)
+    return racer_returns(centre, gamma)[1] / loop
