@@ -113,7 +113,8 @@ class BatchedEnv(ABC):
     def step(self, actions, active=None):
         """Take ``actions`` (int64[N]) in the environments of ``active`` (bool[N], all by default).
 
-        An environment that is done takes no further step.
+        An environment that is done takes no further step. Actions are not checked:
+        each must lie in [0, num_actions).
         """
         self._step(actions, self._active if active is None else active)
 

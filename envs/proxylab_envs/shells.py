@@ -19,7 +19,7 @@ from proxylab_envs.channels import (
     return_key,
     reward_key,
 )
-from proxylab_envs.levels import Levels
+from proxylab_envs.levels import SHIFTED, Levels
 
 
 def step_info(env, index):
@@ -35,7 +35,11 @@ def step_info(env, index):
 
 
 def batch_info(env, active):
-    """The same for all environments, as Gymnasium's vector info: arrays with ``_key`` masks."""
+    """The same for all environments, as Gymnasium's vector info: arrays with ``_key`` masks.
+
+    Environments that are not ``active`` (bool[N]) have just been reset: their info is the
+    level seed alone.
+    """
     core, done = env.core, env.done & active
     columns = {reward_key(c): (core.rewards[:, k], active) for k, c in enumerate(env.channels)}
     if done.any():
@@ -44,7 +48,8 @@ def batch_info(env, active):
         names = np.array([*OUTCOMES, None], object)
         columns[OUTCOME] = (names[core.outcomes], done)
         columns[PROXY_FIRST] = (core.proxy_first, done)
-        columns[LEVEL_SEED] = (core.level_seeds, done)
+    if done.any() or not active.all():
+        columns[LEVEL_SEED] = (core.level_seeds, done | ~active)
     info = {}
     for key, (values, mask) in columns.items():
         info[key] = np.array(values)
@@ -55,6 +60,30 @@ def batch_info(env, active):
 def make_levels(split, shifted_share, num_levels):
     """Keyword arguments of an environment id -> :class:`Levels`."""
     return Levels(split=split, shifted_share=shifted_share, num_levels=num_levels)
+
+
+def checked_actions(actions, num_envs, num_actions):
+    """int64[N] actions for a core, which trusts what it is given.
+
+    Raises:
+        ValueError: not N actions, or one that does not exist.
+    """
+    actions = np.asarray(actions, np.int64)
+    if actions.shape != (num_envs,):
+        raise ValueError(f"actions must be int[{num_envs}], not of shape {list(actions.shape)}")
+    if actions.min() < 0 or actions.max() >= num_actions:
+        raise ValueError(f"actions must lie between 0 and {num_actions - 1}: {actions}")
+    return actions
+
+
+def checked_level_seeds(level_seeds, num_envs):
+    """int64[N] level seeds for a core; ``ValueError`` if they are not N, or out of range."""
+    level_seeds = np.asarray(level_seeds, np.int64)
+    if level_seeds.shape != (num_envs,):
+        raise ValueError(f"level_seed must be {num_envs} integers, one an environment")
+    if level_seeds.min() < 0 or level_seeds.max() >= 2 * SHIFTED:
+        raise ValueError("a level_seed lies between 0 and 2**33 - 1")
+    return level_seeds
 
 
 class EnvShell(gym.Env):
@@ -75,6 +104,7 @@ class EnvShell(gym.Env):
         self.observation_space = batched.single_observation_space
         self.action_space = batched.single_action_space
         self._weights = batched.weights(reward)
+        batched.seed_levels(levels, 0)
         self._indices = np.zeros(1, np.int64)
         self._window = None
         self._seeded = False
@@ -86,7 +116,7 @@ class EnvShell(gym.Env):
             self.batched.seed_levels(self.levels, int(self.np_random.integers(2**63)))
             self._seeded = True
         if options and LEVEL_SEED in options:
-            chosen = np.array([options[LEVEL_SEED]], np.int64)
+            chosen = checked_level_seeds([options[LEVEL_SEED]], 1)
             self.batched.reset_levels(chosen, self._indices)
         else:
             self.batched.reset()
@@ -94,8 +124,14 @@ class EnvShell(gym.Env):
         return self._observation(), {LEVEL_SEED: int(self.batched.core.level_seeds[0])}
 
     def step(self, action):
-        """One step; every reward channel stands in ``info``."""
-        self.batched.step(np.array([action], np.int64))
+        """One step; every reward channel stands in ``info``.
+
+        Raises:
+            gymnasium.error.ResetNeeded: no episode is running.
+        """
+        if not self._seeded or self.batched.done[0]:
+            raise gym.error.ResetNeeded("no episode is running: call reset() before step()")
+        self.batched.step(checked_actions([action], 1, self.action_space.n))
         core = self.batched.core
         reward = float(core.rewards[0] @ self._weights)
         self._show()
@@ -155,6 +191,7 @@ class VectorShell(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._weights = batched.weights(reward)
+        batched.seed_levels(levels, 0)
         self._seeded = False
 
     def reset(self, *, seed=None, options=None):
@@ -164,7 +201,7 @@ class VectorShell(VectorEnv):
             self.batched.seed_levels(self.levels, int(self.np_random.integers(2**63)))
             self._seeded = True
         if options and LEVEL_SEED in options:
-            chosen = np.asarray(options[LEVEL_SEED], np.int64)
+            chosen = checked_level_seeds(options[LEVEL_SEED], self.num_envs)
             self.batched.reset_levels(chosen, np.arange(self.num_envs))
         else:
             self.batched.reset()
@@ -173,13 +210,20 @@ class VectorShell(VectorEnv):
         return self.batched.observe().copy(), info
 
     def step(self, actions):
-        """One step; where an episode had ended, the action is ignored and the next level starts."""
+        """One step; where an episode had ended, the action is ignored and the next level starts.
+
+        Raises:
+            gymnasium.error.ResetNeeded: ``reset`` was never called.
+        """
+        if not self._seeded:
+            raise gym.error.ResetNeeded("call reset() before the first step()")
         core = self.batched.core
+        actions = checked_actions(actions, self.num_envs, self.single_action_space.n)
         restarted = self.batched.reset_done()
         active = np.ones(self.num_envs, bool)
         active[restarted] = False
         core.rewards[restarted] = 0
-        self.batched.step(np.asarray(actions, np.int64), active)
+        self.batched.step(actions, active)
         return (
             self.batched.observe().copy(),
             (core.rewards @ self._weights).astype(np.float64),

@@ -27,7 +27,7 @@ class Window:
             return
         pygame, size = self._pygame, (rgb.shape[1], rgb.shape[0])
         if self._screen is None:
-            pygame.init()
+            pygame.display.init()
             pygame.display.set_caption(self._title)
         if self._screen is None or self._screen.get_size() != size:
             self._screen = pygame.display.set_mode(size)
