@@ -24,7 +24,7 @@ AMPLITUDES = (0.16, 0.10, 0.05)  # largest 2nd, 3rd and 4th harmonic of the radi
 LAGOON_OFFSET = 14  # columns from the centreline to the lagoon's centre
 LAGOON_DEPTH = 14  # columns from the lagoon's centre to its far wall
 LAGOON_SHOULDER = 10  # the same on the two neighbouring spokes
-NEAR_SPOKES = (3, 7)  # lagoon spokes of the training distribution: first, one after last
+NEAR_SPOKES = (2, 5)  # lagoon spokes of the training distribution: first, one after last
 FAR_SPOKES = (10, 22)  # lagoon spokes of a shifted level whose lagoon lies elsewhere
 MAX_COLUMNS = 88  # width of the ASCII form
 

@@ -16,7 +16,8 @@ from proxylab_envs.boat_lagoon.solver import NUM_HEADINGS
 
 SCRIPTS = ("racer", "looper")
 LOOK_AHEAD = 1.25  # sectors
-PULL = 0.8  # how hard the looper is drawn onto its circle, per world unit off it
+AIM = TARGET_ORBIT - 0.5  # radius the looper steers for; turning hard it stays further out
+PULL = 0.8  # how hard it is drawn onto that circle, per world unit off it
 _HALF_TURN = np.tan(np.pi / NUM_HEADINGS)  # steer when the wanted course is further off than this
 
 
@@ -64,7 +65,7 @@ def looper_action(core, i):
     cx, cy = lagoon_centre(core.centre[i], core.lagoon[i])
     rx, ry = x - cx, y - cy
     radius = np.sqrt(rx * rx + ry * ry) + 1e-9
-    inward = PULL * (radius - TARGET_ORBIT) / radius
+    inward = PULL * (radius - AIM) / radius
     steer = steer_towards(core.heading[i], ry / radius - inward * rx, -rx / radius - inward * ry)
     throttle = 0 if _too_early(core, i, rx, ry) else 1
     return 2 * (steer + 1) + throttle
