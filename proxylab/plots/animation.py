@@ -10,7 +10,7 @@ BACKGROUND, INK, MUTED = (255, 255, 255), (34, 34, 34), (110, 110, 110)
 GAP, CAPTION_HEIGHT = 16, 46
 
 
-def side_by_side(runs, captions, endings, height=280):
+def side_by_side(runs, captions, endings, height=280, patience=None):
     """Frames that show several runs next to each other; runs that are over stand still.
 
     Args:
@@ -18,10 +18,15 @@ def side_by_side(runs, captions, endings, height=280):
         captions: for each agent, its name.
         endings: for each agent, what to say once it is over.
         height: of each picture, in pixels.
+        patience: frames to wait for the others once a run is over, before they are cut
+            to their last picture; ``None`` shows all of them.
 
     Returns:
         List of Pillow images, one a time step.
     """
+    if patience is not None:
+        wait = min(len(run) for run in runs) + patience
+        runs = [run if len(run) <= wait else [*run[:wait], run[-1]] for run in runs]
     return [
         _frame(
             [run[min(step, len(run) - 1)] for run in runs],
@@ -37,7 +42,7 @@ def write_gif(frames, path, frames_per_second=8, hold_seconds=1.5):
     """Write frames as an endless GIF whose last frame stays for a moment; returns the path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    palette = frames[-1].quantize(128, method=Image.Quantize.MEDIANCUT)
+    palette = _film_strip(frames).quantize(256, method=Image.Quantize.MEDIANCUT)
     small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     durations = [round(1000 / frames_per_second)] * len(small)
     durations[-1] = round(1000 * hold_seconds)
@@ -45,6 +50,15 @@ def write_gif(frames, path, frames_per_second=8, hold_seconds=1.5):
         path, save_all=True, append_images=small[1:], duration=durations, loop=0, optimize=True
     )
     return path
+
+
+def _film_strip(frames):
+    """First, middle and last frame in one image: all colours of the film."""
+    chosen = [frames[0], frames[len(frames) // 2], frames[-1]]
+    strip = Image.new("RGB", (frames[0].width, 3 * frames[0].height))
+    for k, frame in enumerate(chosen):
+        strip.paste(frame, (0, k * frame.height))
+    return strip
 
 
 def _frame(pictures, captions, endings, height):

@@ -7,14 +7,7 @@ from matplotlib.lines import Line2D
 
 from proxylab.plots.style import INK, MEANINGS, as_percent, colours_of, in_order, new_figure, styled
 
-START = {
-    "marker": "o",
-    "color": "white",
-    "markeredgecolor": INK,
-    "markersize": 6,
-    "zorder": 4,
-}
-END = {"marker": "s", "markeredgecolor": "white", "markersize": 7, "zorder": 5}
+END = {"marker": "s", "markeredgecolor": "white", "markersize": 6, "zorder": 5}
 MARK = {
     "marker": "D",
     "color": "none",
@@ -136,14 +129,13 @@ def _draw_path(axes, path, colour, shift, linewidth=2.4):
     x, y = (np.asarray(path.points, float) + shift).T
     axes.plot(x, y, color="white", linewidth=linewidth + 1.6, alpha=0.8, solid_capstyle="round")
     axes.plot(x, y, color=colour, linewidth=linewidth, solid_capstyle="round")
-    axes.plot(x[0], y[0], **START)
     axes.plot(x[-1], y[-1], color=colour, **END)
 
 
 def _legend_of_agents(figure, colours, marks):
     handles = [Line2D([], [], color=colour, linewidth=3) for colour in colours.values()]
     names = list(colours)
-    looks = {"start": START, "end": {**END, "color": INK}, **dict.fromkeys(marks, MARK)}
+    looks = {"end": {**END, "color": INK}, **dict.fromkeys(marks, MARK)}
     for name, look in looks.items():
         handles.append(Line2D([], [], linestyle="none", **look))
         names.append(name)

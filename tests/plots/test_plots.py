@@ -149,6 +149,13 @@ def test_side_by_side_waits_for_the_longer_run(tmp_path):
     assert right == [0, 0, 0, 255]
 
 
+def test_side_by_side_cuts_to_the_end_when_patience_is_over():
+    shades = [np.full((8, 8, 3), value, np.uint8) for value in range(0, 250, 10)]
+    frames = plots.side_by_side([shades[:2], shades], ["a", "b"], ["", ""], 32, patience=3)
+    right = [np.asarray(frame)[60, frames[0].width - 30].mean() for frame in frames]
+    assert right == [0, 10, 20, 30, 40, 240]
+
+
 def test_gif_plays_every_frame_and_holds_the_last(tmp_path):
     shades = [np.full((8, 8, 3), value, np.uint8) for value in (0, 80, 160, 240)]
     frames = plots.side_by_side([shades], ["a"], ["done"], height=32)
