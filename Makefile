@@ -52,10 +52,10 @@ bench: $(STAMP) ## measure speed on this machine
 	$(BIN)/proxylab bench $(or $(ARGS),envs)
 
 figures: $(STAMP) ## redraw results/figures from the committed results/tables
-	$(BIN)/proxylab reproduce all --draw-only $(ARGS)
+	$(BIN)/python -m proxylab.demo.redraw results/tables/demo-*.json --out results/figures
 
-docs: $(STAMP) ## redraw the README's figures; the texts are plain Markdown and need no building
-	$(BIN)/python -m proxylab.demo --figures-of docs/demo --out docs
+docs: figures ## the texts are plain Markdown and need no building: redraws what they show
+	@echo "Read README.md, envs/README.md, experiments/README.md and results/README.md."
 
 clean: ## remove caches and build output; results/ and .venv stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .benchmarks
