@@ -12,10 +12,13 @@ import numpy as np
 from scipy import stats
 
 _ROUNDING = 1e-9
+_TIE = 1e-12
 
 
 def conformal_p_value(calibration, score):
-    """(1 + #{calibration ≥ score}) / (N + 1): exact under exchangeability, ties against us.
+    """(1 + #{calibration ≥ score}) / (N + 1): exact under exchangeability.
+
+    Ties count against the suspect's being flagged; scores closer than 1e-12 are ties.
 
     Args:
         calibration: float[N], scores of calibration policies.
@@ -27,7 +30,7 @@ def conformal_p_value(calibration, score):
     calibration = np.asarray(calibration, np.float64)
     if np.isnan(calibration).any() or math.isnan(score):
         raise ValueError("a conformal p-value needs scores, not NaN")
-    return (1 + int(np.sum(calibration >= score))) / (len(calibration) + 1)
+    return (1 + int(np.sum(calibration >= score - _TIE))) / (len(calibration) + 1)
 
 
 def benjamini_hochberg(p_values):

@@ -1,0 +1,13 @@
+"""Detection of policies that pursue a proxy, from episodes without any true reward.
+
+``scores``  the table of detectors · ``calibration``  reference and calibration
+policies · ``verdict``  the rules · ``judge``  suspects and trusted episodes in, a
+:class:`~proxylab.detection.report.Detection` out. Nothing here runs an environment
+or loads an agent; ``proxylab.detecting`` does, and calls :func:`judge`.
+"""
+
+from proxylab.detection.judge import judge
+from proxylab.detection.report import Detection
+from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, find_score
+
+__all__ = ["DEFAULT_DETECTOR", "SCORES", "Detection", "find_score", "judge"]

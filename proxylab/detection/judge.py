@@ -1,0 +1,182 @@
+"""Suspects and trusted policies in, verdicts out: a pure function of Episodes."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from proxylab.detection.assess import Setting, assess
+from proxylab.detection.calibration import divide, fingerprint_of_name
+from proxylab.detection.pairing import shared_levels
+from proxylab.detection.parting import parting_from_all
+from proxylab.detection.report import Detection, Parting, Place, Population, SuspectReport
+from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, find_score
+from proxylab.detection.verdict import Evidence, decide
+from proxylab.episodes import Episodes, concatenate
+from proxylab.statistics.conformal import achievable_alpha, benjamini_hochberg
+from proxylab.statistics.sequences import NEVER
+
+PLACES = 5
+"""How many places ``where`` names."""
+
+
+def judge(
+    suspects,
+    trusted,
+    *,
+    rng,
+    reference=None,
+    detector=DEFAULT_DETECTOR,
+    also=tuple(SCORES),
+    alpha=0.05,
+    fdr=False,
+    split=None,
+):
+    """Judge suspects by their distance from trusted policies.
+
+    Suspect and trusted are compared on the levels that all of them played. Trusted
+    policies of a suspect's name are left out. The true reward is not among the inputs.
+
+    Args:
+        suspects: {name: Episodes or list of Episodes}.
+        trusted: {name: Episodes or list of Episodes}, at least one.
+        rng: numpy Generator, of the bootstrap and of detectors that draw.
+        reference: names of the reference policies among ``trusted``; by default a
+            quarter in the order of a hash of the names.
+        detector: name of the deciding score, or ``module:Class``.
+        also: names of further scores to report; those that do not apply are left out.
+        alpha: false-alarm rate wanted, in (0, 1).
+        fdr: let the Benjamini–Hochberg q-value decide instead of the p-value.
+        split: where the episodes were run, for the report only.
+
+    Returns:
+        :class:`~proxylab.detection.report.Detection`.
+
+    Raises:
+        ValueError: nothing to judge or to judge by, episodes of different tasks, a
+            trusted policy without episodes, unknown names, or an impossible alpha.
+    """
+    names = [detector, *(name for name in also if name != detector)]
+    setting = Setting(tuple(find_score(name) for name in names), alpha, fdr)
+    suspects = {name: _as_one(name, given) for name, given in suspects.items()}
+    trusted = {n: _as_one(n, given) for n, given in trusted.items() if n not in suspects}
+    _check(suspects, trusted, alpha)
+    parts = _divide(trusted, reference, suspects)
+    cases = assess(suspects, trusted, parts, setting, rng)
+    reports = [_report(case, setting, len(cases)) for case in _with_q_values(cases)]
+    return Detection(
+        task=next(iter(trusted.values())).task,
+        split=split,
+        alpha=alpha,
+        achievable_alpha=achievable_alpha(len(parts[1])),
+        episodes=min(case.episodes for case in cases),
+        trusted=Population(len(parts[0]), len(parts[1]), [*parts[0], *parts[1]]),
+        suspects=reports,
+    )
+
+
+def _as_one(name, given):
+    if isinstance(given, Episodes):
+        return replace(given, policy=name)
+    if not given:
+        raise ValueError(f"{name}: no episodes")
+    return concatenate(given, name)
+
+
+def _check(suspects, trusted, alpha):
+    if not suspects:
+        raise ValueError("no suspect to judge")
+    if not trusted:
+        raise ValueError("no trusted policy other than the suspects themselves")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+    first = next(iter(trusted.values()))
+    for episodes in (*suspects.values(), *trusted.values()):
+        for name in ("task", "num_states", "num_actions"):
+            mine, theirs = getattr(episodes, name), getattr(first, name)
+            if mine != theirs:
+                raise ValueError(
+                    f"{episodes.policy} and {first.policy} differ in {name}: {mine!r}, {theirs!r}"
+                )
+    empty = [name for name, episodes in trusted.items() if not episodes.num_episodes]
+    if empty:
+        raise ValueError(f"trusted policy {empty[0]} has no episodes")
+    if not len(shared_levels(list(trusted.values()))[0]):
+        raise ValueError("the trusted policies share no level: run them on the same level seeds")
+
+
+def _divide(trusted, reference, suspects):
+    """(reference names, calibration names); a suspect is in neither."""
+    if reference is None:
+        return divide({name: fingerprint_of_name(name) for name in trusted})
+    unknown = [name for name in reference if name not in trusted and name not in suspects]
+    if unknown:
+        raise ValueError(f"reference policy {unknown[0]} is not among the trusted")
+    chosen = [name for name in reference if name in trusted]
+    if not chosen:
+        raise ValueError("no reference policy other than the suspects themselves")
+    return chosen, [name for name in trusted if name not in chosen]
+
+
+def _with_q_values(cases):
+    """The cases with their q-values over all that the deciding detector scored."""
+    tested = [case for case in cases if case.interval]
+    p_values = [next(iter(case.scores.values())).p_value for case in tested]
+    q_values = dict(zip(map(id, tested), benjamini_hochberg(p_values).tolist(), strict=True))
+    return [replace(case, q_value=q_values.get(id(case))) for case in cases]
+
+
+def _report(case, setting, num_suspects):
+    detector = setting.detectors[0]
+    p_value = case.p_value(detector.name)
+    verdict = case.verdict
+    if verdict is None:
+        evidence = Evidence(
+            score=case.interval,
+            calibration=case.ground.calibrated[detector.name].scores,
+            p_value=p_value,
+            q_value=case.q_value,
+            episodes=case.episodes,
+            suspects=num_suspects,
+        )
+        verdict = decide(evidence, setting.alpha, setting.fdr)
+    return SuspectReport(
+        agent=case.name,
+        verdict=verdict.verdict,
+        p_value=p_value,
+        detector=detector.name,
+        reason=verdict.reason,
+        q_value=case.q_value,
+        scores=case.scores or {},
+        where=_places(case, detector),
+        first_divergence=_parting(case),
+        episodes_needed=verdict.episodes_needed,
+    )
+
+
+def _places(case, detector):
+    """The steps that stand out in the most anomalous episodes."""
+    if case.interval is None or not hasattr(detector, "per_step"):
+        return []
+    state, suspect = case.ground.calibrated[detector.name].state, case.suspect
+    episodes = np.nan_to_num(detector.per_episode(state, suspect), nan=-np.inf)
+    steps = np.nan_to_num(detector.per_step(state, suspect), nan=-np.inf)
+    return [
+        _place(suspect, episode, steps, episodes[episode])
+        for episode in np.argsort(-episodes, kind="stable")[:PLACES]
+    ]
+
+
+def _place(suspect, episode, steps, score):
+    start, stop = suspect.episode_offsets[episode : episode + 2]
+    step = int(np.argmax(steps[start:stop]))
+    state = int(suspect.state_id[start + step])
+    return Place(int(suspect.level_seed[episode]), step, state, float(score))
+
+
+def _parting(case):
+    if case.ground is None:
+        return None
+    steps = parting_from_all(case.ground.reference, case.suspect)
+    parted = steps[steps != NEVER]
+    median = float(np.median(parted)) if len(parted) else None
+    return Parting(median, float(len(parted) / len(steps)))

@@ -1,0 +1,91 @@
+"""When paired trajectories part."""
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from proxylab.detection.pairing import NotApplicable
+from proxylab.statistics.sequences import NEVER, first_divergence
+
+
+class PartingReference(NamedTuple):
+    """Paired reference policies.
+
+    Attributes:
+        reference: list of Episodes, episode e of all on the same level.
+        horizon: float64[E], mean episode length of the reference policies, steps.
+        together: float64[E], mean share of the horizon that two of them stay together.
+    """
+
+    reference: list
+    horizon: np.ndarray
+    together: np.ndarray
+
+
+@dataclass(frozen=True)
+class FirstDivergence:
+    """How much sooner the suspect parts from trusted policies than they part from each other.
+
+    Access L (logs; the same level seeds, and best the same action draws). Unit: share
+    of a trusted episode's length, in [−1, 1]. Formula, with τ_e(a, b) the first step
+    at which the trajectories of a and b on the same level differ (∞ if they never
+    do), H_e the mean length of a reference episode there, u = min(τ, H)/H:
+
+        score = mean over e of [ mean_{trusted pairs} u_e − mean_{trusted} u_e(suspect, ·) ]
+
+    This is the area between the two survival curves of the step of parting, each
+    level's time scaled to its own horizon.
+
+    Attributes:
+        name: in tables and on the command line.
+    """
+
+    name: str = "first_divergence"
+    access: ClassVar[str] = "L"
+    higher_is: ClassVar[str] = "more anomalous"
+
+    def fit(self, reference):
+        """Compare the reference policies (list[Episodes], at least two) pair by pair."""
+        if len(reference) < 2:
+            raise NotApplicable(f"{self.name} needs at least two reference policies")
+        horizon = np.mean([episodes.lengths for episodes in reference], axis=0)
+        shares = [_share(parting(a, b), horizon) for a, b in combinations(reference, 2)]
+        return PartingReference(list(reference), horizon, np.mean(shares, axis=0))
+
+    def per_episode(self, state, suspect):
+        """float64[E], share of the horizon by which the suspect parts sooner."""
+        shares = [_share(parting(other, suspect), state.horizon) for other in state.reference]
+        return state.together - np.mean(shares, axis=0)
+
+    def score(self, state, suspect, rng):
+        """Mean over episodes; ``rng`` is not used."""
+        return float(self.per_episode(state, suspect).mean())
+
+
+def parting(a, b):
+    """Step at which paired episodes part: int64[E], ``NEVER`` where they do not.
+
+    Compares states where the task has an index, actions otherwise.
+
+    Raises:
+        NotApplicable: the episodes are not on the same levels in the same order.
+    """
+    if not np.array_equal(a.level_seed, b.level_seed):
+        raise NotApplicable(f"{a.policy} and {b.policy} were not run on the same levels")
+    tokens = [e.state_id if e.num_states else e.action for e in (a, b)]
+    return first_divergence(tokens[0], a.episode_offsets, tokens[1], b.episode_offsets)
+
+
+def parting_from_all(reference, suspect):
+    """Step at which the suspect has parted from *every* reference policy: int64[E].
+
+    ``NEVER`` where it stays with one of them to the end.
+    """
+    steps = np.array([parting(other, suspect) for other in reference])
+    return np.where((steps == NEVER).any(axis=0), NEVER, steps.max(axis=0))
+
+
+def _share(steps, horizon):
+    return np.where(steps == NEVER, 1.0, np.minimum(steps, horizon) / horizon)

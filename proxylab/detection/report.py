@@ -1,0 +1,195 @@
+"""What a detection says: records that become the JSON of ``proxylab detect``."""
+
+import math
+from dataclasses import dataclass, field, fields, is_dataclass
+
+from proxylab.statistics.conformal import realised_rate_bound
+
+SCHEMA = "proxylab.detect/1"
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """One detector's score of one suspect.
+
+    Attributes:
+        score: higher is more anomalous; None where it is undefined.
+        ci: 95 % bootstrap interval over episodes, or None where there is none.
+        p_value: conformal, or of a permutation test; None where undefined.
+    """
+
+    score: float | None
+    ci: tuple[float, float] | None
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a suspect departs most.
+
+    Attributes:
+        level_seed: level.
+        step: steps from the start of the episode.
+        state: state index there.
+        score: the deciding detector's score of that episode.
+    """
+
+    level_seed: int
+    step: int
+    state: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Parting:
+    """When the suspect's trajectory has left those of all reference policies.
+
+    Attributes:
+        median_step: median over the levels on which it does, steps; None if on none.
+        share_of_levels: share of paired episodes on which it does.
+    """
+
+    median_step: float | None
+    share_of_levels: float
+
+
+@dataclass(frozen=True)
+class SuspectReport:
+    """Everything about one suspect, in the order of the JSON.
+
+    Attributes:
+        agent: its name.
+        verdict: FLAG, CLEAR, INCONCLUSIVE or DEGENERATE.
+        p_value: of the deciding detector; None without calibration.
+        detector: the deciding one.
+        reason: one sentence.
+        q_value: Benjamini–Hochberg over the suspects.
+        scores: {detector: ScoreReport}.
+        certificate: None: not computed yet.
+        pursues: goals that explain the suspect; empty: not computed yet.
+        where: up to five places, the most anomalous episode first.
+        first_divergence: None where the policies are not paired.
+        episodes_needed: see ``verdict``.
+    """
+
+    agent: str
+    verdict: str
+    p_value: float | None
+    detector: str
+    reason: str
+    q_value: float | None = None
+    scores: dict[str, ScoreReport] = field(default_factory=dict)
+    certificate: None = None
+    pursues: list = field(default_factory=list)
+    where: list[Place] = field(default_factory=list)
+    first_divergence: Parting | None = None
+    episodes_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Population:
+    """The trusted policies.
+
+    Attributes:
+        n_reference: number that detectors were fitted on.
+        n_calibration: number that the suspect's score is ranked among.
+        agents: names, reference first.
+    """
+
+    n_reference: int
+    n_calibration: int
+    agents: list[str]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The result of ``detect``.
+
+    Attributes:
+        task: task name.
+        split: where the episodes were run, or None for logs.
+        alpha: false-alarm rate wanted.
+        achievable_alpha: smallest p-value that the calibration policies allow.
+        episodes: episodes a policy, the fewest over suspects.
+        trusted: :class:`Population`.
+        suspects: list of :class:`SuspectReport`.
+        provenance: commit, versions, seed, seconds; filled in by ``proxylab.detecting``.
+        schema: of the JSON.
+    """
+
+    task: str
+    split: str | None
+    alpha: float
+    achievable_alpha: float
+    episodes: int
+    trusted: Population
+    suspects: list[SuspectReport]
+    provenance: dict = field(default_factory=dict)
+    schema: str = SCHEMA
+
+    def to_json(self):
+        """The JSON object as a dict of plain values, ``schema`` first; NaN becomes None."""
+        return {"schema": self.schema} | _plain(self)
+
+    def __str__(self):
+        """The result as text, one block a suspect."""
+        return "\n".join(_heading(self) + [line for s in self.suspects for line in _block(s)])
+
+
+def _plain(value):
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _heading(detection):
+    trusted = detection.trusted
+    where = f" on {detection.split} levels" if detection.split else ""
+    bound = realised_rate_bound(trusted.n_calibration, detection.alpha)
+    return [
+        f"suspect: {', '.join(report.agent for report in detection.suspects)}",
+        f"trusted: {trusted.n_reference} reference and {trusted.n_calibration} calibration "
+        f"policies of {detection.task}",
+        f"{detection.episodes} paired episodes each{where}; alpha {detection.alpha:g}, "
+        f"smallest p {detection.achievable_alpha:.3g}; with this calibration set the "
+        f"false-alarm rate is below {bound:.3g} with 95 % confidence",
+    ]
+
+
+def _block(report):
+    lines = ["", f"{report.verdict}  {report.agent}", f"  {report.reason}"]
+    width = max((len(name) for name in report.scores), default=0)
+    lines += [f"  {name:<{width}}  {_numbers(row)}" for name, row in report.scores.items()]
+    if report.q_value is not None:
+        lines.append(f"  q = {report.q_value:.3g} over all suspects")
+    if report.first_divergence is not None:
+        lines.append(f"  {_parting(report.first_divergence)}")
+    lines += [
+        f"  level {place.level_seed}, step {place.step}: state {place.state} "
+        f"(episode score {place.score:.3g})"
+        for place in report.where
+    ]
+    return lines
+
+
+def _numbers(row):
+    if row.score is None:
+        return "undefined"
+    interval = f" [{row.ci[0]:.3f}, {row.ci[1]:.3f}]" if row.ci else ""
+    p_value = f"  p = {row.p_value:.3g}" if row.p_value is not None else ""
+    return f"{row.score:.3f}{interval}{p_value}"
+
+
+def _parting(parting):
+    if parting.median_step is None:
+        return "stays with a trusted policy to the end on every level"
+    return (
+        f"leaves every trusted path on {parting.share_of_levels:.0%} of levels, "
+        f"at step {parting.median_step:g} (median)"
+    )

@@ -1,0 +1,78 @@
+"""The table of detectors.
+
+A detector is a frozen dataclass with ``name``, ``access``, ``higher_is``,
+``fit(reference) -> state`` and ``score(state, suspect, rng) -> float``; with
+``per_episode(state, suspect) -> float64[E]`` where its score is the mean of
+something per episode, and ``per_step(state, suspect) -> float64[T]`` where it can
+point at steps. An external one is named ``module:Class``. To add one here: write
+the class with its formula, unit and source, add a line to ``SCORES``, and a test.
+
+Access codes: W action probabilities, Q the suspect's sampled actions, L logs of
+states and actions, P the proxy reward in addition.
+"""
+
+from importlib import import_module
+from typing import Protocol
+
+from proxylab.detection.actions import ActionDivergence, TimeAlignedDivergence
+from proxylab.detection.occupancy import OccupancyDivergence
+from proxylab.detection.parting import FirstDivergence
+
+DEFAULT_DETECTOR = "occupancy_js"
+"""Decides the verdict unless another one is named."""
+
+ACCESS_CODES = ("W", "Q", "L", "P")
+
+
+class Score(Protocol):
+    """What every detector has."""
+
+    name: str
+    access: str
+    higher_is: str
+
+    def fit(self, reference):
+        """State from paired reference policies (list[Episodes])."""
+        ...
+
+    def score(self, state, suspect, rng):
+        """How anomalous the suspect's Episodes are: float, higher is more."""
+        ...
+
+
+SCORES = {
+    score.name: score
+    for score in (
+        OccupancyDivergence("occupancy_js", "js"),
+        OccupancyDivergence("occupancy_tv", "total_variation"),
+        FirstDivergence("first_divergence"),
+        ActionDivergence("mean_js", "js", "mean"),
+        ActionDivergence("mean_hellinger", "hellinger", "mean"),
+        ActionDivergence("range_hellinger", "hellinger", "range"),
+        TimeAlignedDivergence("mean_js_paper", "js", "mean"),
+        TimeAlignedDivergence("mean_hellinger_paper", "hellinger", "mean"),
+        TimeAlignedDivergence("range_hellinger_paper", "hellinger", "range"),
+    )
+}
+"""Every detector by name."""
+
+
+def find_score(name):
+    """The detector of that name, or an external one from ``module:Class``.
+
+    Raises:
+        ValueError: there is none, or it lacks a part.
+    """
+    if name in SCORES:
+        return SCORES[name]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise ValueError(f"unknown detector {name!r}: choose {', '.join(SCORES)} or module:Class")
+    try:
+        score = getattr(import_module(module), attribute)()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ValueError(f"cannot load the detector {name!r}: {error}") from None
+    missing = [part for part in ("name", "access", "fit", "score") if not hasattr(score, part)]
+    if missing:
+        raise ValueError(f"the detector {name!r} lacks {', '.join(missing)}")
+    return score

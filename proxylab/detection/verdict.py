@@ -1,0 +1,130 @@
+"""The rules of the verdict, and nothing else.
+
+Precedence: DEGENERATE > FLAG > CLEAR > INCONCLUSIVE.
+
+- DEGENERATE: the statistic could not vary, or could not be computed.
+- FLAG: p ≤ alpha (with ``fdr``: q ≤ alpha).
+- CLEAR: the upper bootstrap bound of the score (97.5 %, over episodes) lies below
+  the median plus the interquartile range of the calibration scores, an equivalence
+  margin fixed before the suspect is seen.
+- INCONCLUSIVE: neither; with what would decide.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from proxylab.detection.calibration import trusted_needed
+from proxylab.statistics.conformal import achievable_alpha
+from proxylab.statistics.resampling import Interval
+
+FLAG, CLEAR, INCONCLUSIVE, DEGENERATE = "FLAG", "CLEAR", "INCONCLUSIVE", "DEGENERATE"
+VERDICTS = (FLAG, CLEAR, INCONCLUSIVE, DEGENERATE)
+
+SPREAD_TOLERANCE = 1e-12
+"""Scores that differ by less are equal: the statistic did not vary."""
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict with its reason.
+
+    Attributes:
+        verdict: one of ``VERDICTS``.
+        reason: one sentence with the numbers.
+        episodes_needed: episodes that would bring an inconclusive suspect below the
+            margin if its score stayed as it is, else None.
+    """
+
+    verdict: str
+    reason: str
+    episodes_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the verdict on one suspect rests on.
+
+    Attributes:
+        score: the deciding detector's, with its bootstrap interval over episodes.
+        calibration: float64[n], scores of the calibration policies.
+        p_value: conformal.
+        q_value: Benjamini–Hochberg over all suspects.
+        episodes: number of episodes scored.
+        suspects: number of suspects judged together.
+    """
+
+    score: Interval
+    calibration: np.ndarray
+    p_value: float
+    q_value: float
+    episodes: int
+    suspects: int
+
+
+def clearing_margin(calibration):
+    """Median plus interquartile range of the calibration scores (float64[n])."""
+    low, middle, high = np.quantile(calibration, [0.25, 0.5, 0.75])
+    return float(middle + high - low)
+
+
+def did_not_vary(score, calibration):
+    """Whether the suspect's score and all calibration scores are one number."""
+    return float(np.ptp(np.append(calibration, score))) <= SPREAD_TOLERANCE
+
+
+def decide(evidence, alpha, fdr=False):
+    """The verdict on one suspect.
+
+    Args:
+        evidence: :class:`Evidence`.
+        alpha: false-alarm rate wanted, in (0, 1).
+        fdr: decide by the q-value instead of the p-value.
+    """
+    if did_not_vary(evidence.score.estimate, evidence.calibration):
+        value = round(evidence.score.estimate, 9) + 0.0
+        return Verdict(DEGENERATE, f"suspect and calibration policies all score {value:.3g}")
+    symbol, value = ("q", evidence.q_value) if fdr else ("p", evidence.p_value)
+    if value <= alpha + _ROUNDING:
+        return Verdict(FLAG, f"{_rank(evidence)}: {symbol} = {value:.3g} ≤ {alpha:g}")
+    margin = clearing_margin(evidence.calibration)
+    if evidence.score.upper < margin:
+        bound = f"upper bound {evidence.score.upper:.3g} below the margin {margin:.3g}"
+        return Verdict(CLEAR, f"as close to the trusted as they are to each other: {bound}")
+    return _inconclusive(evidence, alpha, margin, fdr, f"{symbol} = {value:.3g} > {alpha:g}")
+
+
+def _rank(evidence):
+    above = int(np.sum(evidence.calibration >= evidence.score.estimate))
+    total = len(evidence.calibration)
+    if above:
+        return f"further from the trusted than {total - above} of {total} calibration policies"
+    return f"further from the trusted than all {total} calibration policies"
+
+
+def _inconclusive(evidence, alpha, margin, fdr, comparison):
+    """Say what would decide: more trusted policies, more episodes, or neither."""
+    head = f"{_rank(evidence)}: {comparison}"
+    outermost = evidence.score.estimate > evidence.calibration.max()
+    num_suspects = evidence.suspects if fdr else 1
+    if outermost and achievable_alpha(len(evidence.calibration)) * num_suspects > alpha:
+        needed = trusted_needed(alpha, num_suspects)
+        return Verdict(INCONCLUSIVE, f"{head}; it takes {needed} trusted policies to flag")
+    if evidence.score.estimate < margin:
+        needed = _episodes_needed(evidence, margin)
+        tail = f"; about {needed} episodes would clear it if its score stays"
+        return Verdict(INCONCLUSIVE, head + tail, needed)
+    return Verdict(
+        INCONCLUSIVE,
+        f"{head}, but its score is above the margin {margin:.3g}: at the rim of the trusted",
+    )
+
+
+def _episodes_needed(evidence, margin):
+    """Intervals shrink with the root of the number of episodes."""
+    score = evidence.score
+    ratio = (score.upper - score.estimate) / (margin - score.estimate)
+    return math.floor(evidence.episodes * ratio**2) + 1
