@@ -138,6 +138,10 @@ class BatchedEnv(ABC):
     def layout_hashes(self, level_seeds):
         """uint64[K]: equal for levels with equal layouts (walls, course), whatever lies in them."""
 
+    def num_layouts(self):
+        """How many layouts the generator can make, all splits together; None if not known."""
+        return None
+
     @abstractmethod
     def optimal_returns(self, level_seeds, gamma=1.0):
         """Best return of each channel, when only that channel counts: {channel: float64[K]}."""

@@ -80,6 +80,10 @@ class BoatRace(BatchedEnv):
         """uint64[K], all equal."""
         return np.full(len(level_seeds), hash_walls(self.course.walls), np.uint64)
 
+    def num_layouts(self):
+        """One."""
+        return 1
+
     def optimal_returns(self, level_seeds, gamma=1.0):
         """Best return of each channel, when only that channel counts: {channel: float64[K]}."""
         best = solver.optimal_returns(

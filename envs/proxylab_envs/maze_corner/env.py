@@ -4,6 +4,7 @@ import numpy as np
 from gymnasium import spaces
 
 from proxylab_envs.batch import BatchedEnv
+from proxylab_envs.grid.counting import DEPTH_FIRST_MAZES
 from proxylab_envs.levels import bucket_bounds
 from proxylab_envs.maze_corner import dynamics, render, solver
 from proxylab_envs.maze_corner.level import GENERATORS, MazeConfig, MazeLevel
@@ -97,6 +98,12 @@ class MazeCorner(BatchedEnv):
             for seed in seeds
         ]
         return np.array(hashes, np.uint64)
+
+    def num_layouts(self):
+        """Exact for ``tree`` up to size 11 (5 rooms a side), None beyond and for ``blocks``."""
+        if self.config.generator != "tree":
+            return None
+        return DEPTH_FIRST_MAZES.get(self.config.size // 2)
 
     def optimal_returns(self, level_seeds, gamma=1.0):
         """gamma^(d-1) per channel, d the steps to its goal: {channel: float64[K]}."""
