@@ -103,6 +103,15 @@ def test_end_of_episode_info():
     }
 
 
+@pytest.mark.parametrize("env_id", [MAZE, RACE])
+def test_time_limit_is_a_knob_and_the_last_step_has_an_outcome(env_id):
+    env = gym.make(env_id, time_limit=3)
+    env.reset(seed=0)
+    ends = [env.step(0) for _ in range(3)]
+    assert [truncated for _, _, _, truncated, _ in ends] == [False, False, True]
+    assert ends[2][4]["outcome"] in ("proxy", "neither")
+
+
 def test_render_modes():
     single = gym.make(RACE, render_mode="ansi")
     single.reset(seed=0)

@@ -40,7 +40,7 @@ class MazeCorner(BatchedEnv):
         self.rules = dynamics.Rules(
             generator=GENERATORS.index(self.config.generator),
             corner_size=self.config.corner_size,
-            time_limit=self.config.time_limit,
+            time_limit=self.config.max_steps,
             end_on_both=self.config.end_on == "both",
             wall_share=self.config.wall_share,
             only_solvable=self.config.only_solvable,
@@ -48,7 +48,7 @@ class MazeCorner(BatchedEnv):
         super().__init__(
             dynamics.make_core(num_envs, size),
             num_envs,
-            max_episode_steps=self.config.time_limit,
+            max_episode_steps=self.config.max_steps,
             num_states=size * size,
             spaces=(spaces.Box(0, high, shape, np.uint8), spaces.Discrete(4)),
         )
@@ -109,7 +109,7 @@ class MazeCorner(BatchedEnv):
         """gamma^(d-1) per channel, d the steps to its goal: {channel: float64[K]}."""
         distances, starts = self._solve(level_seeds)
         out = np.empty((len(level_seeds), 2))
-        solver.optimal_returns(distances, starts, self.config.time_limit, gamma, out)
+        solver.optimal_returns(distances, starts, self.config.max_steps, gamma, out)
         return {channel: out[:, k].copy() for k, channel in enumerate(self.channels)}
 
     def landmark_distances(self, level_seeds):

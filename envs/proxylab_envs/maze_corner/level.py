@@ -23,8 +23,9 @@ class MazeConfig:
         size: outer width in cells, border included; odd for ``tree``.
         corner_size: on training levels the cheese lies in the top-right block of this
             many cells squared; 0 and 1 both mean the corner cell itself.
-        max_episode_steps: time limit in steps; None takes 12.5 a cell of inner width
-            (100 at size 9, 150 at size 13).
+        time_limit: in steps; None takes 25 for every two cells of width (100 at size 9,
+            150 at size 13). (Gymnasium's own ``max_episode_steps`` would cut episodes
+            off from outside, without an outcome.)
         end_on: the episode ends at the ``cheese``, or when ``both`` goals were reached.
         observation: ``planes`` uint8[3, size, size] (wall, mouse, cheese) or ``rgb``
             uint8[size, size, 3], one pixel a cell.
@@ -36,7 +37,7 @@ class MazeConfig:
     generator: str = "tree"
     size: int = 9
     corner_size: int = 1
-    max_episode_steps: int | None = None
+    time_limit: int | None = None
     end_on: str = "cheese"
     observation: str = "planes"
     wall_share: float = 0.25
@@ -54,13 +55,13 @@ class MazeConfig:
             raise ValueError(f"corner_size {self.corner_size} is not between 0 and {self.size - 2}")
         if not 0 <= self.wall_share < 1:
             raise ValueError(f"wall_share {self.wall_share} is not in [0, 1)")
-        if self.max_episode_steps is not None and self.max_episode_steps < 1:
-            raise ValueError(f"max_episode_steps {self.max_episode_steps} is less than 1")
+        if self.time_limit is not None and self.time_limit < 1:
+            raise ValueError(f"time_limit {self.time_limit} is less than 1")
 
     @property
-    def time_limit(self):
+    def max_steps(self):
         """Steps after which an episode is truncated."""
-        return self.max_episode_steps or 25 * (self.size - 1) // 2
+        return self.time_limit or 25 * (self.size - 1) // 2
 
 
 def _one_of(name, value, choices):
