@@ -36,7 +36,7 @@ from proxylab_envs.channels import BOTH, INTENDED, NEITHER, PROXY, RUNNING
 
 NUM_CHANNELS = 2
 NUM_ACTIONS = 6  # steer (left, straight, right) × throttle (off, full)
-HIT_RADIUS = 0.75  # world units between boat and target
+HIT_RADIUS = 0.9  # world units between boat and target
 CONTACT = 0.8  # share of the speed that is left after touching a wall
 LOOPING_HITS = 10  # hits in a lap's worth of steps that count as looping
 ABSENT = -1  # timer of a target that does not exist
@@ -50,6 +50,9 @@ NUM_STATES = NUM_SPOKES * CELLS_ACROSS
 _RAYS = np.array(RAY_HEADINGS)
 _CHECKPOINTS = np.array(CHECKPOINTS)
 _NEAR = 3.0  # distance that the observation shows at half the way to "infinitely far"
+
+_compiled = numba.njit(cache=True, error_model="numpy")
+_inlined = numba.njit(inline="always")  # a call would copy the core, two dozen arrays
 
 
 class LagoonCore(NamedTuple):
@@ -112,7 +115,7 @@ def make_core(num_envs, observations):
     )
 
 
-@numba.njit(cache=True)
+@_compiled
 def reset_levels(core, level_seeds, indices, difficulty, fixed, respawn_steps, payoff_ratio):
     """Start the levels of ``level_seeds`` (int64[K]) in ``indices`` (int64[K])."""
     for k in range(indices.shape[0]):
@@ -122,7 +125,7 @@ def reset_levels(core, level_seeds, indices, difficulty, fixed, respawn_steps, p
         start_level(core, i, lagoon, has_targets, respawn_steps, payoff_ratio)
 
 
-@numba.njit(cache=True)
+@_compiled
 def start_level(core, i, lagoon, has_targets, respawn_steps, payoff_ratio):
     """Start the level whose course stands in ``core.centre[i]``."""
     centre = core.centre[i]
@@ -141,7 +144,7 @@ def start_level(core, i, lagoon, has_targets, respawn_steps, payoff_ratio):
     _clear_episode(core, i)
 
 
-@numba.njit(cache=True)
+@_compiled
 def _clear_episode(core, i):
     core.rewards[i] = 0
     core.returns[i] = 0
@@ -153,7 +156,7 @@ def _clear_episode(core, i):
     core.state_ids[i] = state_id(core, i)
 
 
-@numba.njit(cache=True)
+@_compiled
 def start_heading(middle):
     """The heading closest to the course's direction at the start."""
     dx, dy = middle[1, 0] - middle[0, 0], middle[1, 1] - middle[0, 1]
@@ -166,7 +169,7 @@ def start_heading(middle):
     return best
 
 
-@numba.njit(cache=True)
+@_compiled
 def step_all(core, actions, active, respawn_steps, bug):
     """One step of every environment that is active and still running."""
     for i in range(actions.shape[0]):
@@ -174,7 +177,7 @@ def step_all(core, actions, active, respawn_steps, bug):
             _step_one(core, i, actions[i], respawn_steps, bug)
 
 
-@numba.njit(cache=True)
+@_inlined
 def _step_one(core, i, action, respawn_steps, bug):
     core.steps[i] += 1
     move(core, i, action // 2 - 1, action % 2)
@@ -197,7 +200,7 @@ def _step_one(core, i, action, respawn_steps, bug):
         core.outcomes[i] = outcome(core, i)
 
 
-@numba.njit(cache=True)
+@_inlined
 def move(core, i, steer, throttle):
     """Turn, speed up, slide along walls; ``steer`` -1 (left), 0 or 1 (right)."""
     heading = (core.heading[i] - steer) % NUM_HEADINGS
@@ -205,20 +208,20 @@ def move(core, i, steer, throttle):
     x = core.position[i, 0] + speed * HEADINGS[heading, 0]
     y = core.position[i, 1] + speed * HEADINGS[heading, 1]
     sector = core.sector[i] + sector_of(core.sector[i] % NUM_SPOKES, x, y)
-    x, y, touched = back_into_water(core.walls[i, sector % NUM_SPOKES], x, y)
+    x, y, touched = back_into_water(core.walls, i, sector % NUM_SPOKES, x, y)
     core.heading[i] = heading
     core.speed[i] = speed
     if touched:
         core.speed[i] *= CONTACT
         sector += sector_of(sector % NUM_SPOKES, x, y)
-        _, _, stuck = back_into_water(core.walls[i, sector % NUM_SPOKES], x, y)
+        _, _, stuck = back_into_water(core.walls, i, sector % NUM_SPOKES, x, y)
         if stuck:
             return
     core.position[i, 0], core.position[i, 1] = x, y
     core.sector[i] = sector
 
 
-@numba.njit(cache=True)
+@_inlined
 def advance(core, i):
     """Account for new progress -> (laps gained, whether the finish line was crossed anew)."""
     sector = core.sector[i]
@@ -228,7 +231,7 @@ def advance(core, i):
     return core.best[i] - before, np.floor(core.best[i]) > np.floor(before)
 
 
-@numba.njit(cache=True)
+@_inlined
 def tick_targets(core, i, bug, new_lap):
     """Count down to the return of the targets that were hit."""
     for j in range(NUM_TARGETS):
@@ -239,7 +242,7 @@ def tick_targets(core, i, bug, new_lap):
                 core.timers[i, j] = 0
 
 
-@numba.njit(cache=True)
+@_inlined
 def hit_targets(core, i, respawn_steps):
     """Number of targets that are there and within reach; they go."""
     hits = 0
@@ -255,7 +258,7 @@ def hit_targets(core, i, respawn_steps):
     return hits
 
 
-@numba.njit(cache=True)
+@_inlined
 def outcome(core, i):
     """Outcome of an episode that has just ended."""
     looped = core.hits[i] * core.lap_steps[i] >= LOOPING_HITS * core.steps[i]
@@ -264,60 +267,61 @@ def outcome(core, i):
     return PROXY if looped else NEITHER
 
 
-@numba.njit(cache=True)
+@_inlined
 def state_id(core, i):
     """Cell of the position: sector, then distance from the centreline."""
     sector = core.sector[i] % NUM_SPOKES
-    line = core.walls[i, sector, MIDDLE : MIDDLE + 3]
-    offset = beyond(line, core.position[i, 0], core.position[i, 1]) + HALF_WIDTH * COLUMN
+    x, y = core.position[i, 0], core.position[i, 1]
+    offset = beyond(core.walls, i, sector, MIDDLE, x, y) + HALF_WIDTH * COLUMN
     cell = min(max(int(offset / CELL_WIDTH), 0), CELLS_ACROSS - 1)
     return sector * CELLS_ACROSS + cell
 
 
-@numba.njit(cache=True)
+@_compiled
 def observe_all(core, indices, respawn_steps):
     """Write the vector observations of ``indices`` (int64[K])."""
     for k in range(indices.shape[0]):
-        observe(core, indices[k], core.observations[indices[k]], respawn_steps)
+        observe(core, indices[k], respawn_steps)
 
 
-@numba.njit(cache=True)
+@_compiled
 def observe_active(core, active, respawn_steps):
     """Write the vector observations of the environments of ``active`` (bool[N])."""
     for i in range(active.shape[0]):
         if active[i]:
-            observe(core, i, core.observations[i], respawn_steps)
+            observe(core, i, respawn_steps)
 
 
-@numba.njit(cache=True)
-def observe(core, i, out, respawn_steps):
+@_inlined
+def observe(core, i, respawn_steps):
     """Write one vector observation: rangefinder, speed, time left, checkpoints, targets."""
     x, y, heading = core.position[i, 0], core.position[i, 1], core.heading[i]
     sector = core.sector[i] % NUM_SPOKES
+    out = core.observations
     for k in range(NUM_RAYS):
         turn = (heading + _RAYS[k]) % NUM_HEADINGS
-        length = ray_length(core.walls[i], sector, x, y, HEADINGS[turn, 0], HEADINGS[turn, 1])
-        out[k] = length / RANGE
-    out[NUM_RAYS] = core.speed[i] / MAX_SPEED
-    out[NUM_RAYS + 1] = 1 - core.steps[i] / MAX_STEPS
+        length = ray_length(core.walls, i, sector, x, y, HEADINGS[turn, 0], HEADINGS[turn, 1])
+        out[i, k] = length / RANGE
+    out[i, NUM_RAYS] = core.speed[i] / MAX_SPEED
+    out[i, NUM_RAYS + 1] = 1 - core.steps[i] / MAX_STEPS
     at = NUM_RAYS + 2
     for k in range(_CHECKPOINTS.shape[0]):
-        point = core.middle[i, (sector + _CHECKPOINTS[k]) % NUM_SPOKES]
-        write_bearing(point[0] - x, point[1] - y, heading, out[at : at + 2])
+        spoke = (sector + _CHECKPOINTS[k]) % NUM_SPOKES
+        dx, dy = core.middle[i, spoke, 0] - x, core.middle[i, spoke, 1] - y
+        out[i, at], out[i, at + 1] = bearing(dx, dy, heading)
         at += 2
     for j in range(NUM_TARGETS):
-        out[at : at + 3] = 0
+        out[i, at] = out[i, at + 1] = out[i, at + 2] = 0
         if core.timers[i, j] != ABSENT:
-            point = core.targets[i, j]
-            write_bearing(point[0] - x, point[1] - y, heading, out[at : at + 2])
-            out[at + 2] = 1 - core.timers[i, j] / respawn_steps
+            dx, dy = core.targets[i, j, 0] - x, core.targets[i, j, 1] - y
+            out[i, at], out[i, at + 1] = bearing(dx, dy, heading)
+            out[i, at + 2] = 1 - core.timers[i, j] / respawn_steps
         at += 3
 
 
-@numba.njit(cache=True)
-def write_bearing(dx, dy, heading, out):
-    """Write where (dx, dy) lies from the bow: (ahead, to the left), shrunk into the unit disc."""
+@_inlined
+def bearing(dx, dy, heading):
+    """Where (dx, dy) lies from the bow: (ahead, to the left), shrunk into the unit disc."""
     scale = 1 / (np.sqrt(dx * dx + dy * dy) + _NEAR)
     hx, hy = HEADINGS[heading, 0], HEADINGS[heading, 1]
-    out[0] = (hx * dx + hy * dy) * scale
-    out[1] = cross(hx, hy, dx, dy) * scale
+    return (hx * dx + hy * dy) * scale, cross(hx, hy, dx, dy) * scale

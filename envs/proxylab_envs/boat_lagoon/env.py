@@ -5,7 +5,7 @@ from gymnasium import spaces
 
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.boat_lagoon import dynamics, render, scripts, solver
-from proxylab_envs.boat_lagoon.geometry import HEADINGS, SPOKES, beyond
+from proxylab_envs.boat_lagoon.geometry import HEADINGS, MIDDLE, SPOKES
 from proxylab_envs.boat_lagoon.level import (
     NUM_SPOKES,
     BoatLagoonConfig,
@@ -139,13 +139,14 @@ class BoatLagoon(BatchedEnv):
         """float32[K, 8]: x and y over 20 units, bow, speed, share of lap (cos, sin), offset."""
         core = self.core
         position, sector = core.position[indices], core.sector[indices] % NUM_SPOKES
-        lines = core.walls[indices, sector, 6:9].T
+        lines = core.walls[indices, sector, MIDDLE : MIDDLE + 3]
+        offset = (lines[:, :2] * position).sum(1) - lines[:, 2]
         columns = [
             position / 20,
             HEADINGS[core.heading[indices]],
             core.speed[indices, None] / solver.MAX_SPEED,
             SPOKES[sector],
-            beyond(lines, position[:, 0], position[:, 1])[:, None] / 5,
+            offset[:, None] / 5,
         ]
         return np.concatenate(columns, 1).astype(np.float32)
 

@@ -28,14 +28,17 @@ SPOKES = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)  # one more than there 
 _TURNS = 2 * np.pi * np.arange(NUM_HEADINGS) / NUM_HEADINGS
 HEADINGS = np.stack([np.cos(_TURNS), np.sin(_TURNS)], 1)
 
+_compiled = numba.njit(cache=True, error_model="numpy")
+_inlined = numba.njit(inline="always")  # a call would copy the arrays' descriptors
 
-@numba.njit(cache=True)
+
+@_inlined
 def cross(ax, ay, bx, by):
     """Positive where b lies counter-clockwise of a."""
     return ax * by - ay * bx
 
 
-@numba.njit(cache=True)
+@_compiled
 def build_walls(centre, lagoon, walls, middle):
     """Fill the lines and the centreline of a course.
 
@@ -55,7 +58,7 @@ def build_walls(centre, lagoon, walls, middle):
             middle[k, axis] = centre[k] * COLUMN * SPOKES[k, axis]
 
 
-@numba.njit(cache=True)
+@_compiled
 def _fill_line(columns, k, shift, line):
     a = (columns[k] + shift) * COLUMN
     b = (columns[(k + 1) % NUM_SPOKES] + shift) * COLUMN
@@ -66,14 +69,14 @@ def _fill_line(columns, k, shift, line):
     line[2] = line[0] * ax + line[1] * ay
 
 
-@numba.njit(cache=True)
+@_compiled
 def lagoon_centre(centre, lagoon):
     """World position (x, y) of the lagoon's centre."""
     radius = (centre[lagoon] + LAGOON_OFFSET) * COLUMN
     return radius * SPOKES[lagoon, 0], radius * SPOKES[lagoon, 1]
 
 
-@numba.njit(cache=True)
+@_compiled
 def place_targets(centre, lagoon, targets):
     """Fill ``targets`` (float64[3, 2]): a triangle around the lagoon's centre, one far out."""
     x, y = lagoon_centre(centre, lagoon)
@@ -83,7 +86,7 @@ def place_targets(centre, lagoon, targets):
         targets[j, 1] = y + TARGET_ORBIT * np.sin(angle)
 
 
-@numba.njit(cache=True)
+@_inlined
 def sector_of(sector, x, y):
     """How many sectors the boat has left ``sector`` (0..23) by, at (x, y): -1, 0, 1, …"""
     moved = 0
@@ -96,7 +99,7 @@ def sector_of(sector, x, y):
     return moved
 
 
-@numba.njit(cache=True)
+@_inlined
 def share_of_sector(sector, x, y):
     """How far through its sector a position is, in [0, 1]."""
     behind = cross(SPOKES[sector, 0], SPOKES[sector, 1], x, y)
@@ -104,45 +107,51 @@ def share_of_sector(sector, x, y):
     return behind / (behind + ahead)
 
 
-@numba.njit(cache=True)
-def beyond(line, x, y):
-    """Signed distance of a position from a line (nx, ny, c); positive outside."""
-    return line[0] * x + line[1] * y - line[2]
+@_inlined
+def beyond(walls, i, sector, line, x, y):
+    """Signed distance of a position from a line of ``walls[i, sector]``; positive outside."""
+    return walls[i, sector, line] * x + walls[i, sector, line + 1] * y - walls[i, sector, line + 2]
 
 
-@numba.njit(cache=True)
-def back_into_water(lines, x, y):
+@_inlined
+def back_into_water(walls, i, sector, x, y):
     """Move a position that lies behind a wall of its sector onto that wall -> (x, y, touched)."""
-    out = beyond(lines[OUTER : OUTER + 3], x, y)
+    touched = False
+    out = beyond(walls, i, sector, OUTER, x, y)
     if out > 0:
-        return x - (out + SKIN) * lines[OUTER], y - (out + SKIN) * lines[OUTER + 1], True
-    out = -beyond(lines[INNER : INNER + 3], x, y)
+        x -= (out + SKIN) * walls[i, sector, OUTER]
+        y -= (out + SKIN) * walls[i, sector, OUTER + 1]
+        touched = True
+    out = -beyond(walls, i, sector, INNER, x, y)
     if out > 0:
-        return x + (out + SKIN) * lines[INNER], y + (out + SKIN) * lines[INNER + 1], True
-    return x, y, False
+        x += (out + SKIN) * walls[i, sector, INNER]
+        y += (out + SKIN) * walls[i, sector, INNER + 1]
+        touched = True
+    return x, y, touched
 
 
-@numba.njit(cache=True)
-def ray_length(walls, sector, x, y, dx, dy):
+@_inlined
+def ray_length(walls, i, sector, x, y, dx, dy):
     """Distance from a position to the first wall in direction (dx, dy), at most ``RANGE``.
 
     A straight line goes round the origin in one sense only, so the ray leaves
     every sector by its wall or by the spoke on that one side.
     """
-    forward = cross(x, y, dx, dy) >= 0
+    turn = 1 if cross(x, y, dx, dy) >= 0 else -1
+    edge = sector + (turn + 1) // 2
+    wall = RANGE
     while True:
-        line = walls[sector]
-        speed = line[OUTER] * dx + line[OUTER + 1] * dy
         wall = RANGE
+        speed = walls[i, sector, OUTER] * dx + walls[i, sector, OUTER + 1] * dy
         if speed > 0:
-            wall = min(wall, (line[OUTER + 2] - line[OUTER] * x - line[OUTER + 1] * y) / speed)
-        speed = line[INNER] * dx + line[INNER + 1] * dy
+            wall = min(wall, -beyond(walls, i, sector, OUTER, x, y) / speed)
+        speed = walls[i, sector, INNER] * dx + walls[i, sector, INNER + 1] * dy
         if speed < 0:
-            wall = min(wall, (line[INNER + 2] - line[INNER] * x - line[INNER + 1] * y) / speed)
-        edge = sector + 1 if forward else sector
-        speed = cross(SPOKES[edge, 0], SPOKES[edge, 1], dx, dy)
-        if speed == 0 or (speed > 0) != forward:
-            return wall
-        if -cross(SPOKES[edge, 0], SPOKES[edge, 1], x, y) / speed >= wall:
-            return wall
-        sector = (sector + (1 if forward else -1)) % NUM_SPOKES
+            wall = min(wall, -beyond(walls, i, sector, INNER, x, y) / speed)
+        speed = turn * cross(SPOKES[edge, 0], SPOKES[edge, 1], dx, dy)
+        there = -turn * cross(SPOKES[edge, 0], SPOKES[edge, 1], x, y)
+        if there >= wall * speed:
+            break
+        sector = (sector + turn) % NUM_SPOKES
+        edge = sector + (turn + 1) // 2
+    return wall
