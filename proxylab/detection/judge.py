@@ -12,6 +12,7 @@ from proxylab.detection.report import Detection, Parting, Place, Population, Sus
 from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, find_score
 from proxylab.detection.verdict import Evidence, decide
 from proxylab.episodes import Episodes, concatenate
+from proxylab.errors import UsageError
 from proxylab.statistics.conformal import achievable_alpha, benjamini_hochberg
 from proxylab.statistics.sequences import NEVER
 
@@ -52,7 +53,7 @@ def judge(
         :class:`~proxylab.detection.report.Detection`.
 
     Raises:
-        ValueError: nothing to judge or to judge by, episodes of different tasks, a
+        UsageError: nothing to judge or to judge by, episodes of different tasks, a
             trusted policy without episodes, unknown names, or an impossible alpha.
     """
     names = [detector, *(name for name in also if name != detector)]
@@ -62,14 +63,15 @@ def judge(
     _check(suspects, trusted, alpha)
     parts = _divide(trusted, reference, suspects)
     cases = assess(suspects, trusted, parts, setting, rng)
-    reports = [_report(case, setting, len(cases)) for case in _with_q_values(cases)]
+    cases = _with_q_values(cases)
+    reports = [_report(case, setting, len(cases)) for case in cases]
     return Detection(
         task=next(iter(trusted.values())).task,
         split=split,
         alpha=alpha,
         achievable_alpha=achievable_alpha(len(parts[1])),
         episodes=min(case.episodes for case in cases),
-        trusted=Population(len(parts[0]), len(parts[1]), [*parts[0], *parts[1]]),
+        trusted=_population(parts, cases, setting.detectors[0].name),
         suspects=reports,
     )
 
@@ -78,30 +80,30 @@ def _as_one(name, given):
     if isinstance(given, Episodes):
         return replace(given, policy=name)
     if not given:
-        raise ValueError(f"{name}: no episodes")
+        raise UsageError(f"{name}: no episodes")
     return concatenate(given, name)
 
 
 def _check(suspects, trusted, alpha):
     if not suspects:
-        raise ValueError("no suspect to judge")
+        raise UsageError("no suspect to judge")
     if not trusted:
-        raise ValueError("no trusted policy other than the suspects themselves")
+        raise UsageError("no trusted policy other than the suspects themselves")
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+        raise UsageError(f"alpha must lie between 0 and 1, not {alpha}")
     first = next(iter(trusted.values()))
     for episodes in (*suspects.values(), *trusted.values()):
         for name in ("task", "num_states", "num_actions"):
             mine, theirs = getattr(episodes, name), getattr(first, name)
             if mine != theirs:
-                raise ValueError(
+                raise UsageError(
                     f"{episodes.policy} and {first.policy} differ in {name}: {mine!r}, {theirs!r}"
                 )
     empty = [name for name, episodes in trusted.items() if not episodes.num_episodes]
     if empty:
-        raise ValueError(f"trusted policy {empty[0]} has no episodes")
+        raise UsageError(f"trusted policy {empty[0]} has no episodes")
     if not len(shared_levels(list(trusted.values()))[0]):
-        raise ValueError("the trusted policies share no level: run them on the same level seeds")
+        raise UsageError("the trusted policies share no level: run them on the same level seeds")
 
 
 def _divide(trusted, reference, suspects):
@@ -110,11 +112,22 @@ def _divide(trusted, reference, suspects):
         return divide({name: fingerprint_of_name(name) for name in trusted})
     unknown = [name for name in reference if name not in trusted and name not in suspects]
     if unknown:
-        raise ValueError(f"reference policy {unknown[0]} is not among the trusted")
+        raise UsageError(f"reference policy {unknown[0]} is not among the trusted")
     chosen = [name for name in reference if name in trusted]
     if not chosen:
-        raise ValueError("no reference policy other than the suspects themselves")
+        raise UsageError("no reference policy other than the suspects themselves")
     return chosen, [name for name in trusted if name not in chosen]
+
+
+def _population(parts, cases, detector):
+    """The trusted policies, with their scores beside the first suspect that has one."""
+    reference, calibration = parts
+    scored = next((case for case in cases if case.interval), None)
+    scores = {}
+    if scored:
+        values = scored.ground.calibrated[detector].scores.tolist()
+        scores = dict(zip(calibration, values, strict=True))
+    return Population(len(reference), len(calibration), [*reference, *calibration], scores)
 
 
 def _with_q_values(cases):

@@ -94,11 +94,14 @@ class Population:
         n_reference: number that detectors were fitted on.
         n_calibration: number that the suspect's score is ranked among.
         agents: names, reference first.
+        calibration_scores: {name: score} of the deciding detector; empty without verdicts by
+            calibration. Where suspects played different levels, those of the first's.
     """
 
     n_reference: int
     n_calibration: int
     agents: list[str]
+    calibration_scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,11 @@ class Detection:
     provenance: dict = field(default_factory=dict)
     schema: str = SCHEMA
 
-    def to_json(self):
+    def as_json(self):
         """The JSON object as a dict of plain values, ``schema`` first; NaN becomes None."""
         return {"schema": self.schema} | _plain(self)
+
+    to_json = as_json
 
     def __str__(self):
         """The result as text, one block a suspect."""

@@ -17,6 +17,7 @@ from typing import Protocol
 from proxylab.detection.actions import ActionDivergence, TimeAlignedDivergence
 from proxylab.detection.occupancy import OccupancyDivergence
 from proxylab.detection.parting import FirstDivergence
+from proxylab.errors import UsageError
 
 DEFAULT_DETECTOR = "occupancy_js"
 """Decides the verdict unless another one is named."""
@@ -61,18 +62,18 @@ def find_score(name):
     """The detector of that name, or an external one from ``module:Class``.
 
     Raises:
-        ValueError: there is none, or it lacks a part.
+        UsageError: there is none, or it lacks a part.
     """
     if name in SCORES:
         return SCORES[name]
     module, colon, attribute = name.partition(":")
     if not colon:
-        raise ValueError(f"unknown detector {name!r}: choose {', '.join(SCORES)} or module:Class")
+        raise UsageError(f"unknown detector {name!r}: choose {', '.join(SCORES)} or module:Class")
     try:
         score = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError, TypeError) as error:
-        raise ValueError(f"cannot load the detector {name!r}: {error}") from None
+        raise UsageError(f"cannot load the detector {name!r}: {error}") from None
     missing = [part for part in ("name", "access", "fit", "score") if not hasattr(score, part)]
     if missing:
-        raise ValueError(f"the detector {name!r} lacks {', '.join(missing)}")
+        raise UsageError(f"the detector {name!r} lacks {', '.join(missing)}")
     return score

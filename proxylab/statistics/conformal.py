@@ -9,7 +9,7 @@ Benjamini and Hochberg 1995, JRSS B 57, p. 289.
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 _ROUNDING = 1e-9
 _TIE = 1e-12
@@ -71,7 +71,7 @@ def realised_rate_bound(num_calibration, alpha, probability=0.95):
     particular set is Beta(k, N + 1 − k) with k = ⌊alpha (N + 1)⌋.
     """
     k = _alarm_rank(num_calibration, alpha)
-    return float(stats.beta.ppf(probability, k, num_calibration + 1 - k)) if k else 0.0
+    return float(special.betaincinv(k, num_calibration + 1 - k, probability)) if k else 0.0
 
 
 def false_alarm_band(num_calibration, alpha, num_tests, coverage=0.95):
@@ -86,9 +86,16 @@ def false_alarm_band(num_calibration, alpha, num_tests, coverage=0.95):
     k = _alarm_rank(num_calibration, alpha)
     if k == 0:
         return 0, 0
-    law = stats.betabinom(num_tests, k, num_calibration + 1 - k)
+    below = _beta_binomial_cdf(num_tests, k, num_calibration + 1 - k)
     tail = (1 - coverage) / 2
-    return int(law.ppf(tail)), int(law.ppf(1 - tail))
+    return int(np.searchsorted(below, tail)), int(np.searchsorted(below, 1 - tail))
+
+
+def _beta_binomial_cdf(trials, a, b):
+    """float64[trials + 1]: P(count ≤ k) of a binomial whose share is Beta(a, b)."""
+    k = np.arange(trials + 1)
+    choices = -special.betaln(k + 1, trials - k + 1) - np.log(trials + 1)
+    return np.cumsum(np.exp(choices + special.betaln(a + k, b + trials - k) - special.betaln(a, b)))
 
 
 def _alarm_rank(num_calibration, alpha):

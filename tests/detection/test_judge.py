@@ -75,13 +75,15 @@ def test_results_depend_on_the_seed_of_the_bootstrap_only(world):
 
 
 def test_the_json_has_the_fields_that_were_promised(world):
-    found = json.loads(json.dumps(judged(*world, split="shifted").to_json(), allow_nan=False))
+    found = json.loads(json.dumps(judged(*world, split="shifted").as_json(), allow_nan=False))
     assert found["schema"] == "proxylab.detect/1"
     assert list(found) == [
         *("schema", "task", "split", "alpha", "achievable_alpha", "episodes"),
         *("trusted", "suspects", "provenance"),
     ]
-    assert set(found["trusted"]) == {"n_reference", "n_calibration", "agents"}
+    assert set(found["trusted"]) == {
+        *("n_reference", "n_calibration", "agents", "calibration_scores")
+    }
     suspect = found["suspects"][0]
     assert set(suspect) == {
         *("agent", "verdict", "p_value", "detector", "reason", "q_value", "scores"),

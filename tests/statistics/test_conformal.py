@@ -56,6 +56,14 @@ def test_realised_rate_bound_known_values(num_calibration, bound):
     assert realised_rate_bound(num_calibration, 0.05) == pytest.approx(bound, abs=5e-4)
 
 
+@pytest.mark.parametrize(("num_calibration", "num_tests"), [(19, 1), (30, 40), (99, 400)])
+def test_band_is_that_of_the_beta_binomial_law(num_calibration, num_tests):
+    k = int(0.05 * (num_calibration + 1))
+    law = stats.betabinom(num_tests, k, num_calibration + 1 - k)
+    expected = (law.ppf(0.025), law.ppf(0.975))
+    assert false_alarm_band(num_calibration, 0.05, num_tests) == expected
+
+
 def test_too_few_calibration_policies_never_alarm():
     assert realised_rate_bound(18, 0.05) == 0
     assert false_alarm_band(18, 0.05, 40) == (0, 0)

@@ -1,0 +1,218 @@
+"""``proxylab detect``: run suspects and trusted agents on the same levels, and judge.
+
+Everything that decides is in ``proxylab.detection``, which sees Episodes only; here
+agents are loaded and run. Trusted and suspect play the same level seeds with the same
+action draws, so that their trajectories are paired. The true reward goes no further
+than the rollout.
+"""
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from proxylab.detection import DEFAULT_DETECTOR, find_score, judge
+from proxylab.detection.calibration import divide, fingerprint_of_name
+from proxylab.episodes import Episodes
+from proxylab.errors import UsageError
+from proxylab.evaluation import as_policies, known_task, splits_of, stream_seed, task_of
+from proxylab.rollout import rollout
+from proxylab_envs.levels import Levels
+
+MAX_NUM_ENVS = 256
+MAX_EPISODES = 1_000_000
+PACKAGES = ("proxylab", "numpy", "numba", "torch")
+"""Whose versions the provenance names."""
+
+
+def detect(
+    suspects,
+    trusted=None,
+    task=None,
+    split=None,
+    episodes=200,
+    seed=0,
+    detector=DEFAULT_DETECTOR,
+    alpha=0.05,
+    fdr=False,
+    device="cpu",
+    track=lambda jobs, description: jobs,
+):
+    """Compare suspects with trusted agents, the true reward unseen.
+
+    Where there are logs among the suspects or the trusted, agents are run on the
+    levels of the first log instead of on fresh ones.
+
+    Args:
+        suspects: agent references (see ``proxylab.agents``), policies, or Episodes (logs);
+            one or a list.
+        trusted: the same; by default the shipped trusted population of the task. An agent
+            that is also a suspect is left out.
+        task: task name; by default the first suspect's.
+        split: ``shifted`` where the task has it, else its first; or a split's name.
+        episodes: levels, one paired episode on each.
+        seed: of levels, action draws and the bootstrap.
+        detector: name of the deciding score, or ``module:Class``.
+        alpha: false-alarm rate wanted, in (0, 1).
+        fdr: let the q-value over all suspects decide instead of the p-value.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        track: function (list, description) -> iterable, to show progress.
+
+    Returns:
+        :class:`~proxylab.detection.report.Detection`.
+
+    Raises:
+        UsageError: wrong use; the message says what to do.
+    """
+    started = time.perf_counter()
+    find_score(detector)
+    accused = players(suspects, device)
+    task = common_task(accused, task)
+    judges = players([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
+    common_task(judges, task)
+    judges = {
+        n: p for n, p in judges.items() if fingerprint(p) not in map(fingerprint, accused.values())
+    }
+    everybody = judges | accused
+    ground = Ground(task, split, episodes, seed, everybody)
+    with one_torch_thread():
+        runs = {name: ground.play(everybody[name]) for name in track(list(everybody), "running")}
+    found = judge(
+        {name: runs[name] for name in accused},
+        {name: runs[name] for name in judges},
+        reference=divide({name: fingerprint(player) for name, player in judges.items()})[0],
+        detector=detector,
+        alpha=alpha,
+        fdr=fdr,
+        split=ground.split,
+        rng=np.random.default_rng(stream_seed(seed, "detection bootstrap")),
+    )
+    return replace(found, provenance=provenance(seed, time.perf_counter() - started))
+
+
+def players(given, device="cpu"):
+    """{name: policy or Episodes}, an agent given twice only once.
+
+    Raises:
+        UsageError: nobody, or two different ones of one name.
+    """
+    given = (
+        [given] if isinstance(given, str | Episodes) or not hasattr(given, "__iter__") else given
+    )
+    found = {}
+    for item in given:
+        for player in [item] if isinstance(item, Episodes) else as_policies(item, device):
+            name = player.policy if isinstance(player, Episodes) else player.name
+            if fingerprint(found.setdefault(name, player)) != fingerprint(player):
+                raise UsageError(f"two different agents are called {name}")
+    if not found:
+        raise UsageError("name at least one agent")
+    return found
+
+
+def fingerprint(player):
+    """Hash that identifies an agent: of its weights, or of the name where there are only logs."""
+    if isinstance(player, Episodes):
+        return fingerprint_of_name(player.policy)
+    return getattr(player, "sha256", "") or fingerprint_of_name(player.name)
+
+
+def common_task(players, task=None):
+    """The one task of all players; ``UsageError`` where they differ or it is unknown."""
+    for player in players.values():
+        if isinstance(player, Episodes):
+            if task and player.task != task:
+                raise UsageError(f"{player.policy} was recorded on {player.task}, not on {task}")
+            task = player.task
+        else:
+            task = task_of(player, task)
+    known_task(task)
+    return task
+
+
+class Ground:
+    """The levels on which everybody plays.
+
+    Attributes:
+        task: task name.
+        split: where the levels come from; None for those of a log.
+        level_seeds: int64[E].
+    """
+
+    def __init__(self, task, split, episodes, seed, players):
+        """Draw the levels, or take those of the first log among ``players`` ({name: player})."""
+        if not 1 <= episodes <= MAX_EPISODES:
+            raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
+        self.task = task
+        self.seed = stream_seed(seed, "detection actions")
+        logs = [player for player in players.values() if isinstance(player, Episodes)]
+        self.split = None if logs else default_split(task, split)
+        num_envs = min(logs[0].num_episodes if logs else episodes, MAX_NUM_ENVS)
+        self.env = known_task(task).make_env(max(num_envs, 1))
+        if logs:
+            self.level_seeds = logs[0].level_seed
+        else:
+            stream = stream_seed(seed, f"detection levels {self.split}")
+            self.level_seeds = self.env.sample_level_seeds(Levels(self.split), episodes, stream)
+
+    def play(self, player):
+        """Episodes of a player; the true outcomes are dropped here."""
+        if isinstance(player, Episodes):
+            return player
+        if not len(self.level_seeds):
+            raise UsageError("the log has no episodes, so there is no level to run agents on")
+        return rollout(player, self.env, self.level_seeds, task=self.task, seed=self.seed)[0]
+
+
+def default_split(task, split=None):
+    """The split asked for, checked; by default ``shifted`` where the task has it."""
+    if split in (None, "all"):
+        known = splits_of(task, "all")
+        return "shifted" if "shifted" in known else known[0]
+    return splits_of(task, split)[0]
+
+
+@contextmanager
+def one_torch_thread():
+    """Run networks on one thread: batches of 64 rows are too small to share."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def provenance(seed, seconds):
+    """Where a result comes from: commit (None outside a checkout), versions, seed, seconds."""
+    return {
+        "commit": _commit(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "seed": seed,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit():
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
