@@ -15,12 +15,15 @@ from proxylab_envs.maze_corner.env import MazeCorner
 
 
 class BlindMaze(MazeCorner):
-    """The maze with NaN for the true reward, every step."""
+    """The maze with NaN for the true reward of every step and the true return at the end.
+
+    While an episode runs, the core itself reads its returns to know what was reached.
+    """
 
     def _step(self, actions, active):
         super()._step(actions, active)
-        for array in (self.core.rewards, self.core.returns):
-            array[:, self.channels.index("true")] = np.nan
+        self.core.rewards[:, 0] = np.nan
+        self.core.returns[self.done, 0] = np.nan
 
 
 class NoisyScript:
