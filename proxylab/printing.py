@@ -1,0 +1,164 @@
+"""Results as text for people: one function a kind of result, all on stdout.
+
+Rich leaves out colour when stdout is no terminal or NO_COLOR is set.
+"""
+
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+VERDICT_COLOURS = {
+    "ok": "green",
+    "CLEAR": "green",
+    "goal-misgeneralization": "red",
+    "proxy-gaming": "red",
+    "FLAG": "red",
+    "broken": "red",
+    "missing": "yellow",
+    "capability-failure": "yellow",
+}
+
+
+PIPED_WIDTH = 240
+"""Columns where stdout is no terminal, so that nothing is cut."""
+
+
+def show(result, command):
+    """Print a result in the way of its type; ``command`` holds options such as ``greedy``."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPED_WIDTH)
+    SHOW[type(result).__name__](console, result, command)
+
+
+def track(jobs, description):
+    """Go through a list with a bar on stderr, done and total, and the time left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+        yield from progress.track(jobs, description=description)
+
+
+def table(console, rows):
+    """Print a list of dicts with the same keys."""
+    if not rows:
+        return
+    found = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in rows[0]:
+        numeric = all(isinstance(row[name], (int, float)) for row in rows)
+        found.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows:
+        found.add_row(*(coloured(value) for value in row.values()))
+    console.print(found)
+
+
+def coloured(value):
+    """A cell: numbers short, lists joined, verdicts in their colour."""
+    text = escape(plain(value))
+    colour = VERDICT_COLOURS.get(text)
+    return f"[{colour}]{text}[/]" if colour else text
+
+
+def plain(value):
+    """A value as text."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def show_inventory(console, found, _command):
+    """A table, with digests cut short, or what to do when there is nothing."""
+    rows = [{**row, "sha256": row["sha256"][:12]} if "sha256" in row else row for row in found.rows]
+    table(console, rows)
+    if not rows:
+        print(found.note, file=sys.stderr)
+
+
+def show_evaluation(console, found, command):
+    """A table a agent: a row a split, then the verdict."""
+    mode = "greedy" if command.greedy else "sampled"
+    for agent in found.agents:
+        console.print(f"[bold]{escape(agent.agent)}[/], trained on {agent.trained_reward}, {mode}")
+        table(console, [_split_row(*item, mode) for item in agent.splits.items()])
+        console.print(f"{coloured(agent.verdict)}: {escape(agent.reason)}\n")
+
+
+def _split_row(split, result, mode):
+    """What is shown of one split; returns as shares of the best that the levels allow."""
+    summary = getattr(result, mode)
+    shares = {name: f"{100 * s.share:.1f} %" for name, s in summary.outcomes.items()}
+    return {
+        "split": split,
+        "episodes": result.episodes,
+        "true return": _with_ci(summary.true_return),
+        "proxy return": _with_ci(summary.proxy_return),
+        **shares,
+        "proxy first": f"{100 * summary.proxy_first.share:.1f} %",
+        "accidental": f"{100 * result.accidental.outcomes['intended'].share:.1f} %",
+    }
+
+
+def _with_ci(found):
+    if found.normalised is None:
+        return f"{found.mean:.2f} (nothing to gain)"
+    low, high = found.normalised_ci
+    return f"{found.mean:.2f} = {found.normalised:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def show_diagnosis(console, found, _command):
+    """A row a check."""
+    rows = [
+        {"check": c.name, "status": c.status, "found": c.found, "advice": c.advice}
+        for c in found.checks
+    ]
+    table(console, rows)
+
+
+def show_played(console, found, _command):
+    """The outcome in a line."""
+    returns = ", ".join(f"{name} {value:g}" for name, value in found.returns.items())
+    console.print(f"{found.outcome} after {found.steps} steps: {returns}")
+
+
+def show_measured(console, found, _command):
+    """A row a measurement."""
+    table(console, [vars(row) for row in found.rows])
+
+
+def show_detection(console, found, _command):
+    """The report as it describes itself; its first line says who is suspect."""
+    for line in str(found).splitlines():
+        word, _, rest = line.partition("  ")
+        console.print(
+            f"{coloured(word)}  {escape(rest)}" if word in VERDICT_COLOURS else escape(line)
+        )
+
+
+SHOW = {
+    "Detection": show_detection,
+    "Measured": show_measured,
+    "Played": show_played,
+    "Inventory": show_inventory,
+    "Evaluation": show_evaluation,
+    "Diagnosis": show_diagnosis,
+}
+"""type of a result: function (console, result, command)."""
