@@ -61,7 +61,7 @@ def play(task, split="shifted", seed=0, level=None, agent=None, keys=None, scree
         seed: chooses the level, and the agent's draws.
         level: text file with a level, instead of a drawn one.
         agent: reference of an agent that plays; else the keys do.
-        keys: iterator of characters; by default the terminal's, or stdin.
+        keys: characters; by default the terminal's, or stdin.
         screen: stream that frames are written to, stderr by default.
 
     Returns:
@@ -75,7 +75,8 @@ def play(task, split="shifted", seed=0, level=None, agent=None, keys=None, scree
     screen = screen or sys.stderr
     if agent is not None:
         return _episode(env, task, _agent_actions(env, task, agent, seed), screen)
-    with contextlib.closing(keys or terminal_keys()) as pressed:
+    pressed = terminal_keys() if keys is None else (key for key in keys)
+    with contextlib.closing(pressed):
         return _episode(env, task, _pressed_actions(env, pressed), screen)
 
 
