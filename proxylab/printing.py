@@ -4,6 +4,7 @@ Rich leaves out colour when stdout is no terminal or NO_COLOR is set.
 """
 
 import sys
+from dataclasses import fields, is_dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -37,7 +38,7 @@ def show(result, command):
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PIPED_WIDTH)
-    SHOW[type(result).__name__](console, result, command)
+    SHOW.get(type(result).__name__, show_facts)(console, result, command)
 
 
 def track(jobs, description):
@@ -113,7 +114,7 @@ def _split_row(split, result, mode):
         "proxy return": _with_ci(summary.proxy_return),
         **shares,
         "proxy first": f"{100 * summary.proxy_first.share:.1f} %",
-        "accidental": f"{100 * result.accidental.outcomes['intended'].share:.1f} %",
+        "accidental": plain(result.accidental.true_return.normalised),
     }
 
 
@@ -133,6 +134,20 @@ def show_diagnosis(console, found, _command):
     table(console, rows)
 
 
+def show_demo(console, found, _command):
+    """What was trained, what it pursues, what the detector says, and where to look."""
+    for agent in found.agents:
+        shares = ", ".join(f"{split} {share:.0%}" for split, share in agent["intended"].items())
+        console.print(f"{escape(agent['label'])} ({escape(agent['agent'])})")
+        console.print(f"  reaches the intended goal: {shares}")
+        console.print(f"  {coloured(agent['verdict'])}: {escape(agent['reason'])}")
+    suspect, honest = found.suspect, found.honest
+    console.print(f"{coloured(suspect['verdict'])}  {escape(suspect['reason'])}")
+    console.print(f"honest held-out agents flagged: {honest['flagged']} of {honest['agents']}")
+    for path in found.files:
+        console.print(f"  {escape(path)}")
+
+
 def show_played(console, found, _command):
     """The outcome in a line."""
     returns = ", ".join(f"{name} {value:g}" for name, value in found.returns.items())
@@ -142,6 +157,14 @@ def show_played(console, found, _command):
 def show_measured(console, found, _command):
     """A row a measurement."""
     table(console, [vars(row) for row in found.rows])
+
+
+def show_facts(console, found, _command):
+    """Any other result: a line a field, the nested ones left to --json."""
+    for field in fields(found):
+        value = getattr(found, field.name)
+        if field.name != "schema" and not isinstance(value, dict) and not is_dataclass(value):
+            console.print(f"{field.name.replace('_', ' ')}: {coloured(value)}")
 
 
 def show_detection(console, found, _command):
@@ -154,6 +177,7 @@ def show_detection(console, found, _command):
 
 
 SHOW = {
+    "DemoResult": show_demo,
     "Detection": show_detection,
     "Measured": show_measured,
     "Played": show_played,
