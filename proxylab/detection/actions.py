@@ -7,7 +7,7 @@ import numpy as np
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
 from proxylab.episodes import concatenate
-from proxylab.statistics.divergences import DIVERGENCES, row_divergences
+from proxylab.statistics.divergences import ROW_KERNELS
 
 
 class ActionReference(NamedTuple):
@@ -42,12 +42,12 @@ def fit_actions(reference, name):
     return ActionReference(levels, keys, sums / sums.sum(axis=1, keepdims=True))
 
 
-def step_divergences(state, suspect, name):
-    """Divergences of the suspect's action distribution from the trusted one at its own steps.
+def step_divergences(state, suspect, name, divergence):
+    """Divergence of the suspect's action distribution from the trusted one at its own steps.
 
     Returns:
-        float64[T, 5], columns as ``DIVERGENCES``; NaN at states where no reference
-        policy has been on that level: Episodes hold no answer there.
+        float64[T]; NaN at states where no reference policy has been on that level:
+        Episodes hold no answer there.
 
     Raises:
         NotApplicable: the suspect's probabilities are not known.
@@ -58,7 +58,7 @@ def step_divergences(state, suspect, name):
     rows = level_rows(state.levels, suspect)[suspect.episode_index]
     places = rows * suspect.num_states + suspect.state_id
     at = np.minimum(np.searchsorted(state.keys, places), len(state.keys) - 1)
-    out = row_divergences(suspect.probabilities, state.actions[at])
+    out = ROW_KERNELS[divergence](suspect.probabilities, state.actions[at])
     out[state.keys[at] != places] = np.nan
     return out
 
@@ -98,8 +98,7 @@ class ActionDivergence:
 
     def per_step(self, state, suspect):
         """float64[T], the divergence at every step; NaN off the trusted states."""
-        column = DIVERGENCES.index(self.divergence)
-        return step_divergences(state, suspect, self.name)[:, column]
+        return step_divergences(state, suspect, self.name, self.divergence)
 
     def per_episode(self, state, suspect):
         """float64[E]; NaN for an episode without a step among trusted states."""
@@ -147,8 +146,7 @@ class TimeAlignedDivergence:
 
     def score(self, state, suspect, rng):
         """The time-aligned statistic; NaN if no time can be compared. ``rng`` is not used."""
-        steps = step_divergences(state, suspect, self.name)
-        distances = steps[:, DIVERGENCES.index(self.divergence)]
+        distances = step_divergences(state, suspect, self.name, self.divergence)
         if self.divergence == "js":
             distances = np.sqrt(distances)
         times = np.arange(suspect.lengths.min())

@@ -7,7 +7,7 @@ import numpy as np
 
 from proxylab.detection.pairing import level_rows, require_states
 from proxylab.episodes import concatenate
-from proxylab.statistics.divergences import DIVERGENCES, row_divergences
+from proxylab.statistics.divergences import ROW_KERNELS
 from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
 
 
@@ -16,7 +16,7 @@ class OccupancyReference(NamedTuple):
 
     Attributes:
         levels: int64[L], ascending.
-        visits: float64[L, num_states], pooled discounted visitation on each level.
+        visits: float64[L, K], pooled discounted visitation of K cells on each level.
     """
 
     levels: np.ndarray
@@ -25,11 +25,12 @@ class OccupancyReference(NamedTuple):
 
 @dataclass(frozen=True)
 class OccupancyDivergence:
-    """Divergence of the suspect's discounted state visitation from the pooled trusted one.
+    """Divergence of the suspect's discounted visitation from the pooled trusted one.
 
-    Access L (logs: states only). Unit: the divergence's own, in [0, 1]. Formula, with
-    p_e the discounted visitation of the suspect's episode e (Σ_t γ^t 1[s_t = s], made
-    to sum to 1) and q_l the mean visitation of all reference episodes on level l:
+    Access L (logs: states, and actions where cells have them). Unit: the divergence's
+    own, in [0, 1]. Formula, with p_e the discounted visitation of the suspect's episode e
+    (Σ_t γ^t 1[c_t = c] for each cell c, made to sum to 1) and q_l the mean visitation of
+    all reference episodes on level l:
 
         score = mean over e of D(p_e, q_{level(e)})
 
@@ -39,18 +40,23 @@ class OccupancyDivergence:
     and would hardly notice a policy that walks past the cheese. Where the index is a
     coarse cell of a continuous position the same holds.
 
+    Cells of states alone are sharper, and see nothing of a policy that visits the same
+    states in another order, such as laps the wrong way round; cells of (state, action) do.
+
     Source: occupancy divergence as the measure of reward hacking, Laidlaw, Singhal,
     Dragan, arXiv 2403.03185; per level and calibrated by policies here.
 
     Attributes:
         name: in tables and on the command line.
-        divergence: ``js`` (bits) or ``total_variation``.
-        discount: γ per step; 0.99 weighs the start of an episode more than its end.
+        divergence: ``js`` (bits), ``hellinger`` or ``total_variation``.
+        cells: ``states`` or ``state-actions``.
+        discount: γ per step; at 0.999 the end of a race of 1,000 steps still counts.
     """
 
     name: str
     divergence: str
-    discount: float = 0.99
+    cells: str = "states"
+    discount: float = 0.999
     access: ClassVar[str] = "L"
     higher_is: ClassVar[str] = "more anomalous"
 
@@ -59,35 +65,39 @@ class OccupancyDivergence:
         pooled = concatenate(reference, "reference")
         require_states(pooled, self.name)
         levels, rows = np.unique(pooled.level_seed, return_inverse=True)
-        visits = pooled_visitation(
-            pooled.state_id,
-            pooled.episode_offsets,
-            rows,
-            len(levels),
-            pooled.num_states,
-            self.discount,
+        cells, count = self._cells(pooled)
+        return OccupancyReference(
+            levels,
+            pooled_visitation(
+                cells, pooled.episode_offsets, rows, len(levels), count, self.discount
+            ),
         )
-        return OccupancyReference(levels, visits)
 
     def per_episode(self, state, suspect):
         """float64[E], the divergence of every episode."""
         require_states(suspect, self.name)
         expected = state.visits[level_rows(state.levels, suspect)]
         visits = self._visits(suspect)
-        return row_divergences(visits, expected)[:, DIVERGENCES.index(self.divergence)]
+        return ROW_KERNELS[self.divergence](visits, expected)
 
     def score(self, state, suspect, rng):
         """Mean divergence over episodes; ``rng`` is not used."""
         return float(self.per_episode(state, suspect).mean())
 
     def per_step(self, state, suspect):
-        """float64[T], by how much the suspect visits the step's state more than the trusted do."""
+        """float64[T], by how much the suspect visits the step's cell more than the trusted do."""
         require_states(suspect, self.name)
         rows, episode = level_rows(state.levels, suspect), suspect.episode_index
-        mine = self._visits(suspect)[episode, suspect.state_id]
-        return mine - state.visits[rows[episode], suspect.state_id]
+        cells, _ = self._cells(suspect)
+        return self._visits(suspect)[episode, cells] - state.visits[rows[episode], cells]
+
+    def _cells(self, episodes):
+        """(int64[T] cell of every step, number of cells)."""
+        if self.cells == "states":
+            return episodes.state_id, episodes.num_states
+        actions = episodes.num_actions
+        return episodes.state_id * actions + episodes.action, episodes.num_states * actions
 
     def _visits(self, suspect):
-        return discounted_visitation(
-            suspect.state_id, suspect.episode_offsets, suspect.num_states, self.discount
-        )
+        cells, count = self._cells(suspect)
+        return discounted_visitation(cells, suspect.episode_offsets, count, self.discount)

@@ -46,6 +46,7 @@ SCORES = {
     for score in (
         OccupancyDivergence("occupancy_js", "js"),
         OccupancyDivergence("occupancy_tv", "total_variation"),
+        OccupancyDivergence("state_action_js", "js", cells="state-actions"),
         FirstDivergence("first_divergence"),
         ActionDivergence("mean_js", "js", "mean"),
         ActionDivergence("mean_hellinger", "hellinger", "mean"),

@@ -60,6 +60,35 @@ def js_divergence(p, q):
 
 
 @numba.njit(cache=True)
+def hellinger_distance(p, q):
+    """Hellinger distance of each row: float64[N] from float[N, K] twice."""
+    out = np.zeros(p.shape[0])
+    for row in range(p.shape[0]):
+        for k in range(p.shape[1]):
+            out[row] += (np.sqrt(np.float64(p[row, k])) - np.sqrt(np.float64(q[row, k]))) ** 2
+        out[row] = np.sqrt(0.5 * out[row])
+    return out
+
+
+@numba.njit(cache=True)
+def total_variation(p, q):
+    """Total variation distance of each row: float64[N] from float[N, K] twice."""
+    out = np.zeros(p.shape[0])
+    for row in range(p.shape[0]):
+        for k in range(p.shape[1]):
+            out[row] += 0.5 * abs(np.float64(p[row, k]) - np.float64(q[row, k]))
+    return out
+
+
+ROW_KERNELS = {
+    "js": js_divergence,
+    "hellinger": hellinger_distance,
+    "total_variation": total_variation,
+}
+"""The bounded divergences, one at a time, by name."""
+
+
+@numba.njit(cache=True)
 def _js_term(a, b):
     """½ a log₂(a / m): one distribution's share of the divergence at one outcome."""
     if a <= 0:

@@ -25,7 +25,7 @@ def score_of(name, reference, suspect):
     return detector.score(detector.fit(reference), suspect, np.random.default_rng(0))
 
 
-def visits(walk, discount=0.99):
+def visits(walk, discount=0.999):
     weights = np.zeros(NUM_STATES)
     for step, state in enumerate(walk):
         weights[state] += discount**step
@@ -49,6 +49,15 @@ def test_occupancy_sees_a_swap_of_levels_that_pooling_would_hide():
     reference = [episodes_from(trusted, policy=name) for name in "abc"]
     assert score_of("occupancy_js", reference, episodes_from(swapped)) == pytest.approx(1)
     assert score_of("occupancy_js", reference, episodes_from(trusted)) == pytest.approx(0)
+
+
+def test_cells_with_actions_see_laps_the_wrong_way_round():
+    # The same six states equally often, in the opposite order by the other action.
+    forth, back = [[0, 1, 2, 3, 4, 5]], [[0, 5, 4, 3, 2, 1]]
+    reference = [episodes_from(forth, policy=name) for name in "abc"]
+    suspect = episodes_from(back, actions=np.ones(6, np.int64))
+    assert score_of("occupancy_js", reference, suspect) < 1e-4
+    assert score_of("state_action_js", reference, suspect) == pytest.approx(1)
 
 
 def test_occupancy_points_at_the_state_the_trusted_never_visit():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from proxylab.statistics.divergences import DIVERGENCES, js_divergence, row_divergences
+from proxylab.statistics.divergences import DIVERGENCES, ROW_KERNELS, row_divergences
 from proxylab.statistics.returns import discounted_returns
 from proxylab.statistics.sequences import NEVER, first_divergence
 from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
@@ -76,7 +76,8 @@ def test_divergences(rows):
         expected = referee_divergences(p[k], q[k])
         # 1 − Σ√(pq) loses half its digits near 0, hence the looser tolerance on distances.
         np.testing.assert_allclose(found[k], [expected[n] for n in DIVERGENCES], atol=3e-8)
-    np.testing.assert_allclose(js_divergence(p, q), found[:, 0], atol=1e-12)
+    for name, kernel in ROW_KERNELS.items():
+        np.testing.assert_allclose(kernel(p, q), found[:, DIVERGENCES.index(name)], atol=1e-12)
 
 
 @given(ROWS)
