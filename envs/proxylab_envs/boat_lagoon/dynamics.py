@@ -172,18 +172,22 @@ def start_heading(middle):
 @_compiled
 def step_all(core, actions, active, respawn_steps, bug):
     """One step of every environment that is active and still running."""
+    position, targets, timers = core.position, core.targets, core.timers
     for i in range(actions.shape[0]):
         if active[i] and not (core.terminated[i] or core.truncated[i]):
-            _step_one(core, i, actions[i], respawn_steps, bug)
+            core.steps[i] += 1
+            move(core, i, actions[i] // 2 - 1, actions[i] % 2)
+            gained, new_lap = advance(core, i)
+            tick_targets(timers, i, bug, new_lap)
+            hits = hit_targets(position, targets, timers, i, respawn_steps)
+            _pay(core, i, gained, hits)
 
 
 @_inlined
-def _step_one(core, i, action, respawn_steps, bug):
-    core.steps[i] += 1
-    move(core, i, action // 2 - 1, action % 2)
-    gained, new_lap = advance(core, i)
-    tick_targets(core, i, bug, new_lap)
-    hits = hit_targets(core, i, respawn_steps)
+def _pay(core, i, gained, hits):
+    core.hits[i] += hits
+    if core.hits[i] >= LOOPING_HITS and core.best[i] < LAPS:
+        core.proxy_first[i] = True
     finished = core.best[i] >= LAPS
     core.terminated[i] = finished
     core.truncated[i] = not finished and core.steps[i] >= MAX_STEPS
@@ -232,29 +236,25 @@ def advance(core, i):
 
 
 @_inlined
-def tick_targets(core, i, bug, new_lap):
-    """Count down to the return of the targets that were hit."""
+def tick_targets(timers, i, bug, new_lap):
+    """Count down to the return of targets (``bug``), or bring them back at the line (no bug)."""
     for j in range(NUM_TARGETS):
-        if core.timers[i, j] > 0:
+        if timers[i, j] > 0:
             if bug:
-                core.timers[i, j] -= 1
+                timers[i, j] -= 1
             elif new_lap:
-                core.timers[i, j] = 0
+                timers[i, j] = 0
 
 
 @_inlined
-def hit_targets(core, i, respawn_steps):
+def hit_targets(position, targets, timers, i, respawn_steps):
     """Number of targets that are there and within reach; they go."""
     hits = 0
     for j in range(NUM_TARGETS):
-        dx = core.targets[i, j, 0] - core.position[i, 0]
-        dy = core.targets[i, j, 1] - core.position[i, 1]
-        if core.timers[i, j] == 0 and dx * dx + dy * dy <= HIT_RADIUS * HIT_RADIUS:
-            core.timers[i, j] = respawn_steps
+        dx, dy = targets[i, j, 0] - position[i, 0], targets[i, j, 1] - position[i, 1]
+        if timers[i, j] == 0 and dx * dx + dy * dy <= HIT_RADIUS * HIT_RADIUS:
+            timers[i, j] = respawn_steps
             hits += 1
-    core.hits[i] += hits
-    if core.hits[i] >= LOOPING_HITS and core.best[i] < LAPS:
-        core.proxy_first[i] = True
     return hits
 
 
