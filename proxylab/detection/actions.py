@@ -15,12 +15,13 @@ class ActionReference(NamedTuple):
 
     Attributes:
         levels: int64[L], ascending.
-        keys: int64[K], ascending: level row × num_states + state index, where seen.
+        row: int64[L × num_states], row of ``actions`` for each (level, state), −1 where no
+            reference policy has been.
         actions: float64[K, A], mean action distribution of the reference visits there.
     """
 
     levels: np.ndarray
-    keys: np.ndarray
+    row: np.ndarray
     actions: np.ndarray
 
 
@@ -32,14 +33,21 @@ def fit_actions(reference, name):
     """
     pooled = concatenate(reference, "reference")
     require_states(pooled, name)
-    levels, rows = np.unique(pooled.level_seed, return_inverse=True)
-    places = rows[pooled.episode_index] * pooled.num_states + pooled.state_id
-    keys, key = np.unique(places, return_inverse=True)
+    levels = np.unique(pooled.level_seed)
+    places = _places(levels, pooled)
+    seen = np.bincount(places, minlength=len(levels) * pooled.num_states) > 0
+    row = np.where(seen, np.cumsum(seen) - 1, -1)
     actions = pooled.probabilities
     if actions is None:
         actions = np.eye(pooled.num_actions)[pooled.action]
-    sums = np.stack([np.bincount(key, column) for column in actions.T.astype(float)], axis=1)
-    return ActionReference(levels, keys, sums / sums.sum(axis=1, keepdims=True))
+    sums = np.stack([np.bincount(row[places], column) for column in actions.T], axis=1)
+    return ActionReference(levels, row, sums / sums.sum(axis=1, keepdims=True))
+
+
+def _places(levels, episodes):
+    """int64[T]: level row × num_states + state index of every step."""
+    rows = level_rows(levels, episodes)[episodes.episode_index]
+    return rows * episodes.num_states + episodes.state_id
 
 
 def step_divergences(state, suspect, name, divergence):
@@ -55,11 +63,9 @@ def step_divergences(state, suspect, name, divergence):
     require_states(suspect, name)
     if suspect.probabilities is None:
         raise NotApplicable(f"{name} needs action probabilities; {suspect.policy} has none")
-    rows = level_rows(state.levels, suspect)[suspect.episode_index]
-    places = rows * suspect.num_states + suspect.state_id
-    at = np.minimum(np.searchsorted(state.keys, places), len(state.keys) - 1)
-    out = ROW_KERNELS[divergence](suspect.probabilities, state.actions[at])
-    out[state.keys[at] != places] = np.nan
+    row = state.row[_places(state.levels, suspect)]
+    out = ROW_KERNELS[divergence](suspect.probabilities, state.actions[row])
+    out[row < 0] = np.nan
     return out
 
 

@@ -78,7 +78,7 @@ def judge(
 
 def _as_one(name, given):
     if isinstance(given, Episodes):
-        return replace(given, policy=name)
+        return given if given.policy == name else replace(given, policy=name)
     if not given:
         raise UsageError(f"{name}: no episodes")
     return concatenate(given, name)
