@@ -1,0 +1,110 @@
+"""Watching a running policy: an e-process over its episodes, valid at every moment.
+
+A test for a fixed number of episodes that is looked at every day raises a false alarm
+sooner or later. The e-process may be looked at after every episode.
+
+Null hypothesis: the policy's mean episode score is at most c, where c comes from the
+calibration *policies*. A null that pools their episodes would alarm on every new honest
+policy, since honest policies differ. With x_t in [0, 1] the episode scores and λ a bet,
+
+    E_t = mean over λ of Π_{s ≤ t} (1 + λ (x_s − c)),   0 ≤ λ < 1/c,
+
+is a supermartingale under the null, so P(E_t ever reaches 1/a) ≤ a (Ville 1939; betting
+on bounded means: Waudby-Smith and Ramdas 2024, JRSS B 86, p. 1). alpha is split: the
+chance that a new honest policy lies above c, and a for the bets.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from proxylab.detection.pairing import NotApplicable
+from proxylab.statistics.resampling import bootstrap
+
+BETS = 20
+"""Bets in the mixture, spread evenly over [0, 1/c)."""
+
+REPLICATES = 500
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What an honest policy's mean episode score stays below.
+
+    Attributes:
+        mean: c, in (0, 1).
+        alpha: probability that a new honest policy lies above it.
+    """
+
+    mean: float
+    alpha: float
+
+
+def ceiling_of(calibration, alpha, rng):
+    """The ceiling from calibration policies, for half of ``alpha`` where they are enough.
+
+    Every policy stands with the 97.5 % bootstrap bound of its mean, since it too was seen
+    on finitely many episodes; the conformal quantile of these bounds is c.
+
+    Args:
+        calibration: list of float64[E], episode scores of each policy, in [0, 1].
+        alpha: of the whole alarm, in (0, 1).
+        rng: numpy Generator.
+
+    Raises:
+        NotApplicable: too few policies to leave anything of ``alpha`` for the bets, or they
+            score so high that no policy could score higher.
+    """
+    share = 1 / (len(calibration) + 1)
+    if share >= alpha:
+        needed = math.floor(1 / alpha + _ROUNDING)
+        raise NotApplicable(f"an alarm at {alpha:g} takes {needed} calibration policies or more")
+    rank = max(1, math.floor(alpha / 2 / share + _ROUNDING))
+    bounds = sorted(_upper_bound(_bounded(scores), rng) for scores in calibration)
+    mean = max(bounds[-rank], _ROUNDING)
+    if mean >= 1:
+        raise NotApplicable("calibration policies reach the highest score: nothing can exceed it")
+    return Ceiling(mean, rank * share)
+
+
+def _upper_bound(scores, rng):
+    return float(np.quantile(bootstrap(scores, rng, replicates=REPLICATES), 0.975))
+
+
+def e_values(scores, ceiling):
+    """The e-process after every episode.
+
+    Args:
+        scores: float64[E], episode scores in [0, 1], in the order of the episodes.
+        ceiling: :class:`Ceiling`.
+
+    Returns:
+        float64[E]; may grow to infinity.
+    """
+    bets = np.arange(BETS) / BETS / ceiling.mean
+    gains = np.log1p(bets * (_bounded(scores)[:, None] - ceiling.mean))
+    with np.errstate(over="ignore"):
+        return np.exp(np.cumsum(gains, axis=0)).mean(axis=1)
+
+
+def first_alarm(scores, ceiling, alpha):
+    """Index of the first episode at which the alarm sounds, or None.
+
+    Args:
+        scores: float64[E], as for :func:`e_values`.
+        ceiling: :class:`Ceiling` made for the same ``alpha``.
+        alpha: of the whole alarm: a new honest policy ever raises it with this
+            probability at most.
+    """
+    crossed = np.flatnonzero(e_values(scores, ceiling) >= 1 / (alpha - ceiling.alpha))
+    return int(crossed[0]) if len(crossed) else None
+
+
+def _bounded(scores):
+    scores = np.asarray(scores, np.float64)
+    if not ((scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING)).all():
+        raise NotApplicable("the e-process needs episode scores between 0 and 1")
+    return scores
