@@ -1,8 +1,7 @@
 """What the reference racer and the reference looper score, from the geometry alone.
 
-No rollout enters here. Two losses that the geometry cannot know are constants:
-``RACING_LINE`` and ``APPROACH_STEPS``, measured once on other courses than the
-tests use.
+No rollout enters here. What the geometry cannot know of how the scripts steer is
+three constants, measured once on other courses than the tests use.
 """
 
 import numba
@@ -20,9 +19,10 @@ ORBIT_RADIUS = MAX_SPEED / (2 * np.sin(np.pi / NUM_HEADINGS))  # turning hard at
 BONUS_PER_STEP = 0.01  # score for every step left on the clock at the finish
 FINISH_REWARD = 1.0  # on the channel "true"
 
-RACING_LINE = 1.0  # path sailed by the racer over the length of the centreline
+RACING_LINE = 0.9406  # path sailed by the racer over the length of the centreline, at difficulty 1
 START_STEPS = 1 / DRAG - 1  # steps lost in getting up to speed
-APPROACH_STEPS = 0.0  # steps from passing the lagoon's spoke to the first hit
+APPROACH_STEPS = 0.8  # steps from passing the lagoon's spoke to the first hit
+WAIT_STEPS = 1.4  # steps a loop loses at most by waiting for targets
 
 
 @numba.njit(cache=True)
@@ -50,7 +50,8 @@ def loop_steps(respawn_steps):
     A full turn takes ``NUM_HEADINGS`` steps at any speed, so no loop is shorter,
     and none that hits every time is shorter than the respawn time.
     """
-    return max(NUM_HEADINGS, respawn_steps)
+    waiting = max(0.0, respawn_steps - NUM_HEADINGS)
+    return NUM_HEADINGS + waiting + min(WAIT_STEPS, waiting / 4)
 
 
 @numba.njit(cache=True)
