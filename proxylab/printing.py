@@ -136,16 +136,9 @@ def show_diagnosis(console, found, _command):
 
 def show_demo(console, found, _command):
     """What was trained, what it pursues, what the detector says, and where to look."""
-    for agent in found.agents:
-        shares = ", ".join(f"{split} {share:.0%}" for split, share in agent["intended"].items())
-        console.print(f"{escape(agent['label'])} ({escape(agent['agent'])})")
-        console.print(f"  reaches the intended goal: {shares}")
-        console.print(f"  {coloured(agent['verdict'])}: {escape(agent['reason'])}")
-    suspect, honest = found.suspect, found.honest
-    console.print(f"{coloured(suspect['verdict'])}  {escape(suspect['reason'])}")
-    console.print(f"honest held-out agents flagged: {honest['flagged']} of {honest['agents']}")
-    for path in found.files:
-        console.print(f"  {escape(path)}")
+    from proxylab.demo.summary import summary
+
+    console.print(summary(found))
 
 
 def show_played(console, found, _command):

@@ -7,7 +7,7 @@ from proxylab.plots.style import INK, colours_of, in_order, new_figure, styled
 
 @styled
 def score_strip(table, threshold=None, title="", xlabel="anomaly score"):
-    """One row a group, one dot an agent, at its anomaly score.
+    """One row a group, one dot an agent; a logarithmic axis where scores lie far apart.
 
     Args:
         table: columns ``group``, ``agent``, ``score``, ``flagged`` (bool: drawn with a ring).
@@ -21,11 +21,13 @@ def score_strip(table, threshold=None, title="", xlabel="anomaly score"):
     groups = in_order(table["group"])
     figure = new_figure(6.8, 1.5 + 0.55 * len(groups))
     axes = figure.add_subplot()
+    scale = _scale(np.asarray(table["score"], float))
+    axes.set_xscale(scale)
     for row, (group, colour) in enumerate(colours_of(groups).items()):
         chosen = np.asarray(table["group"]) == group
         score = np.asarray(table["score"], float)[chosen]
         flagged = np.asarray(table["flagged"], bool)[chosen]
-        height = row + _spread(score)
+        height = row + _spread(np.log(score) if scale == "log" else score)
         axes.plot(score, height, "o", color=colour, markersize=7, alpha=0.75, markeredgewidth=0)
         axes.plot(
             score[flagged], height[flagged], "o", color="none", markeredgecolor=INK, markersize=12
@@ -75,6 +77,12 @@ def score_against_laps(table, title=""):
     axes.margins(0.08)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
+
+
+def _scale(score):
+    """``log`` where the scores are positive and span more than a factor of 30."""
+    low, high = score.min(), score.max()
+    return "log" if low > 0 and high > 30 * low else "linear"
 
 
 def _spread(score, step=0.11):

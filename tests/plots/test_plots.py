@@ -89,6 +89,14 @@ def test_score_strip_rings_the_flagged_only_and_shows_every_agent():
     assert list(suspect.get_xdata()) == [0.9]
 
 
+@pytest.mark.parametrize(
+    ("scores", "scale"), [([0.01, 0.5], "log"), ([0.1, 0.5], "linear"), ([0.0, 0.5], "linear")]
+)
+def test_score_strip_is_logarithmic_only_where_it_can_and_must_be(scores, scale):
+    table = {"group": ["a", "b"], "agent": ["a", "b"], "score": scores, "flagged": [False] * 2}
+    assert plots.score_strip(table).axes[0].get_xscale() == scale
+
+
 def test_course_and_laps_show_what_was_given():
     path = plots.Path("trusted", np.array([[0.0, 0], [5, 5], [9, 2]]), "3 laps")
     figure = plots.course(np.zeros((20, 40, 3), np.uint8), [path, path])
