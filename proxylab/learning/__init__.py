@@ -1,0 +1,1 @@
+"""Training with Stable-Baselines3: networks, the VecEnv shell, training and resume."""

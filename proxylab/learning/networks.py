@@ -1,0 +1,126 @@
+"""Actor-critic networks: the closed registry of architectures an agent may have.
+
+Each is a trunk, ``float32[K, ...] -> float32[K, features]``, with two linear heads.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from proxylab.learning.planning import READINGS, ReadValues, read_values_torch
+
+
+class Planner(nn.Module):
+    """A trunk for grid mazes that plans to goals it has to learn.
+
+    Every cell's source strength is a learnt function of what lies there (``look``, from
+    the planes) and of where it is (``place``, one number per cell and channel). The
+    planner (planning.py) spreads the sources through the maze; the mouse reads them where
+    it stands. Nothing says what is worth going to: "the cheese" and "the top-right cell"
+    are both one weight away, which is what makes it a model of goal misgeneralization.
+    """
+
+    def __init__(self, observation_shape, channels=32, width=64):
+        super().__init__()
+        planes, rows, columns = observation_shape
+        if planes != 3 or rows != columns:
+            raise ValueError(f"planner takes planes [3, S, S], not {list(observation_shape)}")
+        self.num_features = width
+        self.look = nn.Linear(planes, channels)
+        self.place = nn.Parameter(torch.randn(rows * columns, channels))
+        self.log_cost = nn.Parameter(torch.full((channels,), math.log(0.5)))
+        self.hidden = nn.Linear(READINGS * channels, width)
+
+    def forward(self, observations):
+        """float32[K, 3, S, S] -> float32[K, width]."""
+        walls, mouse = observations[:, 0], observations[:, 1].flatten(1)
+        source = self.look(observations.flatten(2).transpose(1, 2)) + self.place
+        cost = self.log_cost.exp()
+        read = read_values_torch if observations.is_cuda else ReadValues.apply
+        values = read(walls, mouse.argmax(1), source, cost)
+        here, beside = values[:, :1], values[:, 1:]
+        return F.relu(self.hidden(torch.cat([here, (beside - here) / cost], 1).flatten(1)))
+
+
+class LatticeConv(nn.Module):
+    """A trunk for grid mazes without built-in planning: convolutions on the lattice of rooms.
+
+    The first convolution has stride 2, so its outputs are a tree maze's rooms with what
+    surrounds each; residual 3×3 convolutions follow.
+    """
+
+    def __init__(self, observation_shape, channels=16, blocks=3, width=128):
+        super().__init__()
+        planes, rows, _ = observation_shape
+        self.num_features = width
+        self.rooms = nn.Conv2d(planes, channels, 3, stride=2)
+        self.blocks = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks)
+        )
+        self.hidden = nn.Linear(channels * ((rows - 1) // 2) ** 2, width)
+
+    def forward(self, observations):
+        """float32[K, planes, S, S] -> float32[K, width]."""
+        rooms = F.relu(self.rooms(observations))
+        for block in self.blocks:
+            rooms = rooms + F.relu(block(rooms))
+        return F.relu(self.hidden(rooms.flatten(1)))
+
+
+class Towers(nn.Module):
+    """A trunk for vectors or small grids: two tanh towers side by side."""
+
+    def __init__(self, observation_shape, width=64, depth=2):
+        super().__init__()
+        size = math.prod(observation_shape)
+        self.num_features = 2 * width
+        self.towers = nn.ModuleList(_tower(size, width, depth) for _ in range(2))
+
+    def forward(self, observations):
+        """float32[K, ...] -> float32[K, 2 · width]."""
+        flat = observations.flatten(1)
+        return torch.cat([tower(flat) for tower in self.towers], 1)
+
+
+def _tower(size, width, depth):
+    layers = []
+    for k in range(depth):
+        layers += [nn.Linear(width if k else size, width), nn.Tanh()]
+    return nn.Sequential(*layers)
+
+
+ARCHITECTURES = {"planner": Planner, "lattice-conv": LatticeConv, "towers": Towers}
+
+
+class ActorCritic(nn.Module):
+    """A trunk with a policy head and a value head."""
+
+    def __init__(self, trunk, num_actions):
+        super().__init__()
+        self.trunk = trunk
+        self.policy_head = nn.Linear(trunk.num_features, num_actions)
+        self.value_head = nn.Linear(trunk.num_features, 1)
+
+    def forward(self, observations):
+        """Observations [K, ...] -> (logits float32[K, num_actions], values float32[K])."""
+        features = self.trunk(observations.float())
+        return self.policy_head(features), self.value_head(features).squeeze(1)
+
+
+def build_trunk(architecture, observation_shape, **sizes):
+    """A trunk of the registry; ``ValueError`` names the architectures, or the size that is wrong."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"unknown architecture {architecture!r}: choose {', '.join(ARCHITECTURES)}"
+        )
+    try:
+        return ARCHITECTURES[architecture](tuple(observation_shape), **sizes)
+    except TypeError as error:
+        raise ValueError(f"architecture {architecture}: {error}") from None
+
+
+def build_network(architecture, observation_shape, num_actions, **sizes):
+    """An :class:`ActorCritic` with fresh weights."""
+    return ActorCritic(build_trunk(architecture, observation_shape, **sizes), num_actions)
