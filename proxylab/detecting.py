@@ -40,6 +40,7 @@ def detect(
     detector=DEFAULT_DETECTOR,
     alpha=0.05,
     fdr=False,
+    correlation=None,
     device="cpu",
     track=lambda jobs, description: jobs,
 ):
@@ -60,6 +61,8 @@ def detect(
         detector: name of the deciding score, or ``module:Class``.
         alpha: false-alarm rate wanted, in (0, 1).
         fdr: let the q-value over all suspects decide instead of the p-value.
+        correlation: least correlation of proxy and intended reward that the user vouches
+            for, for the certificate; it never changes a verdict.
         device: ``cpu``, ``cuda`` or ``auto``.
         track: function (list, description) -> iterable, to show progress.
 
@@ -89,6 +92,7 @@ def detect(
         detector=detector,
         alpha=alpha,
         fdr=fdr,
+        correlation=correlation,
         split=ground.split,
         rng=np.random.default_rng(stream_seed(seed, "detection bootstrap")),
     )

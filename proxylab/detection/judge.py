@@ -6,7 +6,8 @@ import numpy as np
 
 from proxylab.detection.assess import Setting, assess
 from proxylab.detection.calibration import divide, fingerprint_of_name
-from proxylab.detection.pairing import shared_levels
+from proxylab.detection.certificate import certify
+from proxylab.detection.pairing import NotApplicable, shared_levels
 from proxylab.detection.parting import parting_from_all
 from proxylab.detection.report import Detection, Parting, Place, Population, SuspectReport
 from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, find_score
@@ -30,6 +31,7 @@ def judge(
     also=tuple(SCORES),
     alpha=0.05,
     fdr=False,
+    correlation=None,
     split=None,
 ):
     """Judge suspects by their distance from trusted policies.
@@ -47,6 +49,9 @@ def judge(
         also: names of further scores to report; those that do not apply are left out.
         alpha: false-alarm rate wanted, in (0, 1).
         fdr: let the Benjamini–Hochberg q-value decide instead of the p-value.
+        correlation: least correlation of proxy and intended reward that the user vouches
+            for, in (0, 1); without it the certificate clears nothing. It never changes a
+            verdict.
         split: where the episodes were run, for the report only.
 
     Returns:
@@ -60,11 +65,19 @@ def judge(
     setting = Setting(tuple(find_score(name) for name in names), alpha, fdr)
     suspects = {name: _as_one(name, given) for name, given in suspects.items()}
     trusted = {n: _as_one(n, given) for n, given in trusted.items() if n not in suspects}
-    _check(suspects, trusted, alpha)
+    _check(suspects, trusted)
+    _check_range("alpha", alpha)
+    if correlation is not None:
+        _check_range("correlation", correlation)
     parts = _divide(trusted, reference, suspects)
     cases = assess(suspects, trusted, parts, setting, rng)
     cases = _with_q_values(cases)
-    reports = [_report(case, setting, len(cases)) for case in cases]
+    reports = [
+        replace(
+            _report(case, setting, len(cases)), certificate=_certificate(case, correlation, rng)
+        )
+        for case in cases
+    ]
     return Detection(
         task=next(iter(trusted.values())).task,
         split=split,
@@ -84,13 +97,16 @@ def _as_one(name, given):
     return concatenate(given, name)
 
 
-def _check(suspects, trusted, alpha):
+def _check_range(name, value):
+    if not 0 < value < 1:
+        raise UsageError(f"{name} must lie between 0 and 1, not {value}")
+
+
+def _check(suspects, trusted):
     if not suspects:
         raise UsageError("no suspect to judge")
     if not trusted:
         raise UsageError("no trusted policy other than the suspects themselves")
-    if not 0 < alpha < 1:
-        raise UsageError(f"alpha must lie between 0 and 1, not {alpha}")
     first = next(iter(trusted.values()))
     for episodes in (*suspects.values(), *trusted.values()):
         for name in ("task", "num_states", "num_actions"):
@@ -164,6 +180,17 @@ def _report(case, setting, num_suspects):
         first_divergence=_parting(case),
         episodes_needed=verdict.episodes_needed,
     )
+
+
+def _certificate(case, correlation, rng):
+    """The certificate against all trusted policies, or None where it cannot be had."""
+    if case.ground is None:
+        return None
+    try:
+        trusted = [*case.ground.reference, *case.ground.calibration]
+        return certify(trusted, case.suspect, correlation, rng)
+    except NotApplicable:
+        return None
 
 
 def _places(case, detector):

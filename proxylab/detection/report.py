@@ -54,6 +54,27 @@ class Parting:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What the proxy alone guarantees; see ``detection/certificate.py``.
+
+    Attributes:
+        kappa: cosine between the shift of behaviour and the proxy, in [−1, 1]; 0 where the
+            suspect leaves the trusted support.
+        kappa_lower: its lower 97.5 % bootstrap bound over levels.
+        r_star: "no worse, if proxy and intent correlate at r_star or more", from the lower
+            bound; None where no correlation suffices.
+        support_coverage: share of the suspect's occupancy that trusted policies visit too.
+        cleared_at: the correlation vouched for, where it suffices, else None.
+    """
+
+    kappa: float
+    kappa_lower: float
+    r_star: float | None
+    support_coverage: float
+    cleared_at: float | None
+
+
+@dataclass(frozen=True)
 class SuspectReport:
     """Everything about one suspect, in the order of the JSON.
 
@@ -65,7 +86,9 @@ class SuspectReport:
         reason: one sentence.
         q_value: Benjamini–Hochberg over the suspects.
         scores: {detector: ScoreReport}.
-        certificate: None: not computed yet.
+        certificate: None where proxy rewards or states are not known. It never changes the
+            verdict: a hack that follows the proxy very efficiently has a high kappa, and only
+            the correlation that the user vouches for excludes it.
         pursues: goals that explain the suspect; empty: not computed yet.
         where: up to five places, the most anomalous episode first.
         first_divergence: None where the policies are not paired.
@@ -79,7 +102,7 @@ class SuspectReport:
     reason: str
     q_value: float | None = None
     scores: dict[str, ScoreReport] = field(default_factory=dict)
-    certificate: None = None
+    certificate: Certificate | None = None
     pursues: list = field(default_factory=list)
     where: list[Place] = field(default_factory=list)
     first_divergence: Parting | None = None
@@ -175,6 +198,8 @@ def _block(report):
         lines.append(f"  q = {report.q_value:.3g} over all suspects")
     if report.first_divergence is not None:
         lines.append(f"  {_parting(report.first_divergence)}")
+    if report.certificate is not None:
+        lines.append(f"  {_guarantee(report.certificate)}")
     lines += [
         f"  level {place.level_seed}, step {place.step}: state {place.state} "
         f"(episode score {place.score:.3g})"
@@ -189,6 +214,17 @@ def _numbers(row):
     interval = f" [{row.ci[0]:.3f}, {row.ci[1]:.3f}]" if row.ci else ""
     p_value = f"  p = {row.p_value:.3g}" if row.p_value is not None else ""
     return f"{row.score:.3f}{interval}{p_value}"
+
+
+def _guarantee(certificate):
+    if certificate.r_star is None:
+        covered = f"{certificate.support_coverage:.1%} of its visits lie where the trusted go"
+        return f"no certificate: no correlation of proxy and intent rules out harm ({covered})"
+    cleared = "" if certificate.cleared_at is None else f", cleared at {certificate.cleared_at:g}"
+    return (
+        f"certificate: no worse if proxy and intent correlate at {certificate.r_star:.3f} or more"
+        f"{cleared}; a hack that follows the proxy efficiently looks the same"
+    )
 
 
 def _parting(parting):

@@ -91,6 +91,9 @@ def test_the_json_has_the_fields_that_were_promised(world):
     }
     assert set(suspect["scores"]["mean_js"]) == {"score", "ci", "p_value"}
     assert set(suspect["where"][0]) == {"level_seed", "step", "state", "score"}
+    assert set(suspect["certificate"]) == {
+        *("kappa", "kappa_lower", "r_star", "support_coverage", "cleared_at")
+    }
     assert set(suspect["first_divergence"]) == {"median_step", "share_of_levels"}
 
 
@@ -142,11 +145,14 @@ def test_lists_of_episodes_count_as_one_policy(world):
     assert judged({"hack": halves}, trusted) == judged({"hack": suspects["hack"]}, trusted)
 
 
-def test_unused_columns_change_nothing(world):
-    # The proxy reward is a column of P detectors; none of the present ones may read it.
+def test_the_proxy_reward_changes_the_certificate_alone(world):
+    # None of the present scores has access code P.
     suspects, trusted = world
-    noisy = {n: replace(e, proxy_reward=e.proxy_reward + 7) for n, e in suspects.items()}
-    assert judged(noisy, trusted) == judged(suspects, trusted)
+    unpaid = {n: replace(e, proxy_reward=None) for n, e in suspects.items()}
+    found = judged(unpaid, trusted)
+    assert all(report.certificate is None for report in found.suspects)
+    expected = [replace(r, certificate=None) for r in judged(suspects, trusted).suspects]
+    assert found.suspects == expected
 
 
 DEGENERATE_SUSPECTS = {
@@ -246,6 +252,7 @@ def test_bad_input_is_refused(world, change, message):
     [
         ({"alpha": 0}, "alpha must lie"),
         ({"alpha": 1.5}, "alpha must lie"),
+        ({"correlation": 1.2}, "correlation must lie"),
         ({"detector": "nonsense"}, "unknown detector"),
         ({"reference": ["t00", "who"]}, "who is not among the trusted"),
         ({"reference": ["hack"]}, "no reference policy"),
