@@ -103,6 +103,8 @@ class Detect:
     """false-alarm rate wanted"""
     fdr: Flag = False
     """let the false-discovery rate over all suspects decide"""
+    correlation: float | None = None
+    """least correlation of proxy and intended reward you vouch for, for the certificate"""
     exit_code: Flag = False
     """exit with 3 when a suspect is flagged, 4 when nothing could be said of one"""
     device: Device = "cpu"
@@ -125,6 +127,7 @@ class Detect:
             detector=self.detector,
             alpha=self.alpha,
             fdr=self.fdr,
+            correlation=self.correlation,
             device=self.device,
             track=track,
         )
