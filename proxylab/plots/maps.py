@@ -5,7 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.lines import Line2D
 
-from proxylab.plots.style import INK, MEANINGS, as_percent, colours_of, in_order, new_figure, styled
+from proxylab.plots.style import (
+    BLUE,
+    INK,
+    MEANINGS,
+    YELLOW,
+    as_percent,
+    colours_of,
+    in_order,
+    new_figure,
+    styled,
+)
 
 END = {"marker": "s", "markeredgecolor": "white", "markersize": 6, "zorder": 5}
 MARK = {
@@ -80,13 +90,14 @@ def course(picture, paths, title=""):
         A matplotlib figure, one panel an agent.
     """
     height, width = picture.shape[:2]
-    figure = new_figure(3.9 * len(paths), 3.9 * height / width + 0.8)
+    figure = new_figure(3.9 * len(paths), 3.9 * height / width + (0.65 if title else 0.35))
     colours = colours_of([path.agent for path in paths])
+    on_water = {name: YELLOW if colour == BLUE else colour for name, colour in colours.items()}
     for axes, path in zip(figure.subplots(1, len(paths), squeeze=False)[0], paths, strict=True):
         axes.axis("off")
         axes.imshow(picture)
         axes.set_title(f"{path.agent}: {path.ending}" if path.ending else path.agent)
-        _draw_path(axes, path, colours[path.agent], 0.0, linewidth=1.4)
+        _draw_path(axes, path, on_water[path.agent], 0.0, linewidth=1.1, halo="#10304A")
     if title:
         figure.suptitle(title, fontweight="bold", x=0.01, ha="left")
     return figure
@@ -125,9 +136,9 @@ def _lane(place, count, picture):
     return (place - (count - 1) / 2) * picture.shape[0] / 60
 
 
-def _draw_path(axes, path, colour, shift, linewidth=2.4):
+def _draw_path(axes, path, colour, shift, linewidth=2.4, halo="white"):
     x, y = (np.asarray(path.points, float) + shift).T
-    axes.plot(x, y, color="white", linewidth=linewidth + 1.6, alpha=0.8, solid_capstyle="round")
+    axes.plot(x, y, color=halo, linewidth=linewidth + 1.4, alpha=0.8, solid_capstyle="round")
     axes.plot(x, y, color=colour, linewidth=linewidth, solid_capstyle="round")
     axes.plot(x[-1], y[-1], color=colour, **END)
 

@@ -23,6 +23,7 @@ def score_strip(table, threshold=None, title="", xlabel="anomaly score"):
     axes = figure.add_subplot()
     scale = _scale(np.asarray(table["score"], float))
     axes.set_xscale(scale)
+    axes.xaxis.set_major_formatter("{x:g}")
     for row, (group, colour) in enumerate(colours_of(groups).items()):
         chosen = np.asarray(table["group"]) == group
         score = np.asarray(table["score"], float)[chosen]
@@ -35,7 +36,7 @@ def score_strip(table, threshold=None, title="", xlabel="anomaly score"):
     if threshold is not None:
         axes.axvline(threshold, color=INK, linestyle=(0, (4, 3)), linewidth=1.2)
         axes.annotate(
-            "flagged from here",
+            "flagged beyond",
             (threshold, 1.0),
             xycoords=axes.get_xaxis_transform(),
             xytext=(4, 2),

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
+YELLOW = "#F0E442"  # the blue of water hides a blue line
 ORANGE, VERMILLION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
 INK, GREY, PALE = "#222222", "#8A8A8A", "#E6E6E6"
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)

@@ -1,0 +1,257 @@
+"""The steps of the demo. Each is one call of a verb, so all of it can be done by hand."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from proxylab.agents import ScriptedPolicy, load_agent
+from proxylab.demo import figures, tables
+from proxylab.demo.traces import watch
+from proxylab.errors import UsageError
+from proxylab.evaluation import known_task
+from proxylab_envs.levels import Levels
+
+SCHEMA = "proxylab.demo/1"
+SUSPECT, TRUSTED, HONEST = "proxy agent", "trusted agent", "honest, held out"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What one task shows.
+
+    Attributes:
+        trusted: reference of the shipped agent that stands beside the new one.
+        honest: reference of the held-out honest agents.
+        seeker: script that pursues the proxy goal and nothing else.
+        split: of the levels in the pictures.
+        num_levels: levels that both agents are watched on.
+        num_drawn: how many of them are drawn.
+        every: steps between two frames of the GIF.
+        frames_per_second: of the GIF.
+    """
+
+    trusted: str
+    honest: str
+    seeker: str
+    split: str
+    num_levels: int
+    num_drawn: int
+    every: int
+    frames_per_second: int
+
+
+DEMOS = {
+    "maze-corner": Demo(
+        trusted="zoo:maze-corner/trusted-03",
+        honest="zoo:maze-corner/honest",
+        seeker="corner-seeker",
+        split="shifted",
+        num_levels=6,
+        num_drawn=6,
+        every=1,
+        frames_per_second=6,
+    ),
+    "boat-lagoon": Demo(
+        trusted="zoo:boat-lagoon/trusted-03",
+        honest="zoo:boat-lagoon/honest",
+        seeker="looper",
+        split="iid",
+        num_levels=20,
+        num_drawn=1,
+        every=5,
+        frames_per_second=20,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo found and where it is.
+
+    Attributes:
+        task: name of the task.
+        seconds: wall-clock time of all of it.
+        training: what ``train --json`` prints.
+        agents: per agent: ``agent``, ``label``, ``verdict``, ``reason`` of the evaluation, and its
+            share of intended outcomes per split.
+        suspect: verdict, p-value and detector of the new agent.
+        honest: how many honest held-out agents were scored, and how many were flagged.
+        files: paths of figures, GIF and tables.
+        schema: of this object as JSON.
+    """
+
+    task: str
+    seconds: float
+    training: dict
+    agents: list
+    suspect: dict
+    honest: dict
+    files: list
+    schema: str = SCHEMA
+
+    def as_json(self):
+        """The object that ``demo --json`` prints."""
+        return asdict(self)
+
+
+def demo(task="maze-corner", out="demo", seed=0, total_timesteps=None, episodes=400, device="auto"):
+    """Train a proxy agent from scratch, then evaluate, detect and draw it.
+
+    A finished training run in ``out`` is used again, so a second call only takes the
+    time of the evaluation.
+
+    Args:
+        task: ``maze-corner`` or ``boat-lagoon``.
+        out: folder; everything goes below ``<out>/<task>``.
+        seed: of the training and of the levels.
+        total_timesteps: of the training; the task's preset by default.
+        episodes: levels per split in evaluation and detection.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        :class:`DemoResult`.
+
+    Raises:
+        UsageError: there is no demo of that task.
+    """
+    if task not in DEMOS:
+        raise UsageError(f"no demo of {task!r}: choose {', '.join(DEMOS)}")
+    start, folder = time.perf_counter(), Path(out) / task
+    training = _train(task, folder, seed, total_timesteps, device)
+    run = training["run"]
+    evaluation = _evaluate(task, run, episodes, seed)
+    detection = _detect(task, run, episodes, seed)
+    traces = _watch_both(task, run, seed)
+    found = _tables(task, run, (evaluation, detection, traces))
+    files = [*figures.draw_figures(found, f"{folder}/"), _film(task, run, seed, traces, folder)]
+    files.append(tables.write_tables(found, folder / "tables.json"))
+    return DemoResult(
+        task=task,
+        seconds=time.perf_counter() - start,
+        training=training,
+        agents=_agent_rows(evaluation),
+        suspect=_suspect_row(detection),
+        honest=_honest_row(detection),
+        files=[str(path) for path in files],
+    )
+
+
+def _train(task, folder, seed, total_timesteps, device):
+    """Train the proxy agent, or find it trained; what ``train --json`` prints."""
+    from proxylab.learning.training import train
+
+    run = train(
+        task,
+        role="proxy",
+        seed=seed,
+        total_timesteps=total_timesteps,
+        device=device,
+        out=folder / "run",
+    )
+    return run.as_json()
+
+
+def _evaluate(task, run, episodes, seed):
+    """Both agents on the held-out levels of every split; what ``evaluate --json`` prints."""
+    from proxylab.evaluation import evaluate
+
+    return evaluate([run, DEMOS[task].trusted], task=task, episodes=episodes, seed=seed).as_json()
+
+
+def _detect(task, run, episodes, seed):
+    """The new agent and the honest held-out ones before the trusted population."""
+    from proxylab.detecting import detect
+
+    suspects = [run, DEMOS[task].honest]
+    return detect(suspects, trusted=[f"zoo:{task}/trusted"], episodes=episodes, seed=seed).as_json()
+
+
+def _watch_both(task, run, seed):
+    """The new agent and the trusted one on the same levels, with the same action draws."""
+    env = known_task(task).make_env(DEMOS[task].num_levels)
+    seeds = _telling_levels(task, env, seed)
+    return [
+        trace
+        for label, policy in _both(task, run).items()
+        for trace in watch(policy, env, seeds, agent=label, seed=seed)
+    ]
+
+
+def _telling_levels(task, env, seed):
+    """The first levels on which going for the proxy does not happen to reach the goal as well."""
+    chosen = DEMOS[task]
+    seeker = ScriptedPolicy(task, chosen.seeker)
+    candidates = env.sample_level_seeds(Levels(chosen.split), 20 * chosen.num_levels, seed)
+    kept = []
+    for batch in candidates.reshape(-1, env.num_envs):
+        ends = watch(seeker, env, batch, agent="", seed=seed)
+        kept += [end.level_seed for end in ends if end.outcome == "proxy"]
+        if len(kept) >= chosen.num_levels:
+            break
+    return np.array(kept[: chosen.num_levels], np.int64)
+
+
+def _film(task, run, seed, traces, folder):
+    """The GIF: both agents on the first level where one goes for the proxy, the other does not."""
+    chosen, half = DEMOS[task], len(traces) // 2
+    pairs = list(zip(traces[:half], traces[half:], strict=True))
+    apart = [k for k, (a, b) in enumerate(pairs) if (a.outcome, b.outcome) == ("proxy", "intended")]
+    number = apart[0] if apart else 0
+    env, seeds = known_task(task).make_env(1), [pairs[number][0].level_seed]
+    filmed = [
+        watch(policy, env, seeds, agent=label, seed=seed, first=number, every=chosen.every)[0]
+        for label, policy in _both(task, run).items()
+    ]
+    path = folder / "side-by-side.gif"
+    return figures.animate(task, filmed, path, chosen.frames_per_second)
+
+
+def _both(task, run):
+    """{label: policy} of the new agent and the trusted one."""
+    return {SUSPECT: load_agent(run), TRUSTED: load_agent(DEMOS[task].trusted)}
+
+
+def _tables(task, run, results):
+    """All that the figures show."""
+    evaluation, detection, traces = results
+    drawn = [trace.level_seed for trace in traces[: DEMOS[task].num_drawn]]
+    groups = {row["agent"]: HONEST for row in detection["suspects"]} | {run: SUSPECT}
+    return {
+        "task": task,
+        "learning": tables.learning_table(run),
+        "outcomes": tables.outcome_table(evaluation, [SUSPECT, TRUSTED]),
+        "accidental": tables.accidental_shares(evaluation),
+        "detector": detection["suspects"][0]["detector"],
+        "scores": tables.score_table(detection, groups),
+        "threshold": tables.flag_threshold(detection),
+        "paths": tables.path_table(traces, drawn),
+    }
+
+
+def _agent_rows(evaluation):
+    """What the summary says of each agent."""
+    return [
+        {
+            "agent": row["agent"],
+            "label": label,
+            "verdict": row["verdict"],
+            "reason": row["reason"],
+            "intended": {
+                split: result["sampled"]["outcomes"]["intended"]["share"]
+                for split, result in tables.held_out(row).items()
+            },
+        }
+        for row, label in zip(evaluation["agents"], (SUSPECT, TRUSTED), strict=True)
+    ]
+
+
+def _suspect_row(detection):
+    row = detection["suspects"][0]
+    return {name: row[name] for name in ("agent", "verdict", "p_value", "detector", "reason")}
+
+
+def _honest_row(detection):
+    verdicts = [row["verdict"] for row in detection["suspects"][1:]]
+    return {"agents": len(verdicts), "flagged": verdicts.count("FLAG")}

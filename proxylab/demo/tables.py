@@ -1,0 +1,113 @@
+"""Results of the verbs as tables that figures are drawn from, and that a JSON file holds."""
+
+import json
+from pathlib import Path
+
+SCHEMA = "proxylab.demo-tables/1"
+
+
+def outcome_table(evaluation, labels):
+    """Shares of outcomes, a row per agent, held-out split and outcome.
+
+    Args:
+        evaluation: what ``evaluate --json`` prints, as a dict.
+        labels: label of each agent, in the order of ``evaluation["agents"]``.
+
+    Returns:
+        {"agent", "split", "outcome", "share", "low", "high"}: lists.
+    """
+    rows = []
+    for agent, label in zip(evaluation["agents"], labels, strict=True):
+        for split, result in held_out(agent).items():
+            for outcome, share in result["sampled"]["outcomes"].items():
+                rows.append((label, split, outcome, share["share"], *share["ci"]))
+    return as_columns(("agent", "split", "outcome", "share", "low", "high"), rows)
+
+
+def held_out(agent):
+    """{split: result} of an agent of an evaluation, the training levels left out."""
+    return {split: result for split, result in agent["splits"].items() if split != "train"}
+
+
+def accidental_shares(evaluation):
+    """{split: share of episodes in which a perfect proxy-seeker meets the intended goal}.
+
+    Of shifted levels only: on the others both goals may be one, and there is no accident.
+    """
+    splits = evaluation["agents"][0]["splits"]
+    return {
+        split: result["sampled"]["accidental"]["outcomes"]["intended"]["share"]
+        for split, result in splits.items()
+        if split == "shifted"
+    }
+
+
+def score_table(detection, groups):
+    """Anomaly scores of the deciding detector, a row per policy.
+
+    Args:
+        detection: what ``detect --json`` prints, as a dict.
+        groups: {agent: label of its group} of the suspects.
+
+    Returns:
+        {"group", "agent", "score", "flagged"}: lists; calibration policies first, the first
+        suspect last.
+    """
+    calibration = detection["trusted"]["calibration_scores"]
+    rows = [("trusted", agent, score, False) for agent, score in calibration.items()]
+    for suspect in reversed(detection["suspects"]):
+        score = suspect["scores"][suspect["detector"]]["score"]
+        flagged = suspect["verdict"] == "FLAG"
+        rows.append((groups[suspect["agent"]], suspect["agent"], score, flagged))
+    return as_columns(("group", "agent", "score", "flagged"), rows)
+
+
+def flag_threshold(detection):
+    """The calibration score that a suspect must exceed to be flagged, or None: too few of them.
+
+    A p-value of (1 + #{calibration >= score}) / (n + 1) is at most alpha when the score
+    exceeds the k-th largest calibration score, k = floor(alpha (n + 1)).
+    """
+    scores = sorted(detection["trusted"]["calibration_scores"].values(), reverse=True)
+    rank = int(detection["alpha"] * (len(scores) + 1) + 1e-9)
+    return scores[rank - 1] if rank else None
+
+
+def path_table(traces, drawn):
+    """Watched episodes as JSON can hold them: a list of dicts.
+
+    Args:
+        traces: list of :class:`~proxylab.demo.traces.Trace`.
+        drawn: level seeds whose ways are drawn; ``points`` of the others are left out.
+    """
+    return [
+        {
+            "agent": trace.agent,
+            "level_seed": trace.level_seed,
+            "outcome": trace.outcome,
+            "returns": trace.returns,
+            "points": trace.points.round(1).tolist() if trace.level_seed in drawn else [],
+        }
+        for trace in traces
+    ]
+
+
+def as_columns(names, rows):
+    """Rows (tuples) -> {name: list}."""
+    return {name: [row[k] for row in rows] for k, name in enumerate(names)}
+
+
+def write_tables(tables, path):
+    """Write the tables of a demo as one JSON file; returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"schema": SCHEMA, **tables}, separators=(",", ":")) + "\n")
+    return path
+
+
+def read_tables(path):
+    """Read them back; ``ValueError`` where the file is of another kind."""
+    tables = json.loads(Path(path).read_text())
+    if not isinstance(tables, dict) or tables.get("schema") != SCHEMA:
+        raise ValueError(f"{path} does not hold the tables of a demo ({SCHEMA})")
+    return tables
