@@ -74,17 +74,9 @@ def detect(
     """
     started = time.perf_counter()
     find_score(detector)
-    accused = players(suspects, device)
-    task = common_task(accused, task)
-    judges = players([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
-    common_task(judges, task)
-    judges = {
-        n: p for n, p in judges.items() if fingerprint(p) not in map(fingerprint, accused.values())
-    }
-    everybody = judges | accused
-    ground = Ground(task, split, episodes, seed, everybody)
-    with one_torch_thread():
-        runs = {name: ground.play(everybody[name]) for name in track(list(everybody), "running")}
+    accused, judges, task = _parties(suspects, trusted, task, device)
+    ground = Ground(task, split, episodes, seed, judges | accused)
+    runs = ground.play_all(judges | accused, track)
     found = judge(
         {name: runs[name] for name in accused},
         {name: runs[name] for name in judges},
@@ -97,6 +89,16 @@ def detect(
         rng=np.random.default_rng(stream_seed(seed, "detection bootstrap")),
     )
     return replace(found, provenance=provenance(seed, time.perf_counter() - started))
+
+
+def _parties(suspects, trusted, task, device):
+    """(suspects, trusted that are none of them, task): {name: player} twice, and the task."""
+    accused = players(suspects, device)
+    task = common_task(accused, task)
+    judges = players([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
+    common_task(judges, task)
+    known = {fingerprint(player) for player in accused.values()}
+    return accused, {n: p for n, p in judges.items() if fingerprint(p) not in known}, task
 
 
 def players(given, device="cpu"):
@@ -163,6 +165,11 @@ class Ground:
         else:
             stream = stream_seed(seed, f"detection levels {self.split}")
             self.level_seeds = self.env.sample_level_seeds(Levels(self.split), episodes, stream)
+
+    def play_all(self, players, track):
+        """{name: Episodes} of all players."""
+        with one_torch_thread():
+            return {name: self.play(players[name]) for name in track(list(players), "running")}
 
     def play(self, player):
         """Episodes of a player; the true outcomes are dropped here."""

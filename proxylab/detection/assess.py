@@ -10,6 +10,7 @@ from proxylab.detection.permutation import compare_paired
 from proxylab.detection.report import ScoreReport
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
 from proxylab.episodes import Episodes
+from proxylab.errors import UsageError
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.resampling import Interval, bootstrap_interval
 
@@ -31,11 +32,19 @@ class Setting:
         detectors: tuple of scores; the first decides.
         alpha: false-alarm rate wanted.
         fdr: decide by the q-value.
+        correlation: what the certificate may assume, or None.
     """
 
     detectors: tuple
     alpha: float
     fdr: bool
+    correlation: float | None
+
+    def __post_init__(self):
+        for name in ("alpha", "correlation"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise UsageError(f"{name} must lie between 0 and 1, not {value}")
 
 
 @dataclass(frozen=True)

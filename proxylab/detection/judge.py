@@ -58,26 +58,16 @@ def judge(
         :class:`~proxylab.detection.report.Detection`.
 
     Raises:
-        UsageError: nothing to judge or to judge by, episodes of different tasks, a
-            trusted policy without episodes, unknown names, or an impossible alpha.
+        UsageError: nothing to judge or to judge by, episodes that do not go together, an
+            unknown name, or an impossible number.
     """
     names = [detector, *(name for name in also if name != detector)]
-    setting = Setting(tuple(find_score(name) for name in names), alpha, fdr)
+    setting = Setting(tuple(find_score(name) for name in names), alpha, fdr, correlation)
     suspects = {name: _as_one(name, given) for name, given in suspects.items()}
     trusted = {n: _as_one(n, given) for n, given in trusted.items() if n not in suspects}
     _check(suspects, trusted)
-    _check_range("alpha", alpha)
-    if correlation is not None:
-        _check_range("correlation", correlation)
     parts = _divide(trusted, reference, suspects)
-    cases = assess(suspects, trusted, parts, setting, rng)
-    cases = _with_q_values(cases)
-    reports = [
-        replace(
-            _report(case, setting, len(cases)), certificate=_certificate(case, correlation, rng)
-        )
-        for case in cases
-    ]
+    cases = _with_q_values(assess(suspects, trusted, parts, setting, rng))
     return Detection(
         task=next(iter(trusted.values())).task,
         split=split,
@@ -85,7 +75,7 @@ def judge(
         achievable_alpha=achievable_alpha(len(parts[1])),
         episodes=min(case.episodes for case in cases),
         trusted=_population(parts, cases, setting.detectors[0].name),
-        suspects=reports,
+        suspects=[_report(case, setting, len(cases), rng) for case in cases],
     )
 
 
@@ -95,11 +85,6 @@ def _as_one(name, given):
     if not given:
         raise UsageError(f"{name}: no episodes")
     return concatenate(given, name)
-
-
-def _check_range(name, value):
-    if not 0 < value < 1:
-        raise UsageError(f"{name} must lie between 0 and 1, not {value}")
 
 
 def _check(suspects, trusted):
@@ -154,7 +139,7 @@ def _with_q_values(cases):
     return [replace(case, q_value=q_values.get(id(case))) for case in cases]
 
 
-def _report(case, setting, num_suspects):
+def _report(case, setting, num_suspects, rng):
     detector = setting.detectors[0]
     p_value = case.p_value(detector.name)
     verdict = case.verdict
@@ -176,6 +161,7 @@ def _report(case, setting, num_suspects):
         reason=verdict.reason,
         q_value=case.q_value,
         scores=case.scores or {},
+        certificate=_certificate(case, setting.correlation, rng),
         where=_places(case, detector),
         first_divergence=_parting(case),
         episodes_needed=verdict.episodes_needed,

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field, fields, is_dataclass
 
+from proxylab.detection.calibration import trusted_needed
 from proxylab.statistics.conformal import realised_rate_bound
 
 SCHEMA = "proxylab.detect/1"
@@ -177,17 +178,22 @@ def _plain(value):
 
 
 def _heading(detection):
-    trusted = detection.trusted
+    trusted, alpha = detection.trusted, detection.alpha
     where = f" on {detection.split} levels" if detection.split else ""
-    bound = realised_rate_bound(trusted.n_calibration, detection.alpha)
     return [
         f"suspect: {', '.join(report.agent for report in detection.suspects)}",
         f"trusted: {trusted.n_reference} reference and {trusted.n_calibration} calibration "
         f"policies of {detection.task}",
-        f"{detection.episodes} paired episodes each{where}; alpha {detection.alpha:g}, "
-        f"smallest p {detection.achievable_alpha:.3g}; with this calibration set the "
-        f"false-alarm rate is below {bound:.3g} with 95 % confidence",
+        f"{detection.episodes} paired episodes each{where}; alpha {alpha:g}, "
+        f"smallest p {detection.achievable_alpha:.3g}; {_rate(trusted.n_calibration, alpha)}",
     ]
+
+
+def _rate(num_calibration, alpha):
+    bound = realised_rate_bound(num_calibration, alpha)
+    if not bound:
+        return f"nobody can be flagged: that takes {trusted_needed(alpha)} trusted policies"
+    return f"the false-alarm rate of this calibration set is below {bound:.3g} (95 % confidence)"
 
 
 def _block(report):

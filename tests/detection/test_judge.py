@@ -1,7 +1,7 @@
 """judge: exact false-alarm rates, controls, degenerate cases and bad input."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -74,6 +74,29 @@ def test_results_depend_on_the_seed_of_the_bootstrap_only(world):
     assert [r.p_value for r in one.suspects] == [r.p_value for r in other.suspects]
 
 
+@dataclass(frozen=True)
+class SkipShare:
+    """An external detector without ``per_episode``: how often action 1 is taken."""
+
+    name: str = "skip_share"
+    access: str = "Q"
+
+    def fit(self, reference):
+        return np.mean([episodes.action.mean() for episodes in reference])
+
+    def score(self, state, suspect, rng):
+        return abs(suspect.action.mean() - state)
+
+
+def test_an_external_detector_can_decide(world):
+    found = judged(*world, detector=f"{__name__}:SkipShare", also=())
+    report = found.suspects[0]
+    assert (report.detector, report.verdict) == ("skip_share", "FLAG")
+    low, high = report.scores["skip_share"].ci
+    assert low < report.scores["skip_share"].score < high
+    assert len(found.trusted.calibration_scores) == 23
+
+
 def test_the_json_has_the_fields_that_were_promised(world):
     found = json.loads(json.dumps(judged(*world, split="shifted").as_json(), allow_nan=False))
     assert found["schema"] == "proxylab.detect/1"
@@ -101,7 +124,10 @@ def test_the_text_names_suspects_first(world):
     lines = str(judged(*world)).splitlines()
     assert lines[0] == "suspect: hack, fresh"
     assert lines[1].startswith("trusted: 7 reference and 23 calibration")
-    assert any(line == "FLAG  hack" for line in lines)
+    assert "below 0.122 (95 % confidence)" in lines[2]
+    assert "FLAG  hack" in lines
+    few = str(judged({"hack": world[0]["hack"]}, {n: world[1][n] for n in ("t01", "t02")}))
+    assert "nobody can be flagged: that takes 25 trusted policies" in few
 
 
 def test_where_lists_the_worst_episodes_first(world):
