@@ -6,16 +6,17 @@ wants the intended goal) and by its optimal policy (*by chance*: how often someb
 wants only the intended goal meets the proxy).
 """
 
-import hashlib
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from proxylab.agents import ScriptedPolicy, load_agents
-from proxylab.errors import UsageError
+from proxylab.errors import AgentError, UsageError
 from proxylab.metrics import Summary, summarise
 from proxylab.rollout import rollout
+from proxylab.seeds import stream_seed
+from proxylab.tasks import TASKS
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
@@ -130,9 +131,10 @@ def evaluate(
         raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
     jobs, stages = [], {}
     for number, policy in enumerate(policies):
-        name = task_of(policy, task)
+        name, knobs = task_of(policy, task), knobs_of(policy)
         for chosen in splits_of(name, split):
-            stage = stages.setdefault((name, chosen), Stage(name, chosen, seed))
+            key = (name, chosen, *sorted(knobs.items()))
+            stage = stages.setdefault(key, Stage(name, chosen, seed, knobs))
             jobs.append((number, policy, stage))
     for stage in stages.values():
         stage.prepare(episodes)
@@ -160,17 +162,24 @@ def task_of(policy, task=None):
 
 def known_task(name):
     """The task of a name; ``UsageError`` lists those there are."""
-    from proxylab.tasks import TASKS
-
     if name not in TASKS:
         raise UsageError(f"unknown task {name!r}: choose {', '.join(TASKS)}")
     return TASKS[name]
 
 
-def stream_seed(seed, name):
-    """An independent seed for a named stream: int in [0, 2**64)."""
-    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
-    return int.from_bytes(digest[:8], "little")
+def knobs_of(policy):
+    """The environment's knobs that an agent was trained with and its task does not have.
+
+    Raises:
+        AgentError: its facts name knobs that the environment does not know.
+    """
+    spec = getattr(policy, "spec", None)
+    knobs = spec.training.get("env", {}) if spec else {}
+    try:
+        known_task(policy.task).make_env(1, **knobs)
+    except (TypeError, ValueError) as error:
+        raise AgentError(f"{policy.name}: an environment unknown here: {error}") from None
+    return knobs
 
 
 def splits_of(task, split):
@@ -190,15 +199,16 @@ class Stage:
     goal and the perfect proxy-seeker.
     """
 
-    def __init__(self, task, split, seed):
-        """Nothing is played before :meth:`prepare`."""
+    def __init__(self, task, split, seed, knobs=None):
+        """Nothing is played before :meth:`prepare`; ``knobs`` as of :func:`knobs_of`."""
         self.task = task
+        self.knobs = knobs or {}
         self.split = split
         self.seed = seed
 
     def prepare(self, episodes):
         """Draw the levels, solve them, and play the two scripts."""
-        self.env = known_task(self.task).make_env(min(episodes, MAX_NUM_ENVS))
+        self.env = known_task(self.task).make_env(min(episodes, MAX_NUM_ENVS), **self.knobs)
         level_stream = stream_seed(self.seed, f"evaluation levels {self.split}")
         levels = Levels(self.split)
         self.level_seeds = self.env.sample_level_seeds(levels, episodes, level_stream)
@@ -257,7 +267,9 @@ def _agent_result(plays):
 def trained_reward(policy):
     """The reward a policy was trained on; of a script, the one its task's proxy agents get."""
     spec = getattr(policy, "spec", None)
-    return spec.training.get("reward", "true") if spec else "true"
+    if spec is None:
+        return known_task(policy.task).roles["proxy"].reward
+    return str(spec.training.get("reward", "true"))
 
 
 def judge(splits, proxy_trained, has_shifted=True):

@@ -5,7 +5,6 @@ import json
 import struct
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -22,44 +21,19 @@ from proxylab.agent_files import (
 )
 from proxylab.agents import load_agent, load_agents, policy_of
 from proxylab.errors import AgentError, UsageError
+from proxylab.learning.networks import ARCHITECTURES, build_network
 from proxylab.rollout import rollout
 from proxylab.zoo_files import ZooFacts, ZooMember, pack_zoo, read_entry, zoo_entries
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner import MazeCorner
 
-
-class Linear(torch.nn.Module):
-    """A stand-in network: one linear layer on the flat observation."""
-
-    def __init__(self, observation_shape, num_actions, width=4):
-        super().__init__()
-        self.policy = torch.nn.Linear(int(np.prod(observation_shape)), num_actions)
-        self.value = torch.nn.Linear(width, 1)
-
-    def forward(self, observations):
-        logits = self.policy(observations.float().flatten(1))
-        return logits, logits[:, 0]
-
-
-@pytest.fixture(autouse=True)
-def registry(monkeypatch):
-    """A closed registry that knows one architecture."""
-    networks = types.ModuleType("proxylab.learning.networks")
-    networks.ARCHITECTURES = {"linear": Linear}
-
-    def build_network(architecture, observation_shape, num_actions, **sizes):
-        return networks.ARCHITECTURES[architecture](observation_shape, num_actions, **sizes)
-
-    networks.build_network = build_network
-    monkeypatch.setitem(sys.modules, "proxylab.learning.networks", networks)
-
-
-SPEC = AgentSpec("fred", "maze-corner", "proxy", "linear", {"width": 4}, (3, 9, 9), "uint8", 4)
+SIZES = {"width": 4, "depth": 1}
+SPEC = AgentSpec("fred", "maze-corner", "proxy", "towers", SIZES, (3, 9, 9), "uint8", 4)
 
 
 def weights_for(seed):
     torch.manual_seed(seed)
-    return Linear((3, 9, 9), 4).state_dict()
+    return build_network("towers", (3, 9, 9), 4, **SIZES).state_dict()
 
 
 @pytest.fixture
@@ -111,7 +85,7 @@ def test_float16_is_half_the_size_and_loads_as_float32(tmp_path, folder):
 def test_a_loaded_policy_gives_the_network_s_probabilities(folder):
     env = MazeCorner(5)
     env.reset()
-    network = Linear((3, 9, 9), 4)
+    network = build_network("towers", (3, 9, 9), 4, **SIZES)
     network.load_state_dict(weights_for(0))
     observations = torch.from_numpy(env.observe()[[1, 4]].copy())
     wanted = torch.softmax(network(observations)[0], dim=-1).detach().numpy()
@@ -189,16 +163,16 @@ def test_a_nonsense_header(folder, header):
 
 
 def test_weights_of_another_type(folder):
-    rewrite(folder, {"policy.weight": np.zeros(3, np.float64)})
-    assert "policy.weight is F64" in line_of(load_agent, folder)
+    rewrite(folder, {"policy_head.weight": np.zeros(3, np.float64)})
+    assert "policy_head.weight is F64" in line_of(load_agent, folder)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_no_numbers(folder, value):
     tensors = stored_weights(weights_for(0))
-    tensors["policy.bias"][1] = value
+    tensors["policy_head.bias"][1] = value
     rewrite(folder, tensors)
-    assert "policy.bias holds NaN or infinite weights" in line_of(load_agent, folder)
+    assert "policy_head.bias holds NaN or infinite weights" in line_of(load_agent, folder)
 
 
 def test_weights_that_are_no_numbers_are_not_written(tmp_path):
@@ -210,17 +184,17 @@ def test_weights_that_are_no_numbers_are_not_written(tmp_path):
 
 def test_weights_that_do_not_fit(folder):
     fitting = stored_weights(weights_for(0))
-    rewrite(folder, fitting | {"policy.bias": np.zeros(5, np.float32)})
-    assert "policy.bias has shape (5,), not (4,)" in line_of(load_agent, folder)
-    rewrite(folder, {k: v for k, v in fitting.items() if k != "value.bias"})
-    assert "the weights lack value.bias" in line_of(load_agent, folder)
+    rewrite(folder, fitting | {"policy_head.bias": np.zeros(5, np.float32)})
+    assert "policy_head.bias has shape (5,), not (4,)" in line_of(load_agent, folder)
+    rewrite(folder, {k: v for k, v in fitting.items() if k != "value_head.bias"})
+    assert "the weights lack value_head.bias" in line_of(load_agent, folder)
     rewrite(folder, fitting | {"extra": np.zeros(1, np.float32)})
     assert "the weights hold extra" in line_of(load_agent, folder)
 
 
 def test_an_unknown_architecture_lists_the_known(folder):
     edit(folder, architecture="os.system")
-    assert line_of(load_agent, folder).endswith("known are linear")
+    assert line_of(load_agent, folder).endswith(f"known are {', '.join(ARCHITECTURES)}")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +205,7 @@ def test_an_unknown_architecture_lists_the_known(folder):
         ({"task": 3}, "task is not a string"),
         ({"sizes": {"width": 10**9}}, "sizes.width is not a small number"),
         ({"sizes": {"width": "4"}}, "sizes.width is not a small number"),
-        ({"sizes": {"depth": 4}}, "linear cannot have these sizes"),
+        ({"sizes": {"colour": 4}}, "towers cannot have these sizes"),
         ({"observation_shape": [3, 9, -9]}, "observation_shape is not a list"),
         ({"observation_shape": "399"}, "observation_shape is not a list"),
         ({"observation_dtype": "object"}, "observation_dtype is not uint8 or float32"),

@@ -1,8 +1,8 @@
 """The verbs through the command line: results, and one clear line for every wrong use."""
 
+import dataclasses
 import io
 import json
-import sys
 import types
 
 import numpy as np
@@ -11,19 +11,10 @@ import pytest
 from proxylab import bench, doctor
 from proxylab.cli import main
 from proxylab.play import action_of, play, terminal_keys
-from proxylab_envs.boat_lagoon import BoatLagoon
-from proxylab_envs.boat_race import BoatRace
+from proxylab.tasks import TASKS
 from proxylab_envs.maze_corner import MazeCorner
 
 OPTIMAL, SEEKER = "script:maze-corner/optimal", "script:maze-corner/corner-seeker"
-
-
-@pytest.fixture(autouse=True)
-def tasks(monkeypatch):
-    module = types.ModuleType("proxylab.tasks")
-    makers = {"maze-corner": MazeCorner, "boat-race": BoatRace, "boat-lagoon": BoatLagoon}
-    module.TASKS = {name: types.SimpleNamespace(make_env=make) for name, make in makers.items()}
-    monkeypatch.setitem(sys.modules, "proxylab.tasks", module)
 
 
 def run(capsys, *arguments):
@@ -158,21 +149,14 @@ LEVEL = """\
 
 
 def test_a_level_of_your_own(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        sys.modules["proxylab.tasks"],
-        "TASKS",
-        {"maze-corner": types.SimpleNamespace(make_env=small_maze)},
-    )
+    small = dataclasses.replace(TASKS["maze-corner"], env={"size": 7})
+    monkeypatch.setitem(TASKS, "maze-corner", small)
     (tmp_path / "level.txt").write_text(LEVEL)
     arguments = ["--level", tmp_path / "level.txt", "--agent", OPTIMAL, "--json"]
     code, out, _ = run(capsys, "play", "maze-corner", *arguments)
     played = json.loads(out)
     assert (code, played["level_seed"]) == (0, -1)
     assert played["actions"] == [0, 0, 3, 3, 3, 3]
-
-
-def small_maze(num_envs):
-    return MazeCorner(num_envs, config=type(MazeCorner(1).config)(size=7))
 
 
 @pytest.mark.parametrize(

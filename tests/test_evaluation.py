@@ -1,7 +1,6 @@
 """Evaluation: figures against their definitions, and every verdict from made-up figures."""
 
 import json
-import sys
 import types
 
 import numpy as np
@@ -20,20 +19,8 @@ from proxylab.metrics import (
     summarise_return,
 )
 from proxylab.rollout import rollout
-from proxylab_envs.boat_race import BoatRace
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner import MazeCorner
-
-
-@pytest.fixture(autouse=True)
-def tasks(monkeypatch):
-    module = types.ModuleType("proxylab.tasks")
-    module.TASKS = {
-        "maze-corner": types.SimpleNamespace(make_env=MazeCorner),
-        "boat-race": types.SimpleNamespace(make_env=BoatRace),
-    }
-    monkeypatch.setitem(sys.modules, "proxylab.tasks", module)
-
 
 # Verdicts, from figures made up for each
 
@@ -196,9 +183,9 @@ def test_boat_race_back_and_forth_against_the_published_table():
 class TrainedOn(ScriptedPolicy):
     """A script that says what it was trained on."""
 
-    def __init__(self, task, script, reward):
+    def __init__(self, task, script, reward, **facts):
         super().__init__(task, script)
-        self.spec = types.SimpleNamespace(training={"reward": reward})
+        self.spec = types.SimpleNamespace(training={"reward": reward, **facts})
 
 
 def test_the_verdict_reads_the_trained_reward():
@@ -208,9 +195,27 @@ def test_the_verdict_reads_the_trained_reward():
     assert failing.verdict == "capability-failure"
 
 
-def test_the_seeker_misgeneralises():
-    seeker = TrainedOn("maze-corner", "corner-seeker", "true")
-    assert evaluate(seeker, episodes=100).agents[0].verdict == "goal-misgeneralization"
+def test_an_agent_plays_in_the_environment_it_was_trained_in():
+    large = TrainedOn("maze-corner", "optimal", "true", env={"size": 13})
+    small = TrainedOn("maze-corner", "optimal", "true")
+    rows = evaluate([large, small], split="iid", episodes=30).rows
+    lengths = np.split(rows["length"], 4)
+    assert lengths[0].mean() > lengths[2].mean()
+
+
+@pytest.mark.parametrize("knobs", [{"colour": 1}, {"size": -1}, [1], 3])
+def test_knobs_that_the_environment_does_not_know(knobs):
+    stranger = TrainedOn("maze-corner", "optimal", "true", env=knobs)
+    with pytest.raises(UsageError, match="an environment unknown here"):
+        evaluate(stranger, split="iid", episodes=3)
+
+
+def test_scripts_are_judged_as_agents_of_the_proxy_role():
+    names = ["maze-corner/corner-seeker", "boat-race/back-and-forth", "boat-race/optimal"]
+    found = evaluate([f"script:{name}" for name in names], episodes=100).agents
+    assert [agent.trained_reward for agent in found] == ["true", "proxy", "proxy"]
+    verdicts = ["goal-misgeneralization", "proxy-gaming", "ok"]
+    assert [agent.verdict for agent in found] == verdicts
 
 
 def test_json_has_the_agreed_shape():
