@@ -158,8 +158,6 @@ class Detection:
         """The JSON object as a dict of plain values, ``schema`` first; NaN becomes None."""
         return {"schema": self.schema} | _plain(self)
 
-    to_json = as_json
-
     def __str__(self):
         """The result as text, one block a suspect."""
         return "\n".join(_heading(self) + [line for s in self.suspects for line in _block(s)])

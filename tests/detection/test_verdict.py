@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxylab import zoo_files
 from proxylab.detection.calibration import (
     MIN_CALIBRATION,
     divide,
@@ -112,6 +113,10 @@ def test_division_is_complete_and_a_quarter_is_reference(count):
     assert len(reference) == min(count, max(3, count // 4))
     ranks = [fingerprints[name] for name in reference + calibration]
     assert ranks == sorted(ranks)
+
+
+def test_the_shipped_zoo_divides_in_the_same_way():
+    assert all(reference_count(n) == zoo_files.reference_count(n) for n in range(1, 200))
 
 
 def test_division_does_not_depend_on_names_or_order():
