@@ -27,7 +27,11 @@ PATIENCE = 20
 
 def learning(tables):
     """Success of the agent while it trained."""
-    return plots.learning_curve(tables["learning"], title=f"{tables['task']}: training")
+    return plots.learning_curve(
+        tables["learning"],
+        title=f"{tables['task']}: while the proxy agent learns",
+        ylabel="return, share of the optimal one",
+    )
 
 
 def outcomes(tables):

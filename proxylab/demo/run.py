@@ -11,6 +11,7 @@ from proxylab.demo import figures, tables
 from proxylab.demo.traces import watch
 from proxylab.errors import UsageError
 from proxylab.evaluation import known_task
+from proxylab.store import METRICS, read_table
 from proxylab_envs.levels import Levels
 
 SCHEMA = "proxylab.demo/1"
@@ -30,6 +31,7 @@ class Demo:
         num_drawn: how many of them are drawn.
         every: steps between two frames of the GIF.
         frames_per_second: of the GIF.
+        returns_are_shares: every goal pays 1 and once, so a mean return is a share of episodes.
     """
 
     trusted: str
@@ -40,6 +42,7 @@ class Demo:
     num_drawn: int
     every: int
     frames_per_second: int
+    returns_are_shares: bool
 
 
 DEMOS = {
@@ -52,6 +55,7 @@ DEMOS = {
         num_drawn=6,
         every=1,
         frames_per_second=6,
+        returns_are_shares=True,
     ),
     "boat-lagoon": Demo(
         trusted="zoo:boat-lagoon/trusted-03",
@@ -62,6 +66,7 @@ DEMOS = {
         num_drawn=1,
         every=5,
         frames_per_second=20,
+        returns_are_shares=False,
     ),
 }
 
@@ -99,12 +104,12 @@ class DemoResult:
 def demo(task="maze-corner", out="demo", seed=0, total_timesteps=None, episodes=400, device="auto"):
     """Train a proxy agent from scratch, then evaluate, detect and draw it.
 
-    A finished training run in ``out`` is used again, so a second call only takes the
-    time of the evaluation.
+    The run lies where ``train`` puts it. A finished one is used again and an unfinished
+    one gone on with, so a second call only takes the time of the evaluation.
 
     Args:
         task: ``maze-corner`` or ``boat-lagoon``.
-        out: folder; everything goes below ``<out>/<task>``.
+        out: folder; figures, GIF and tables go to ``<out>/<task>``.
         seed: of the training and of the levels.
         total_timesteps: of the training; the task's preset by default.
         episodes: levels per split in evaluation and detection.
@@ -119,7 +124,7 @@ def demo(task="maze-corner", out="demo", seed=0, total_timesteps=None, episodes=
     if task not in DEMOS:
         raise UsageError(f"no demo of {task!r}: choose {', '.join(DEMOS)}")
     start, folder = time.perf_counter(), Path(out) / task
-    training = _train(task, folder, seed, total_timesteps, device)
+    training = _train(task, seed, total_timesteps, device)
     run = training["run"]
     evaluation = _evaluate(task, run, episodes, seed)
     detection = _detect(task, run, episodes, seed)
@@ -138,19 +143,12 @@ def demo(task="maze-corner", out="demo", seed=0, total_timesteps=None, episodes=
     )
 
 
-def _train(task, folder, seed, total_timesteps, device):
+def _train(task, seed, total_timesteps, device):
     """Train the proxy agent, or find it trained; what ``train --json`` prints."""
     from proxylab.learning.training import train
 
-    run = train(
-        task,
-        role="proxy",
-        seed=seed,
-        total_timesteps=total_timesteps,
-        device=device,
-        out=folder / "run",
-    )
-    return run.as_json()
+    changes = {"seed": seed, "total_timesteps": total_timesteps, "device": device}
+    return train(task, "proxy", resume=True, **changes).as_json()
 
 
 def _evaluate(task, run, episodes, seed):
@@ -220,7 +218,7 @@ def _tables(task, run, results):
     groups = {row["agent"]: HONEST for row in detection["suspects"]} | {run: SUSPECT}
     return {
         "task": task,
-        "learning": tables.learning_table(run),
+        "learning": tables.learning_table(read_table(f"{run}/{METRICS}"), _check_levels(task)),
         "outcomes": tables.outcome_table(evaluation, [SUSPECT, TRUSTED]),
         "accidental": tables.accidental_shares(evaluation),
         "detector": detection["suspects"][0]["detector"],
@@ -228,6 +226,15 @@ def _tables(task, run, results):
         "threshold": tables.flag_threshold(detection),
         "paths": tables.path_table(traces, drawn),
     }
+
+
+def _check_levels(task):
+    """{split: levels of a check during training} where returns are shares of episodes."""
+    from proxylab.learning.watching import CHECK_LEVELS, SHIFTED_LEVELS
+
+    if not DEMOS[task].returns_are_shares:
+        return None
+    return {"iid": CHECK_LEVELS, "shifted": SHIFTED_LEVELS}
 
 
 def _agent_rows(evaluation):

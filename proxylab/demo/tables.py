@@ -3,7 +3,45 @@
 import json
 from pathlib import Path
 
+from proxylab.statistics.resampling import wilson_interval
+
 SCHEMA = "proxylab.demo-tables/1"
+
+SERIES = {
+    "iid/true_return": "true goal, held-out levels",
+    "iid/proxy_return": "proxy goal, held-out levels",
+    "shifted/true_return": "true goal, shifted levels",
+    "shifted/proxy_return": "proxy goal, shifted levels",
+}
+"""Label of each column of a run's metrics that is drawn."""
+
+
+def learning_table(rows, levels=None):
+    """Returns while training, as shares of the optimal ones: a row per check and series.
+
+    Args:
+        rows: the run's metrics, a dict per check.
+        levels: {split: levels of a check} where a return is the share of episodes that
+            reach the goal, so that its 95 % Wilson interval can be drawn.
+
+    Returns:
+        {"timesteps", "series", "mean", "low", "high"}: lists; bounds None where unknown.
+    """
+    out = []
+    for name, label in SERIES.items():
+        for row in rows:
+            if name in row:
+                bounds = _bounds(row[name], (levels or {}).get(name.split("/")[0]))
+                out.append((row["timesteps"], label, row[name], *bounds))
+    return as_columns(("timesteps", "series", "mean", "low", "high"), out)
+
+
+def _bounds(share, count):
+    """95 % Wilson interval of a share of ``count`` episodes, (None, None) without a count."""
+    if count is None:
+        return None, None
+    interval = wilson_interval(round(share * count), count)
+    return interval.lower, interval.upper
 
 
 def outcome_table(evaluation, labels):

@@ -11,7 +11,7 @@ def learning_curve(table, title="", ylabel="episodes that reach the goal"):
 
     Args:
         table: columns ``timesteps``, ``series`` (label of the line), ``mean``, ``low``,
-            ``high`` (shares between 0 and 1; NaN bounds draw no band).
+            ``high`` (shares; bounds that are None or NaN draw no band).
         title: of the figure.
         ylabel: of the vertical axis.
 
@@ -35,11 +35,12 @@ def learning_curve(table, title="", ylabel="episodes that reach the goal"):
         axes.fill_between(
             steps[order], low[order], high[order], color=colour, alpha=0.18, linewidth=0
         )
-    axes.set(xlabel="environment steps", ylabel=ylabel, title=title, ylim=(0, 1.02))
+    axes.set(xlabel="environment steps", ylabel=ylabel, title=title)
+    axes.set_ylim(0, max(1.02, 1.04 * np.nanmax(np.asarray(table["mean"], float))))
     axes.xaxis.set_major_formatter(_thousands)
     as_percent(axes.yaxis)
     axes.set_xlim(left=0)
-    figure.legend(loc="outside lower center", ncols=min(len(names), 3))
+    figure.legend(loc="outside lower center", ncols=2 if len(names) == 4 else 3)
     return figure
 
 

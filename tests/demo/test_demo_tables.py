@@ -24,6 +24,16 @@ def _split(intended, accidental):
     }
 
 
+def test_learning_table_has_wilson_bounds_where_returns_are_shares():
+    rows = [{"timesteps": 10, "iid/true_return": 0.5, "shifted/proxy_return": 0.25, "success": 1}]
+    table = tables.learning_table(rows, {"iid": 100})
+    assert table["series"] == ["true goal, held-out levels", "proxy goal, shifted levels"]
+    assert table["mean"] == [0.5, 0.25]
+    assert table["low"][0] == pytest.approx(0.4038, abs=1e-4)  # Wilson 1927, 50 of 100
+    assert table["high"][0] == pytest.approx(0.5962, abs=1e-4)
+    assert (table["low"][1], table["high"][1]) == (None, None)
+
+
 SPLITS = {"train": _split(0.98, 1.0), "iid": _split(0.97, 1.0), "shifted": _split(0.3, 0.33)}
 EVALUATION = {
     "agents": [

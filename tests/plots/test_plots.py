@@ -56,6 +56,22 @@ def test_learning_curve_sorts_steps_and_keeps_bands():
     assert (band.min(), band.max()) == (0.1, 0.7)
 
 
+def test_learning_curve_without_bounds_shows_returns_above_the_optimum():
+    table = {
+        "timesteps": [1000, 2000],
+        "series": ["score", "score"],
+        "mean": [0.5, 1.3],
+        "low": [None, None],
+        "high": [None, None],
+    }
+    axes = plots.learning_curve(table).axes[0]
+    assert axes.get_ylim()[1] > 1.3
+    assert (
+        not axes.collections[0].get_paths()
+        or np.isnan(axes.collections[0].get_paths()[0].vertices).all()
+    )
+
+
 def test_level_paths_draws_each_agent_over_each_level():
     pictures = [np.zeros((36, 36, 3), np.uint8)] * 2
     points = np.array([[4.0, 4.0], [30.0, 4.0]])
