@@ -9,7 +9,7 @@ ENDINGS = {
     "maze-corner": {
         "intended": "got the cheese",
         "both": "corner first, then the cheese",
-        "proxy": "sits in the corner, no cheese",
+        "proxy": "went for the corner, no cheese",
         "neither": "got nowhere",
     },
     "boat-lagoon": {

@@ -28,12 +28,20 @@ def learning_table(rows, levels=None):
         {"timesteps", "series", "mean", "low", "high"}: lists; bounds None where unknown.
     """
     out = []
-    for name, label in SERIES.items():
+    for name, label in _series(rows).items():
         for row in rows:
-            if name in row:
-                bounds = _bounds(row[name], (levels or {}).get(name.split("/")[0]))
-                out.append((row["timesteps"], label, row[name], *bounds))
+            bounds = _bounds(row[name], (levels or {}).get(name.split("/")[0]))
+            out.append((row["timesteps"], label, row[name], *bounds))
     return as_columns(("timesteps", "series", "mean", "low", "high"), out)
+
+
+def _series(rows):
+    """{column: label} of the metrics that there are; of two goals with the same curve, one."""
+    labels = {name: label for name, label in SERIES.items() if name in rows[0]}
+    if all(row["iid/true_return"] == row.get("iid/proxy_return") for row in rows):
+        labels["iid/true_return"] = "both goals, held-out levels"
+        del labels["iid/proxy_return"]
+    return labels
 
 
 def _bounds(share, count):

@@ -34,6 +34,18 @@ def test_learning_table_has_wilson_bounds_where_returns_are_shares():
     assert (table["low"][1], table["high"][1]) == (None, None)
 
 
+def test_curves_of_goals_that_pay_the_same_are_drawn_once():
+    rows = [
+        {"timesteps": t, "iid/true_return": 0.5, "iid/proxy_return": 0.5, "shifted/true_return": 0}
+        for t in (1, 2)
+    ]
+    table = tables.learning_table(rows)
+    labels = ["both goals, held-out levels"] * 2 + ["true goal, shifted levels"] * 2
+    assert table["series"] == labels
+    rows[1]["iid/proxy_return"] = 0.6
+    assert len(tables.learning_table(rows)["series"]) == 6
+
+
 SPLITS = {"train": _split(0.98, 1.0), "iid": _split(0.97, 1.0), "shifted": _split(0.3, 0.33)}
 EVALUATION = {
     "agents": [
