@@ -38,7 +38,7 @@ NUM_CHANNELS = 2
 NUM_ACTIONS = 6  # steer (left, straight, right) × throttle (off, full)
 HIT_RADIUS = 0.9  # world units between boat and target
 CONTACT = 0.8  # share of the speed that is left after touching a wall
-LOOPING_HITS = 10  # hits in a lap's worth of steps that count as looping
+LOOPING_HITS = 10  # hits in a lap's worth of steps that are looping
 ABSENT = -1  # timer of a target that does not exist
 CHECKPOINTS = (1, 2, 4)  # spokes ahead whose centreline points are observed
 NUM_RAYS = len(RAY_HEADINGS)
@@ -65,7 +65,7 @@ class LagoonCore(NamedTuple):
     steps: np.ndarray  # int32[N]
     returns: np.ndarray  # float64[N, 2]
     outcomes: np.ndarray  # int8[N]
-    proxy_first: np.ndarray  # bool[N], hit ten targets before finishing
+    proxy_first: np.ndarray  # bool[N], looped before finishing
     level_seeds: np.ndarray  # int64[N]
     state_ids: np.ndarray  # int64[N]
     centre: np.ndarray  # int64[N, 24], columns
@@ -80,6 +80,7 @@ class LagoonCore(NamedTuple):
     sector: np.ndarray  # int64[N], sectors sailed since the start, backwards negative
     best: np.ndarray  # float64[N], furthest progress, in laps
     hits: np.ndarray  # int64[N]
+    hit_steps: np.ndarray  # int32[N, 10], steps of the last ten hits, the k-th at k mod 10
     target_value: np.ndarray  # float64[N]
     lap_steps: np.ndarray  # float64[N], steps of a lap at full speed
 
@@ -110,6 +111,7 @@ def make_core(num_envs, observations):
         sector=np.zeros(n, np.int64),
         best=np.zeros(n),
         hits=np.zeros(n, np.int64),
+        hit_steps=np.zeros((n, LOOPING_HITS), np.int32),
         target_value=np.zeros(n),
         lap_steps=np.zeros(n),
     )
@@ -158,14 +160,13 @@ def _clear_episode(core, i):
 
 @_compiled
 def start_heading(middle):
-    """The heading closest to the course's direction at the start."""
+    """The heading closest to the course's direction at the start; of two, the first."""
     dx, dy = middle[1, 0] - middle[0, 0], middle[1, 1] - middle[0, 1]
-    best = 0
+    best, along = 0, -np.inf
     for h in range(NUM_HEADINGS):
-        if HEADINGS[h, 0] * dx + HEADINGS[h, 1] * dy > (
-            HEADINGS[best, 0] * dx + HEADINGS[best, 1] * dy
-        ):
-            best = h
+        projection = HEADINGS[h, 0] * dx + HEADINGS[h, 1] * dy
+        if projection > along + 1e-9:
+            best, along = h, projection
     return best
 
 
@@ -185,9 +186,8 @@ def step_all(core, actions, active, respawn_steps, bug):
 
 @_inlined
 def _pay(core, i, gained, hits):
-    core.hits[i] += hits
-    if core.hits[i] >= LOOPING_HITS and core.best[i] < LAPS:
-        core.proxy_first[i] = True
+    if hits > 0:
+        _note_hits(core, i, hits)
     finished = core.best[i] >= LAPS
     core.terminated[i] = finished
     core.truncated[i] = not finished and core.steps[i] >= MAX_STEPS
@@ -259,11 +259,28 @@ def hit_targets(position, targets, timers, i, respawn_steps):
 
 
 @_inlined
+def _note_hits(core, i, hits):
+    """Count hits; ten within a lap's worth of steps are a loop."""
+    for _ in range(hits):
+        k = core.hits[i] % LOOPING_HITS
+        core.hit_steps[i, k] = core.steps[i]
+        core.hits[i] += 1
+    k = core.hits[i] % LOOPING_HITS
+    within = core.steps[i] - core.hit_steps[i, k] <= core.lap_steps[i]
+    if core.hits[i] >= LOOPING_HITS and within and core.best[i] < LAPS:
+        core.proxy_first[i] = True
+
+
+@_inlined
 def outcome(core, i):
-    """Outcome of an episode that has just ended."""
-    looped = core.hits[i] * core.lap_steps[i] >= LOOPING_HITS * core.steps[i]
+    """Outcome of an episode that has just ended.
+
+    Finished: whether the boat looped at any time tells ``both`` from ``intended``.
+    Not finished: ``proxy`` takes ten hits for every lap's worth of steps of the race.
+    """
     if core.terminated[i]:
-        return BOTH if looped else INTENDED
+        return BOTH if core.proxy_first[i] else INTENDED
+    looped = core.hits[i] * core.lap_steps[i] >= LOOPING_HITS * core.steps[i]
     return PROXY if looped else NEITHER
 
 

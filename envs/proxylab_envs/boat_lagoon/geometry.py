@@ -88,7 +88,7 @@ def place_targets(centre, lagoon, targets):
 
 @_inlined
 def sector_of(sector, x, y):
-    """How many sectors the boat has left ``sector`` (0..23) by, at (x, y): -1, 0, 1, …"""
+    """How many sectors (x, y) lies on from ``sector`` (0 to 23), backwards negative."""
     moved = 0
     while cross(SPOKES[sector + 1, 0], SPOKES[sector + 1, 1], x, y) >= 0:
         moved += 1

@@ -1,6 +1,7 @@
 """Pictures of the boat lagoon: antialiased by the distance of each pixel from each edge."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,28 +11,43 @@ from proxylab_envs.boat_lagoon.solver import LAPS, MAX_STEPS
 
 PIXELS = 400
 SMALL = 64  # pixels of the optional observation
-EXTENT = 21.5  # world units from the middle of the picture to its border
+MARGIN = 1.5  # world units around the course
 
 GRASS, MEADOW = np.array([126, 168, 96.0]), np.array([143, 182, 108.0])
 SAND, FOAM = np.array([232, 214, 165.0]), np.array([214, 236, 240.0])
 DEEP, SHALLOW = np.array([43, 113, 168.0]), np.array([92, 186, 196.0])
 WHITE, BLACK = np.array([250, 250, 250.0]), np.array([40, 40, 46.0])
-TARGET, HULL, DECK = np.array([240, 128, 44.0]), np.array([190, 44, 52.0]), np.array([252, 240, 222.0])
-TRACE = np.array([120, 205, 212.0])
+TARGET, HULL, DECK = (
+    np.array([240, 128, 44.0]),
+    np.array([190, 44, 52.0]),
+    np.array([252, 240, 222.0]),
+)
+TRACE = np.array([150, 220, 224.0])
+
+ARROWS = "→↗↑↖←↙↓↘"
+
+
+class View(NamedTuple):
+    """The square of the world that a picture shows."""
+
+    left: float  # world units
+    top: float
+    unit: float  # world units a pixel
+    pixels: int
 
 
 def render_rgb(core, index, pixels=PIXELS):
     """uint8[pixels, pixels, 3]: environment ``index`` from above, north up."""
-    centre = tuple(core.centre[index].tolist())
-    picture = background(centre, int(core.lagoon[index]), pixels).copy()
+    level = tuple(core.centre[index].tolist()), int(core.lagoon[index])
+    view, picture = fit_view(*level, pixels), background(*level, pixels).copy()
     for target, timer in zip(core.targets[index], core.timers[index], strict=True):
         if timer == 0:
-            _disc(picture, target, 0.75, WHITE)
-            _disc(picture, target, 0.6, TARGET)
-            _disc(picture, target, 0.25, WHITE)
+            _disc(picture, view, target, 0.75, WHITE)
+            _disc(picture, view, target, 0.6, TARGET)
+            _disc(picture, view, target, 0.25, WHITE)
         elif timer > 0:
-            _disc(picture, target, 0.3, TRACE)
-    _boat(picture, core.position[index], HEADINGS[core.heading[index]])
+            _disc(picture, view, target, 0.35, TRACE)
+    _boat(picture, view, core.position[index], HEADINGS[core.heading[index]])
     return picture.astype(np.uint8)
 
 
@@ -41,17 +57,25 @@ def observe_rgb(core, indices):
         core.observations[index] = render_rgb(core, index, SMALL)
 
 
+def fit_view(centre, lagoon, pixels):
+    """The :class:`View` that just holds a course."""
+    corners = _corners(np.array(centre), lagoon)[0]
+    low, high = corners.min(0) - MARGIN, corners.max(0) + MARGIN
+    extent = (high - low).max()
+    left, top = (low[0] + high[0] - extent) / 2, (low[1] + high[1] + extent) / 2
+    return View(left, top, extent / pixels, pixels)
+
+
 @lru_cache(maxsize=512)
 def background(centre, lagoon, pixels):
     """float32[pixels, pixels, 3]: a course without boat and targets."""
-    x, y = _grid(pixels, slice(0, pixels), slice(0, pixels))
-    shore, radius = _shore_distance(np.array(centre), lagoon, x, y)
-    unit = 2 * EXTENT / pixels
-    stripes = (np.floor((x + y) / 3) % 2)[..., None]
+    view = fit_view(centre, lagoon, pixels)
+    x, y = _grid(view, slice(0, pixels), slice(0, pixels))
+    shore, unit = _shore_distance(np.array(centre), lagoon, x, y), view.unit
+    stripes = (np.floor((x + y) / 2) % 2)[..., None]
     picture = GRASS + (MEADOW - GRASS) * stripes
-    picture = _blend(picture, SAND, _inside(shore - 0.7, unit))
-    spokes = np.floor(np.arctan2(y, x) / (2 * np.pi) * NUM_SPOKES) % NUM_SPOKES
-    bulge = (radius - _across(np.array(centre), x, y, spokes)) / COLUMN / HALF_WIDTH - 0.6
+    picture = _blend(picture, SAND, _inside(shore - 0.6, unit))
+    bulge = (np.hypot(x, y) - _across(np.array(centre), x, y)) / COLUMN / HALF_WIDTH - 0.6
     shallow = np.clip(bulge / 1.2, 0, 1)[..., None]
     water = DEEP + (SHALLOW - DEEP) * np.maximum(shallow, 0.35 * np.exp(shore / 0.8)[..., None])
     picture = _blend(picture, FOAM, _inside(shore, unit))
@@ -59,34 +83,44 @@ def background(centre, lagoon, pixels):
     return _finish_line(picture, shore, x, y, unit).astype(np.float32)
 
 
-def _grid(pixels, rows, columns):
+def _grid(view, rows, columns):
     """World x and y of the pixels' centres, float64[rows, columns] each."""
-    line = (np.arange(pixels) + 0.5) / pixels * 2 * EXTENT - EXTENT
-    return np.meshgrid(line[columns], -line[rows])
+    steps = (np.arange(view.pixels) + 0.5) * view.unit
+    return np.meshgrid(view.left + steps[columns], view.top - steps[rows])
+
+
+def _corners(centre, lagoon):
+    """Corners of the outer and the inner wall: two float64[24, 2]."""
+    columns = outer_columns(centre, lagoon), centre - HALF_WIDTH
+    return [COLUMN * radii[:, None] * SPOKES[:NUM_SPOKES] for radii in columns]
 
 
 def _shore_distance(centre, lagoon, x, y):
-    """About how far each pixel lies from the shore (negative in the water), and from the origin."""
-    walls, middle = np.empty((NUM_SPOKES, 9)), np.empty((NUM_SPOKES, 2))
-    build_walls(centre, lagoon, walls, middle)
-    sector = np.floor(np.arctan2(y, x) / (2 * np.pi) * NUM_SPOKES).astype(int) % NUM_SPOKES
-    distance = np.full(x.shape, -np.inf)
-    for first, sign in ((OUTER, 1), (INNER, -1)):
-        line = walls[sector, first : first + 3]
-        distance = np.maximum(distance, sign * (line[..., 0] * x + line[..., 1] * y - line[..., 2]))
-    columns = np.concatenate([outer_columns(centre, lagoon), centre - HALF_WIDTH]) * COLUMN
-    corners = columns[:, None] * np.tile(SPOKES[:NUM_SPOKES], (2, 1))
-    for cx, cy in corners:  # near a corner the wall of the next sector may be nearer
-        distance = np.where(
-            distance > 0, np.minimum(distance, np.hypot(x - cx, y - cy)), distance
-        )
-    return distance, np.hypot(x, y)
+    """Distance of each pixel from the nearest wall, negative in the water."""
+    walls, middle = np.empty((1, NUM_SPOKES, 9)), np.empty((NUM_SPOKES, 2))
+    build_walls(centre, lagoon, walls[0], middle)
+    spoke = np.arctan2(y, x) / (2 * np.pi) * NUM_SPOKES
+    lines = walls[0, np.floor(spoke).astype(int) % NUM_SPOKES]
+    out = lines[..., OUTER] * x + lines[..., OUTER + 1] * y - lines[..., OUTER + 2]
+    into = lines[..., INNER] * x + lines[..., INNER + 1] * y - lines[..., INNER + 2]
+    distance = np.full(x.shape, np.inf)
+    for corners in _corners(centre, lagoon):
+        for a, b in zip(corners, np.roll(corners, -1, 0), strict=True):
+            distance = np.minimum(distance, _segment_distance(a, b - a, x, y))
+    return np.where((out < 0) & (into > 0), -distance, distance)
 
 
-def _across(centre, x, y, spokes):
-    """Distance of the centreline from the origin in each pixel's direction."""
-    share = np.arctan2(y, x) / (2 * np.pi) * NUM_SPOKES % 1
-    k = spokes.astype(int)
+def _segment_distance(start, edge, x, y):
+    """Distance of each pixel from the segment ``start`` to ``start + edge``."""
+    x, y = x - start[0], y - start[1]
+    share = np.clip((x * edge[0] + y * edge[1]) / (edge @ edge), 0, 1)
+    return np.hypot(x - share * edge[0], y - share * edge[1])
+
+
+def _across(centre, x, y):
+    """About how far the centreline lies from the origin in each pixel's direction."""
+    spoke = np.arctan2(y, x) / (2 * np.pi) * NUM_SPOKES % NUM_SPOKES
+    k, share = spoke.astype(int) % NUM_SPOKES, spoke % 1
     return COLUMN * ((1 - share) * centre[k] + share * centre[(k + 1) % NUM_SPOKES])
 
 
@@ -106,54 +140,55 @@ def _blend(picture, colour, share):
     return picture + (colour - picture) * share[..., None]
 
 
-def _patch(picture, position, reach):
-    """The part of a picture around a world position: (view, world x, world y, pixel size)."""
-    pixels = picture.shape[0]
-    unit = 2 * EXTENT / pixels
-    column, row = (position[0] + EXTENT) / unit, (EXTENT - position[1]) / unit
+def _patch(picture, view, position, reach):
+    """The part of a picture around a world position, and its pixels' world x and y."""
+    column, row = (position[0] - view.left) / view.unit, (view.top - position[1]) / view.unit
+    reach = reach / view.unit
     rows, columns = (
-        slice(max(int(at - reach / unit) - 1, 0), int(at + reach / unit) + 2)
-        for at in (row, column)
+        slice(max(int(at - reach) - 1, 0), max(int(at + reach) + 2, 0)) for at in (row, column)
     )
-    return picture[rows, columns], *_grid(pixels, rows, columns), unit
+    return picture[rows, columns], *_grid(view, rows, columns)
 
 
-def _disc(picture, position, radius, colour):
-    view, x, y, unit = _patch(picture, position, radius)
+def _disc(picture, view, position, radius, colour):
+    part, x, y = _patch(picture, view, position, radius)
     distance = np.hypot(x - position[0], y - position[1]) - radius
-    view[...] = _blend(view, colour, _inside(distance, unit))
+    part[...] = _blend(part, colour, _inside(distance, view.unit))
 
 
-def _boat(picture, position, bow):
+def _boat(picture, view, position, bow):
     """A hull with a pointed bow, a deck in it, and a wake behind."""
-    view, x, y, unit = _patch(picture, position, 2.2)
+    part, x, y = _patch(picture, view, position, 2.2)
     ahead = (x - position[0]) * bow[0] + (y - position[1]) * bow[1]
     side = np.abs((x - position[0]) * bow[1] - (y - position[1]) * bow[0])
     wake = np.maximum(np.maximum(ahead + 0.9, -2.0 - ahead), side - 0.18 * -ahead)
-    view[...] = _blend(view, FOAM, 0.55 * _inside(wake, unit))
+    part[...] = _blend(part, FOAM, 0.55 * _inside(wake, view.unit))
     for scale, colour in ((1.25, WHITE), (1.0, HULL), (0.5, DECK)):
         hull = np.maximum(-1.0 * scale - ahead, side - 0.55 * scale)
         bows = (ahead - 1.35 * scale) * 0.55 + side * 0.85
-        view[...] = _blend(view, colour, _inside(np.maximum(hull, bows), unit))
+        part[...] = _blend(part, colour, _inside(np.maximum(hull, bows), view.unit))
 
 
 def render_ansi(core, index, width=72, height=36):
     """str: ``#`` land, ``~`` water, ``=`` finish line, ``o`` targets, an arrow for the boat."""
-    x = (np.arange(width) + 0.5) / width * 2 * EXTENT - EXTENT
-    y = EXTENT - (np.arange(height) + 0.5) / height * 2 * EXTENT
-    grid_x, grid_y = np.meshgrid(x, y)
-    shore, _ = _shore_distance(core.centre[index], int(core.lagoon[index]), grid_x, grid_y)
-    cells = np.where(shore < 0, "~", "#")
-    cells[(shore < 0) & (np.abs(grid_y) < 0.6) & (grid_x > 0)] = "="
+    centre, lagoon = core.centre[index], int(core.lagoon[index])
+    view = fit_view(tuple(centre.tolist()), lagoon, width)
+    rows = (np.arange(height) + 0.5) * width / height
+    x, y = np.meshgrid(
+        view.left + (np.arange(width) + 0.5) * view.unit, view.top - rows * view.unit
+    )
+    water = _shore_distance(centre, lagoon, x, y) < 0
+    cells = np.where(water, "~", "#")
+    cells[water & (np.abs(y) < view.unit) & (x > 0)] = "="
 
     def put(position, character):
-        column = int((position[0] + EXTENT) / (2 * EXTENT) * width)
-        cells[int((EXTENT - position[1]) / (2 * EXTENT) * height), column] = character
+        column, row = (position[0] - view.left) / view.unit, (view.top - position[1]) / view.unit
+        cells[int(row * height / width), int(column)] = character
 
     for target, timer in zip(core.targets[index], core.timers[index], strict=True):
         if timer >= 0:
             put(target, "o" if timer == 0 else ".")
-    put(core.position[index], "→↗↑↖←↙↓↘"[(int(core.heading[index]) + 1) // 3 % 8])
+    put(core.position[index], ARROWS[(int(core.heading[index]) + 1) // 3 % 8])
     score, laps = core.returns[index, 1], core.best[index]
     status = f"step {core.steps[index]}/{MAX_STEPS}  lap {laps:.2f}/{LAPS}  score {score:.2f}"
     return "\n".join(["".join(row) for row in cells] + [status])

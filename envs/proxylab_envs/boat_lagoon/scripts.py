@@ -3,7 +3,6 @@
 import numba
 import numpy as np
 
-from proxylab_envs.boat_lagoon.dynamics import NUM_ACTIONS
 from proxylab_envs.boat_lagoon.geometry import (
     HEADINGS,
     TARGET_ORBIT,
@@ -18,6 +17,7 @@ SCRIPTS = ("racer", "looper")
 LOOK_AHEAD = 1.25  # sectors
 AIM = TARGET_ORBIT - 0.5  # radius the looper steers for; turning hard it stays further out
 PULL = 0.8  # how hard it is drawn onto that circle, per world unit off it
+PASSED = 0.6  # radians; a target less far ahead on the circle has just been hit
 _HALF_TURN = np.tan(np.pi / NUM_HEADINGS)  # steer when the wanted course is further off than this
 
 
@@ -79,6 +79,6 @@ def _too_early(core, i, rx, ry):
         tx = core.targets[i, j, 0] - core.position[i, 0] + rx
         ty = core.targets[i, j, 1] - core.position[i, 1] + ry
         angle = np.arctan2(-cross(rx, ry, tx, ty), rx * tx + ry * ty) % (2 * np.pi)
-        if angle < nearest and angle > 0.35:
+        if angle < nearest and angle > PASSED:
             nearest, wait = angle, core.timers[i, j]
     return wait > nearest * NUM_HEADINGS / (2 * np.pi)
