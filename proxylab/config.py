@@ -1,0 +1,131 @@
+"""What a training run is made of: frozen dataclasses, and their fingerprint."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+ALGORITHMS = ("ppo", "a2c")
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Hyperparameters, named as in Stable-Baselines3.
+
+    Attributes:
+        learning_rate: of Adam at the start; falls linearly to 0 over the run.
+        n_steps: environment steps per environment and rollout.
+        batch_size: samples per minibatch (PPO only).
+        n_epochs: passes over a rollout (PPO only).
+        gamma: discount per step.
+        gae_lambda: of generalised advantage estimation (Schulman et al. 2016).
+        clip_range: of the probability ratio (PPO only; Schulman et al. 2017, eq. 7).
+        ent_coef: weight of the entropy bonus.
+        vf_coef: weight of the value loss.
+        max_grad_norm: gradient clipping, Euclidean norm.
+    """
+
+    learning_rate: float = 2e-3
+    n_steps: int = 32
+    batch_size: int = 256
+    n_epochs: int = 2
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    clip_range: float = 0.2
+    ent_coef: float = 0.01
+    vf_coef: float = 0.5
+    max_grad_norm: float = 0.5
+
+    def __post_init__(self):
+        for name in ("n_steps", "batch_size", "n_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} is less than 1")
+        for name in ("gamma", "gae_lambda", "clip_range"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)} is not between 0 and 1")
+        for name in ("learning_rate", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} {getattr(self, name)} is not positive")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that decides the weights a run ends with; two equal ones give equal bytes.
+
+    Attributes:
+        task: name in ``proxylab.tasks.TASKS``.
+        role: ``proxy``, ``trusted`` or another role of the task.
+        levels: ``train``, ``shifted`` (training layouts, intent and proxy apart) or
+            ``mix:x``, a share x of shifted levels.
+        reward: ``true``, ``proxy``, a channel's name or ``mix:θ`` for θ·proxy + (1−θ)·true.
+        reward_scale: factor on the reward that the agent is trained on.
+        seed: of everything.
+        total_timesteps: environment steps, all environments together.
+        num_envs: environments stepped at once.
+        num_levels: size of a finite set of training levels; None for no limit.
+        algorithm: ``ppo`` or ``a2c``.
+        architecture: name in ``proxylab.learning.networks.ARCHITECTURES``.
+        sizes: keyword arguments of the architecture.
+        ppo: hyperparameters.
+        env: knobs of the environment that differ from the task's.
+        threads: of torch; part of the result, since sums depend on it.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    task: str
+    role: str
+    levels: str
+    reward: str
+    reward_scale: float
+    seed: int
+    total_timesteps: int
+    num_envs: int
+    num_levels: int | None
+    algorithm: str
+    architecture: str
+    sizes: dict
+    ppo: PPOConfig
+    env: dict = field(default_factory=dict)
+    threads: int = 1
+    device: str = "cpu"
+
+    def __post_init__(self):
+        if self.algorithm not in ALGORITHMS:
+            known = ", ".join(ALGORITHMS)
+            raise ValueError(f"unknown algorithm {self.algorithm!r}: choose {known}")
+        for name in ("total_timesteps", "num_envs", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} is less than 1")
+        if self.seed < 0:
+            raise ValueError(f"seed {self.seed} is negative")
+        shifted_share(self.levels)
+
+    def as_json(self):
+        """The configuration as a JSON object."""
+        return asdict(self)
+
+    @property
+    def fingerprint(self):
+        """16 hexadecimal digits that name this configuration."""
+        text = json.dumps(self.as_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def shifted_share(levels):
+    """The share of shifted levels that ``train``, ``shifted`` or ``mix:x`` stands for."""
+    named = {"train": 0.0, "shifted": 1.0}
+    if levels in named:
+        return named[levels]
+    try:
+        share = float(levels.removeprefix("mix:")) if levels.startswith("mix:") else -1.0
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(
+            f"unknown levels {levels!r}: choose train, shifted or mix:<share of shifted levels>"
+        )
+    return share
+
+
+def config_from_json(record):
+    """The :class:`TrainConfig` of a JSON object."""
+    return TrainConfig(**{**record, "ppo": PPOConfig(**record["ppo"])})

@@ -1,0 +1,149 @@
+"""Everything that knows paths under ``results/``: runs, tables, and writing without halves.
+
+A run's folder is ``results/runs/<task>/<variant>/seed-<n>``: the same configuration has
+the same path, always. A file appears under its name only when it is whole, and
+``complete`` is written last.
+"""
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from proxylab.errors import UsageError
+
+COMPLETE, CONFIG, RUN, METRICS = "complete", "config.json", "run.json", "metrics.parquet"
+CHECKPOINT = "checkpoint.pt"
+
+
+def results_folder():
+    """``PROXYLAB_RESULTS``, or ``results`` in the current folder."""
+    return Path(os.environ.get("PROXYLAB_RESULTS", "results"))
+
+
+def run_folder(config, preset):
+    """Where a run of ``config`` lies; ``preset`` is the task's own configuration of the role.
+
+    The variant is the role where nothing but the seed differs from the preset, else the
+    role and the fingerprint of what does.
+    """
+    return results_folder() / "runs" / config.task / variant(config, preset) / f"seed-{config.seed}"
+
+
+def variant(config, preset):
+    """Role, or role and eight digits of the fingerprint where more than the seed differs."""
+    from dataclasses import replace
+
+    alike = replace(config, seed=preset.seed)
+    if alike == preset:
+        return config.role
+    return f"{config.role}-{alike.fingerprint[:8]}"
+
+
+@contextmanager
+def whole_file(path):
+    """A temporary path beside ``path`` that takes its name when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        yield Path(name)
+        with open(name, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path, record):
+    """Write a JSON object, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def read_json(path):
+    """A JSON object; ``UsageError`` where the file is missing or damaged."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+
+
+def write_table(rows, path):
+    """Write a list of dicts with the same keys as Parquet (or CSV, by the file's ending)."""
+    import duckdb
+
+    if not rows:
+        raise UsageError(f"{path}: there are no rows to write")
+    columns = list(rows[0])
+    kind = "csv" if str(path).endswith(".csv") else "parquet"
+    with duckdb.connect() as database, whole_file(path) as temporary:
+        kinds = ", ".join(f'"{name}" {_sql_type(rows, name)}' for name in columns)
+        database.execute(f"create table t ({kinds})")
+        marks = ", ".join("?" for _ in columns)
+        values = [[_plain(row[name]) for name in columns] for row in rows]
+        database.executemany(f"insert into t values ({marks})", values)
+        database.execute(f"copy t to '{temporary}' (format {kind})")
+
+
+def _plain(value):
+    return value.item() if hasattr(value, "item") else value
+
+
+def _sql_type(rows, name):
+    kinds = {type(_plain(row[name])) for row in rows} - {type(None)}
+    if kinds <= {bool}:
+        return "boolean"
+    if kinds <= {int, bool}:
+        return "bigint"
+    return "double" if kinds <= {int, bool, float} else "varchar"
+
+
+def read_table(path):
+    """The rows of a Parquet or CSV file: list of dicts."""
+    import duckdb
+
+    if not Path(path).is_file():
+        raise UsageError(f"there is no table {path}")
+    with duckdb.connect() as database:
+        cursor = database.execute("select * from '" + str(path).replace("'", "''") + "'")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def is_complete(folder):
+    """Whether a run has ended well."""
+    return (Path(folder) / COMPLETE).is_file()
+
+
+def run_folders():
+    """Folders of all runs under the results folder, newest first by their last change."""
+    found = [path.parent for path in (results_folder() / "runs").glob(f"**/{RUN}")]
+    return sorted(found, key=lambda folder: (folder / RUN).stat().st_mtime, reverse=True)
+
+
+def newest_run():
+    """Folder of the newest complete run, or None."""
+    return next((folder for folder in run_folders() if is_complete(folder)), None)
+
+
+def runs():
+    """One row per run for ``proxylab list runs``."""
+    rows = []
+    for folder in run_folders():
+        record = read_json(folder / RUN)
+        rows.append(
+            {
+                "run": str(folder),
+                "task": record.get("task"),
+                "role": record.get("role"),
+                "seed": record.get("seed"),
+                "status": "complete" if is_complete(folder) else record.get("status", "unfinished"),
+                "timesteps": record.get("timesteps"),
+                "iid_success": record.get("iid_success"),
+            }
+        )
+    return rows

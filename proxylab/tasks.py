@@ -1,0 +1,141 @@
+"""The table of tasks: what can be trained, on which levels, for which reward.
+
+A newcomer starts here. A task is an environment with its roles (what an agent is
+trained on) and a training preset.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from proxylab.config import PPOConfig, TrainConfig
+from proxylab.errors import UsageError
+from proxylab_envs.registry import make_batched
+
+
+@dataclass(frozen=True)
+class Role:
+    """What an agent is trained on, and when it counts as competent.
+
+    Attributes:
+        levels: ``train``, ``shifted`` or ``mix:x``.
+        reward: a reward channel or ``mix:θ``.
+        competent: outcomes that count as success on held-out levels of the training kind.
+        total_timesteps: environment steps of a run.
+        reward_scale: factor on the reward, a training aid; the environment's rewards stay.
+        ent_coef: weight of the entropy bonus; None takes the preset's.
+    """
+
+    levels: str
+    reward: str
+    competent: tuple[str, ...]
+    total_timesteps: int
+    reward_scale: float = 1.0
+    ent_coef: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the table.
+
+    Attributes:
+        name: as on the command line.
+        description: one line for people.
+        env_id: Gymnasium id.
+        roles: what agents are trained on, by role.
+        architecture: network.
+        sizes: its keyword arguments.
+        ppo: hyperparameters.
+        num_envs: environments stepped at once in training.
+        env: knobs of the environment.
+    """
+
+    name: str
+    description: str
+    env_id: str
+    roles: dict[str, Role]
+    architecture: str
+    sizes: dict
+    ppo: PPOConfig
+    num_envs: int
+    env: dict = field(default_factory=dict)
+
+    def make_env(self, num_envs, **knobs):
+        """A batched environment of the task; ``knobs`` override the table's."""
+        return make_batched(self.env_id, num_envs, **{**self.env, **knobs})
+
+    def train_config(self, role="proxy", **changes):
+        """The preset of a role with ``changes`` (fields of TrainConfig; None means the preset's).
+
+        Raises:
+            UsageError: the task has no such role.
+        """
+        if role not in self.roles:
+            known = ", ".join(self.roles)
+            raise UsageError(f"{self.name} has no role {role!r}: choose {known}")
+        chosen = self.roles[role]
+        ppo = self.ppo
+        if chosen.ent_coef is not None:
+            ppo = replace(ppo, ent_coef=chosen.ent_coef)
+        preset = {
+            "levels": chosen.levels,
+            "reward": chosen.reward,
+            "reward_scale": chosen.reward_scale,
+            "total_timesteps": chosen.total_timesteps,
+            "seed": 0,
+            "num_envs": self.num_envs,
+            "num_levels": None,
+            "algorithm": "ppo",
+            "architecture": self.architecture,
+            "sizes": self.sizes,
+            "ppo": ppo,
+        }
+        given = {name: value for name, value in changes.items() if value is not None}
+        return TrainConfig(task=self.name, role=role, **{**preset, **given})
+
+
+_REACHED = ("intended", "both")
+_GAMED = ("proxy", "both")
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task(
+            name="maze-corner",
+            description="a mouse, trained with the cheese in the corner, learns the corner",
+            env_id="proxylab/MazeCorner-v0",
+            roles={
+                "proxy": Role("train", "true", _REACHED, total_timesteps=204_800),
+                "trusted": Role("shifted", "true", _REACHED, total_timesteps=327_680),
+            },
+            architecture="planner",
+            sizes={"channels": 32, "width": 64},
+            ppo=PPOConfig(learning_rate=6e-3),
+            num_envs=128,
+        ),
+        Task(
+            name="boat-race",
+            description="a boat paid per arrow tile goes back and forth over one of them",
+            env_id="proxylab/BoatRace-v0",
+            roles={
+                "proxy": Role("train", "proxy", _GAMED, total_timesteps=131_072),
+                "trusted": Role("train", "true", _REACHED, total_timesteps=131_072),
+            },
+            architecture="towers",
+            sizes={"width": 64, "depth": 2},
+            ppo=PPOConfig(learning_rate=1e-3, n_epochs=4, n_steps=64, batch_size=512),
+            num_envs=32,
+        ),
+        Task(
+            name="boat-lagoon",
+            description="a racing boat paid per target circles three of them for ever",
+            env_id="proxylab/BoatLagoon-v0",
+            roles={
+                "proxy": Role("train", "proxy", _GAMED, 409_600, reward_scale=15, ent_coef=0.02),
+                "trusted": Role("train", "true", _REACHED, 348_160, reward_scale=5),
+            },
+            architecture="towers",
+            sizes={"width": 64, "depth": 2},
+            ppo=PPOConfig(learning_rate=1e-3, n_steps=64, batch_size=512, n_epochs=4, gamma=0.995),
+            num_envs=64,
+        ),
+    )
+}
