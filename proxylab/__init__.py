@@ -7,7 +7,7 @@ The three verbs are functions of the package: ``proxylab.train``, ``proxylab.eva
 from importlib import import_module
 
 LAZY = {
-    "train": "proxylab.learning",
+    "train": "proxylab.learning.training",
     "evaluate": "proxylab.evaluation",
     "detect": "proxylab.detecting",
     "load_agent": "proxylab.agents",

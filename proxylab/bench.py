@@ -255,7 +255,7 @@ def _bootstrap_row(rng):
 
 def bench_training(task):
     """Seconds to competence of the task's preset, one run from scratch."""
-    from proxylab.learning import train
+    from proxylab.learning.training import train
 
     with tempfile.TemporaryDirectory() as folder:
         facts = train(task, out=folder).as_json()

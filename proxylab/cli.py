@@ -20,6 +20,7 @@ from proxylab.errors import UsageError
 
 VERBS = {
     "list": ("List", "show tasks, envs, agents, runs, experiments or detectors"),
+    "train": ("Train", "train an agent: a proxy-seeker (default) or a trusted one"),
     "evaluate": ("Evaluate", "play agents on every split and judge what they pursue"),
     "detect": ("Detect", "compare suspects with trusted agents, the true reward unseen"),
     "demo": ("Demo", "train, evaluate, detect and draw, all in one"),
@@ -100,7 +101,7 @@ def _call(verb, arguments):
     with contextlib.redirect_stdout(sys.stderr):
         result = command.run()
     if command.json:
-        print(json.dumps(without_nan(as_json(result))))
+        print(json.dumps(without_nan(result.as_json())))
     else:
         importlib.import_module("proxylab.printing").show(result, command)
     return command.code(result) if hasattr(command, "code") else DONE
@@ -134,11 +135,6 @@ def one_line(box):
     if hint and hint[0].startswith("Perhaps you meant"):
         message += "; " + hint[0].lower() + " " + hint[-1]
     return message.rstrip(".")
-
-
-def as_json(result):
-    """The JSON object of a result, as a dict."""
-    return result.as_json() if hasattr(result, "as_json") else result.to_json()
 
 
 def without_nan(value):

@@ -3,12 +3,13 @@
 ``run`` returns what the verb's function returns, a dataclass with ``as_json``.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional
 
+from proxylab.config import PPOConfig
 from proxylab.errors import UsageError
 
 Flag = FlagCreatePairsOff[bool]
@@ -32,6 +33,79 @@ class List:
         from proxylab.inventory import inventory
 
         return inventory(self.what)
+
+
+def _optional(cls):
+    """A dataclass with the fields and the texts of ``cls``, every field None: not given."""
+    options = [(f.name, f.type | None, field(default=None)) for f in fields(cls)]
+    made = make_dataclass(cls.__name__, options, frozen=True)
+    made.__doc__ = cls.__doc__
+    return made
+
+
+PPO = _optional(PPOConfig)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an agent of a task's role; a finished run of the same settings is found again.
+
+    What is not given is the task's preset.
+    """
+
+    task: Positional[str]
+    """maze-corner, boat-race or boat-lagoon"""
+    role: str = "proxy"
+    """proxy or trusted"""
+    levels: str | None = None
+    """train, shifted or mix:<share of shifted levels>"""
+    reward: str | None = None
+    """true, proxy, a channel or mix:<share of the proxy>"""
+    seed: int = 0
+    """of everything"""
+    seeds: str | None = None
+    """several runs: 0-9 or 0-4,7"""
+    total_timesteps: int | None = None
+    """environment steps of a run"""
+    num_envs: int | None = None
+    """environments stepped at once"""
+    threads: int | None = None
+    """of torch; part of the result"""
+    device: Device = "auto"
+    """where the network learns; auto is the CPU, for the networks are small"""
+    out: Path | None = None
+    """folder of the run (several runs: above their folders)"""
+    resume: Flag = False
+    """go on from the checkpoint of an unfinished run"""
+    force: Flag = False
+    """start anew, whatever the folder holds"""
+    config: Path | None = None
+    """TOML file with options; those on the command line go before it"""
+    dry_run: Flag = False
+    """show the configuration and the folder, train nothing"""
+    ppo: PPO = field(default_factory=PPO)
+    """hyperparameters"""
+    json: Flag = False
+    """print one JSON object"""
+
+    def run(self):
+        """Train, or show what would be trained."""
+        from proxylab.printing import TrainingBar
+        from proxylab.train_plan import parse_seeds, plan, train_all
+
+        names = ("levels", "reward", "total_timesteps", "num_envs", "threads", "device")
+        found = plan(
+            self.task,
+            self.role,
+            parse_seeds(self.seed if self.seeds is None else self.seeds),
+            self.out,
+            self.config,
+            {name: value for name, value in asdict(self.ppo).items() if value is not None},
+            **{name: getattr(self, name) for name in names},
+        )
+        if self.dry_run:
+            return found
+        return train_all(found, resume=self.resume, force=self.force, bar=TrainingBar)
 
 
 @dataclass(frozen=True)

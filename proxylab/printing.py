@@ -4,6 +4,7 @@ Rich leaves out colour when stdout is no terminal or NO_COLOR is set.
 """
 
 import sys
+import time
 from dataclasses import fields, is_dataclass
 
 from rich.console import Console
@@ -53,6 +54,43 @@ def track(jobs, description):
     shown = console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
         yield from progress.track(jobs, description=description)
+
+
+class TrainingBar:
+    """A bar on stderr: steps, success on held-out levels, rate and time left."""
+
+    def __init__(self, job):
+        """For a job with ``config`` and ``folder``; it appears on entering."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps"),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+        )
+        config = job.config
+        console = Console(stderr=True)
+        shown = console.is_terminal
+        self.progress = Progress(*columns, console=console, transient=True, disable=not shown)
+        name = f"{config.task} {config.role} seed {config.seed}"
+        self.bar = self.progress.add_task(name, total=config.total_timesteps, state="")
+        self.began = None
+
+    def __enter__(self):
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_error):
+        self.progress.stop()
+
+    def show(self, timesteps, row, recent):
+        """Show ``timesteps`` done, the last check's ``row`` and the mean recent return."""
+        now = time.perf_counter()
+        began, before = self.began = self.began or (now, timesteps)
+        words = [f"{(timesteps - before) / (now - began):,.0f}/s"] if now > began else []
+        words += [f"success {row['success']:.1%}"] if row else []
+        words += [f"return {recent:.2f}"] if recent is not None else []
+        self.progress.update(self.bar, completed=timesteps, state=", ".join(words))
 
 
 def table(console, rows):
@@ -141,6 +179,26 @@ def show_demo(console, found, _command):
     console.print(summary(found))
 
 
+def show_trained(console, found, _command):
+    """Where each run is and how it went."""
+    for run in found.runs:
+        how = "was there already" if run.skipped else f"{run.seconds:.0f} s"
+        when = run.seconds_to_competence
+        able = f"95 % after {when:.0f} s" if when is not None else "never at 95 % twice in a row"
+        console.print(
+            f"{escape(run.run)}: {run.iid_success:.1%} success on held-out levels, "
+            f"{run.timesteps:,} steps, {how}, {able}"
+        )
+
+
+def show_plan(console, found, _command):
+    """The settings of each run that would be made."""
+    for job in found.jobs:
+        console.print(f"{escape(str(job.folder))} ({job.config.fingerprint})")
+    settings = {**vars(found.jobs[0].config), "ppo": ""} | vars(found.jobs[0].config.ppo)
+    table(console, [{"option": k, "value": plain(v)} for k, v in settings.items() if k != "ppo"])
+
+
 def show_played(console, found, _command):
     """The outcome in a line."""
     returns = ", ".join(f"{name} {value:g}" for name, value in found.returns.items())
@@ -170,6 +228,8 @@ def show_detection(console, found, _command):
 
 
 SHOW = {
+    "Trained": show_trained,
+    "Plan": show_plan,
     "DemoResult": show_demo,
     "Detection": show_detection,
     "Measured": show_measured,

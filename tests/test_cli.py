@@ -86,7 +86,7 @@ def test_version(capsys):
 
 def test_an_unknown_verb(capsys):
     assert "did you mean evaluate?" in complaint(capsys, "evalute")
-    assert "choose list, evaluate" in complaint(capsys, "xyzzy")
+    assert "choose list, train" in complaint(capsys, "xyzzy")
 
 
 def test_an_unknown_option(capsys):
