@@ -89,7 +89,7 @@ def test_the_functional_core_is_numeric_only(path):
     packages, parts = RULES[part(path)]
     names = {n for n in imports(path) if not n.startswith("proxylab_envs.channels.")}  # names only
     assert foreign(names) <= packages | {"proxylab"}
-    assert {n.split(".")[1] for n in names if n.startswith("proxylab.")} <= parts
+    assert {n.split(".")[1] for n in names if n.startswith("proxylab.")} <= parts | {"errors"}
 
 
 DETECTION = [path for path in LAB_FILES if part(path) == "detection"]
@@ -98,7 +98,7 @@ DETECTION = [path for path in LAB_FILES if part(path) == "detection"]
 @pytest.mark.parametrize("path", DETECTION, ids=ids(DETECTION))
 def test_detection_sees_what_a_monitor_sees(path):
     names = imports(path)
-    allowed = {"detection", "episodes", "statistics", "seeds", "config", "metrics"}
+    allowed = {"detection", "episodes", "statistics", "seeds", "config", "metrics", "errors"}
     assert {n.split(".")[1] for n in names if n.startswith("proxylab.")} <= allowed
     assert "proxylab_envs" not in foreign(names)
 
