@@ -27,6 +27,7 @@ VERBS = {
     "play": ("Play", "play a level yourself, or watch an agent play it"),
     "bench": ("Bench", "measure speed on this machine"),
     "doctor": ("Doctor", "check the installation and say what is missing"),
+    "zoo": ("Zoo", "rebuild the agents that are shipped"),
 }
 """verb: (class in ``proxylab.commands``, what it does)."""
 

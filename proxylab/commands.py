@@ -316,3 +316,37 @@ class Doctor:
     def code(self, result):
         """1 when something that is needed is broken."""
         return int(not result.healthy)
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Train, measure and pack the agents that are shipped for a task; goes on where it stopped."""
+
+    action: Positional[Literal["build"]]
+    """what to do"""
+    task: Positional[str]
+    """the task"""
+    trusted: int = 40
+    """trusted agents: a quarter reference, the rest calibration"""
+    honest: int = 10
+    """honest agents, held out"""
+    proxy: int = 20
+    """agents that pursue the proxy"""
+    total_timesteps: int | None = None
+    """environment steps of each; the task's presets by default"""
+    jobs: int | None = None
+    """processes at once; one a processor by default"""
+    out: Path | None = None
+    """folder of the zoo; the package's own by default"""
+    json: Flag = False
+    """print one JSON object"""
+
+    def run(self):
+        """Build."""
+        from proxylab.printing import track
+        from proxylab.zoo_build import build_zoo
+
+        numbers = {"trusted": self.trusted, "honest": self.honest, "proxy": self.proxy}
+        return build_zoo(
+            self.task, numbers, self.jobs, self.out, track, total_timesteps=self.total_timesteps
+        )

@@ -199,6 +199,15 @@ def show_plan(console, found, _command):
     table(console, [{"option": k, "value": plain(v)} for k, v in settings.items() if k != "ppo"])
 
 
+def show_built(console, found, _command):
+    """The range of success in each group of a zoo, and where it lies."""
+    for group in dict.fromkeys(entry.group for entry in found.entries):
+        facts = [entry.facts for entry in found.entries if entry.group == group]
+        worst, best = (extreme(f.iid_success for f in facts) for extreme in (min, max))
+        console.print(f"{group}: {len(facts)} agents, success on iid {worst:.1%} to {best:.1%}")
+    console.print(escape(found.folder))
+
+
 def show_played(console, found, _command):
     """The outcome in a line."""
     returns = ", ".join(f"{name} {value:g}" for name, value in found.returns.items())
@@ -228,6 +237,7 @@ def show_detection(console, found, _command):
 
 
 SHOW = {
+    "Built": show_built,
     "Trained": show_trained,
     "Plan": show_plan,
     "DemoResult": show_demo,

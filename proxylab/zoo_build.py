@@ -1,0 +1,129 @@
+"""``proxylab zoo build``: train a task's shipped agents, measure them, pack them.
+
+Which seed becomes what is fixed beforehand. Finished runs are found again, so a build that
+was stopped goes on where it was.
+"""
+
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from proxylab.agent_files import loaded_weights, read_agent, stored_weights
+from proxylab.errors import UsageError
+from proxylab.zoo_files import KINDS, ZOO, ZooEntry, ZooFacts, ZooMember, pack_zoo
+
+SCHEMA = "proxylab.zoo-build/1"
+DTYPE = "float16"
+FIRST_SEED = {"trusted": 0, "honest": 1_000, "proxy": 2_000}
+"""Seeds of a kind begin here; honest ones are held out, so no seed is in two kinds."""
+ROLE = {"trusted": "trusted", "honest": "trusted", "proxy": "proxy"}
+NUMBER = {"trusted": 40, "honest": 10, "proxy": 20}
+MEASURED_EPISODES = 1_000
+
+
+@dataclass(frozen=True)
+class Built:
+    """A packed zoo.
+
+    Attributes:
+        task: task name.
+        folder: where it was written.
+        entries: as in the index.
+    """
+
+    task: str
+    folder: str
+    entries: list[ZooEntry]
+
+    def as_json(self):
+        """The object that ``zoo build --json`` prints."""
+        agents = [
+            {"agent": f"zoo:{self.task}/{e.name}", "group": e.group, **asdict(e.facts)}
+            for e in self.entries
+        ]
+        return {"schema": SCHEMA, "task": self.task, "folder": self.folder, "agents": agents}
+
+
+def build_zoo(
+    task, numbers=None, jobs=None, folder=None, track=lambda work, description: work, **options
+):
+    """Train, measure and pack the agents of a task.
+
+    Args:
+        task: task name.
+        numbers: {kind: how many}; by default 40 trusted, 10 honest, 20 proxy.
+        jobs: processes at once; by default one a processor.
+        folder: where the zoo goes; by default the package's own.
+        track: function (list, description) -> iterable, to show progress.
+        options: fields of ``TrainConfig``, for a zoo of another kind than the preset.
+
+    Returns:
+        :class:`Built`.
+
+    Raises:
+        UsageError: an unknown task, or no agents.
+    """
+    numbers = NUMBER if numbers is None else numbers
+    if min(numbers.values(), default=0) < 0 or not any(numbers.values()):
+        raise UsageError("a zoo needs at least one agent")
+    planned = planned_runs(task, numbers, **options)
+    train_in_processes([job for _, job in planned], jobs or os.cpu_count() or 1, track)
+    members = [measured(kind, job) for kind, job in track(planned, f"{task}: measuring")]
+    folder = Path(folder) if folder else ZOO / task
+    return Built(task, str(folder), pack_zoo(task, members, folder, DTYPE))
+
+
+def planned_runs(task, numbers, **options):
+    """list[(kind, Job)] of all agents of a zoo."""
+    from proxylab.train_plan import plan
+
+    found = []
+    for kind in KINDS:
+        seeds = range(FIRST_SEED[kind], FIRST_SEED[kind] + numbers.get(kind, 0))
+        if seeds:
+            found += [(kind, job) for job in plan(task, ROLE[kind], seeds, **options).jobs]
+    return found
+
+
+def train_in_processes(jobs, processes, track):
+    """Train every job, some at a time, each in a fresh process."""
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context) as pool:
+        waiting = [pool.submit(_train_one, job.config, job.folder) for job in jobs]
+        try:
+            ended = as_completed(waiting)
+            for _ in track(jobs, f"{jobs[0].config.task}: training"):
+                next(ended).result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _train_one(config, folder):
+    from proxylab.learning.training import run_job
+
+    run_job(config, folder, resume=True)
+
+
+def measured(kind, job):
+    """A finished run as a :class:`ZooMember`, measured with the weights that will be shipped."""
+    from proxylab.agents import policy_of
+    from proxylab.evaluation import evaluate
+
+    spec, weights, _ = read_agent(job.folder)
+    shipped = loaded_weights(stored_weights(weights, DTYPE), job.folder)
+    (found,) = evaluate(policy_of(spec, shipped), episodes=MEASURED_EPISODES).agents
+    success = {
+        split: sum(result.sampled.outcomes[name].share for name in ("intended", "both"))
+        for split, result in found.splits.items()
+    }
+    facts = ZooFacts(
+        seed=job.config.seed,
+        timesteps=job.config.total_timesteps,
+        iid_success=success["iid"],
+        shifted_success=success.get("shifted"),
+        command=f"proxylab train {spec.task} --role {spec.role} --seed {job.config.seed}",
+    )
+    return ZooMember(kind, spec, weights, facts)
