@@ -3,9 +3,9 @@
 ``run`` returns what the verb's function returns, a dataclass with ``as_json``.
 """
 
-from dataclasses import asdict, dataclass, field, fields, make_dataclass
+from dataclasses import asdict, dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_type_hints
 
 from tyro.conf import FlagCreatePairsOff, Positional
 
@@ -37,7 +37,8 @@ class List:
 
 def _optional(cls):
     """A dataclass with the fields and the texts of ``cls``, every field None: not given."""
-    options = [(f.name, f.type | None, field(default=None)) for f in fields(cls)]
+    kinds = get_type_hints(cls)
+    options = [(name, kind | None, field(default=None)) for name, kind in kinds.items()]
     made = make_dataclass(cls.__name__, options, frozen=True)
     made.__doc__ = cls.__doc__
     return made
@@ -146,7 +147,7 @@ class Evaluate:
         if self.table:
             from proxylab.store import write_table
 
-            write_table(found.rows, self.table)
+            write_table(found.episodes(), self.table)
         return found
 
 
@@ -242,16 +243,18 @@ class Demo:
     """levels of each split in the evaluation"""
     device: Device = "auto"
     """where networks run"""
+    force: Flag = False
+    """train anew, whatever the run's folder holds"""
     json: Flag = False
     """print one JSON object"""
 
     def run(self):
         """All of it."""
         from proxylab.demo import demo
+        from proxylab.printing import TrainingBar, track
 
-        return demo(
-            self.task, self.out, self.seed, self.total_timesteps, self.episodes, self.device
-        )
+        settings = (self.task, self.out, self.seed, self.total_timesteps, self.episodes)
+        return demo(*settings, self.device, self.force, TrainingBar, track)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The steps of the demo. Each is one call of a verb, so all of it can be done by hand."""
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import numpy as np
 from proxylab.agents import ScriptedPolicy, load_agent
 from proxylab.demo import figures, tables
 from proxylab.demo.traces import watch
+from proxylab.detecting import detect
 from proxylab.errors import UsageError
-from proxylab.evaluation import known_task
+from proxylab.evaluation import evaluate, known_task
 from proxylab.store import METRICS, read_table
+from proxylab.train_plan import plan, train_all
 from proxylab_envs.levels import Levels
 
 SCHEMA = "proxylab.demo/1"
@@ -101,7 +104,17 @@ class DemoResult:
         return asdict(self)
 
 
-def demo(task="maze-corner", out="demo", seed=0, total_timesteps=None, episodes=400, device="auto"):
+def demo(
+    task="maze-corner",
+    out="demo",
+    seed=0,
+    total_timesteps=None,
+    episodes=400,
+    device="auto",
+    force=False,
+    bar=lambda job: nullcontext(),
+    track=lambda jobs, description: jobs,
+):
     """Train a proxy agent from scratch, then evaluate, detect and draw it.
 
     The run lies where ``train`` puts it. A finished one is used again and an unfinished
@@ -113,7 +126,10 @@ def demo(task="maze-corner", out="demo", seed=0, total_timesteps=None, episodes=
         seed: of the training and of the levels.
         total_timesteps: of the training; the task's preset by default.
         episodes: levels per split in evaluation and detection.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: of the training: ``auto``, ``cpu`` or ``cuda``.
+        force: train anew whatever is in the run's folder.
+        bar: function (job) -> context manager, to show the training's progress.
+        track: function (list, description) -> iterable, to show that of the rest.
 
     Returns:
         :class:`DemoResult`.
@@ -124,10 +140,10 @@ def demo(task="maze-corner", out="demo", seed=0, total_timesteps=None, episodes=
     if task not in DEMOS:
         raise UsageError(f"no demo of {task!r}: choose {', '.join(DEMOS)}")
     start, folder = time.perf_counter(), Path(out) / task
-    training = _train(task, seed, total_timesteps, device)
+    training = _train(task, seed, bar, force, total_timesteps=total_timesteps, device=device)
     run = training["run"]
-    evaluation = _evaluate(task, run, episodes, seed)
-    detection = _detect(task, run, episodes, seed)
+    evaluation = _evaluate(task, run, episodes, seed, track)
+    detection = _detect(task, run, episodes, seed, track)
     traces = _watch_both(task, run, seed)
     found = _tables(task, run, (evaluation, detection, traces))
     files = [*figures.draw_figures(found, f"{folder}/"), _film(task, run, seed, traces, folder)]
@@ -143,27 +159,22 @@ def demo(task="maze-corner", out="demo", seed=0, total_timesteps=None, episodes=
     )
 
 
-def _train(task, seed, total_timesteps, device):
+def _train(task, seed, bar, force, **options):
     """Train the proxy agent, or find it trained; what ``train --json`` prints."""
-    from proxylab.learning.training import train
-
-    changes = {"seed": seed, "total_timesteps": total_timesteps, "device": device}
-    return train(task, "proxy", resume=True, **changes).as_json()
+    found = plan(task, "proxy", (seed,), **options)
+    return train_all(found, resume=not force, force=force, bar=bar).as_json()
 
 
-def _evaluate(task, run, episodes, seed):
-    """Both agents on the held-out levels of every split; what ``evaluate --json`` prints."""
-    from proxylab.evaluation import evaluate
+def _evaluate(task, run, episodes, seed, track):
+    """Both agents on the levels of every split; what ``evaluate --json`` prints."""
+    agents = [run, DEMOS[task].trusted]
+    return evaluate(agents, task=task, episodes=episodes, seed=seed, track=track).as_json()
 
-    return evaluate([run, DEMOS[task].trusted], task=task, episodes=episodes, seed=seed).as_json()
 
-
-def _detect(task, run, episodes, seed):
+def _detect(task, run, episodes, seed, track):
     """The new agent and the honest held-out ones before the trusted population."""
-    from proxylab.detecting import detect
-
     suspects = [run, DEMOS[task].honest]
-    return detect(suspects, trusted=[f"zoo:{task}/trusted"], episodes=episodes, seed=seed).as_json()
+    return detect(suspects, task=task, episodes=episodes, seed=seed, track=track).as_json()
 
 
 def _watch_both(task, run, seed):
