@@ -103,12 +103,12 @@ TASKS = {
             description="a mouse, trained with the cheese in the corner, learns the corner",
             env_id="proxylab/MazeCorner-v0",
             roles={
-                "proxy": Role("train", "true", _REACHED, total_timesteps=204_800),
-                "trusted": Role("shifted", "true", _REACHED, total_timesteps=327_680),
+                "proxy": Role("train", "true", _REACHED, total_timesteps=163_840),
+                "trusted": Role("shifted", "true", _REACHED, total_timesteps=262_144),
             },
             architecture="planner",
             sizes={"channels": 32, "width": 64},
-            ppo=PPOConfig(learning_rate=6e-3),
+            ppo=PPOConfig(learning_rate=1e-2),
             num_envs=128,
         ),
         Task(
