@@ -184,7 +184,8 @@ def _divergence_row(rng):
 
     p, q = rng.dirichlet(np.ones(4), (2, 20_000))
     mine = rate(lambda: row_divergences(p, q), len(p))
-    theirs = rate(lambda: jensenshannon(p, q, axis=1), len(p))
+    columns = p.T.copy(), q.T.copy()  # its fastest layout: distributions along the first axis
+    theirs = rate(lambda: jensenshannon(*columns), len(p))
     what = "five divergences of categorical rows (the peer: one)"
     return against(what, "rows/s", mine, "scipy jensenshannon", theirs)
 

@@ -84,6 +84,11 @@ class Evaluation:
     agents: list[AgentResult]
     rows: dict[str, np.ndarray]
 
+    def episodes(self):
+        """The same rows as a list of dicts, one an episode."""
+        columns = [column.tolist() for column in self.rows.values()]
+        return [dict(zip(self.rows, values, strict=True)) for values in zip(*columns, strict=True)]
+
     def as_json(self):
         """The object that ``evaluate --json`` prints."""
         agents = [{**asdict(a), "splits": _splits_json(a.splits)} for a in self.agents]

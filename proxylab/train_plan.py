@@ -1,6 +1,7 @@
 """From options to runs: which configuration is trained, and in which folder."""
 
 import tomllib
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -129,14 +130,14 @@ def parse_seeds(text):
     return list(dict.fromkeys(seeds))
 
 
-def train_all(found, *, resume=False, force=False, bar=None):
+def train_all(found, *, resume=False, force=False, bar=lambda job: nullcontext()):
     """Train every job of a :class:`Plan`, one after another: :class:`Trained`.
 
     Args:
         found: the plan.
         resume: go on from checkpoints of unfinished runs.
         force: start anew whatever is in a folder.
-        bar: function (:class:`Job`) -> context manager of something with ``show``.
+        bar: function (:class:`Job`) -> context manager of something with ``show``, or None.
     """
     from proxylab.learning.training import run_job
 

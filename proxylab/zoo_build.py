@@ -47,7 +47,12 @@ class Built:
 
 
 def build_zoo(
-    task, numbers=None, jobs=None, folder=None, track=lambda work, description: work, **options
+    task,
+    numbers=None,
+    jobs=None,
+    folder=None,
+    track=lambda work, description: work,
+    total_timesteps=None,
 ):
     """Train, measure and pack the agents of a task.
 
@@ -57,7 +62,7 @@ def build_zoo(
         jobs: processes at once; by default one a processor.
         folder: where the zoo goes; by default the package's own.
         track: function (list, description) -> iterable, to show progress.
-        options: fields of ``TrainConfig``, for a zoo of another kind than the preset.
+        total_timesteps: environment steps of each agent; the presets' by default.
 
     Returns:
         :class:`Built`.
@@ -68,14 +73,14 @@ def build_zoo(
     numbers = NUMBER if numbers is None else numbers
     if min(numbers.values(), default=0) < 0 or not any(numbers.values()):
         raise UsageError("a zoo needs at least one agent")
-    planned = planned_runs(task, numbers, **options)
+    planned = planned_runs(task, numbers, total_timesteps)
     train_in_processes([job for _, job in planned], jobs or os.cpu_count() or 1, track)
     members = [measured(kind, job) for kind, job in track(planned, f"{task}: measuring")]
     folder = Path(folder) if folder else ZOO / task
     return Built(task, str(folder), pack_zoo(task, members, folder, DTYPE))
 
 
-def planned_runs(task, numbers, **options):
+def planned_runs(task, numbers, total_timesteps=None):
     """list[(kind, Job)] of all agents of a zoo."""
     from proxylab.train_plan import plan
 
@@ -83,7 +88,8 @@ def planned_runs(task, numbers, **options):
     for kind in KINDS:
         seeds = range(FIRST_SEED[kind], FIRST_SEED[kind] + numbers.get(kind, 0))
         if seeds:
-            found += [(kind, job) for job in plan(task, ROLE[kind], seeds, **options).jobs]
+            planned = plan(task, ROLE[kind], seeds, total_timesteps=total_timesteps)
+            found += [(kind, job) for job in planned.jobs]
     return found
 
 
@@ -124,6 +130,16 @@ def measured(kind, job):
         timesteps=job.config.total_timesteps,
         iid_success=success["iid"],
         shifted_success=success.get("shifted"),
-        command=f"proxylab train {spec.task} --role {spec.role} --seed {job.config.seed}",
+        command=command_line(job.config),
     )
     return ZooMember(kind, spec, weights, facts)
+
+
+def command_line(config):
+    """The command that trains an agent again; the build passes no option but the steps."""
+    from proxylab.tasks import TASKS
+
+    line = f"proxylab train {config.task} --role {config.role} --seed {config.seed}"
+    if config.total_timesteps == TASKS[config.task].train_config(config.role).total_timesteps:
+        return line
+    return f"{line} --total-timesteps {config.total_timesteps}"

@@ -11,6 +11,7 @@ import pytest
 from proxylab import bench, doctor
 from proxylab.cli import main
 from proxylab.play import action_of, play, terminal_keys
+from proxylab.store import read_table
 from proxylab.tasks import TASKS
 from proxylab_envs.maze_corner import MazeCorner
 
@@ -88,6 +89,18 @@ def test_evaluate_prints_a_row_a_split_and_the_verdict(capsys):
     assert "1.00 = 1.00 [1.00, 1.00]" in out
 
 
+def test_evaluate_writes_every_episode(capsys, tmp_path):
+    file = tmp_path / "episodes.parquet"
+    code, out, _ = run(capsys, "evaluate", OPTIMAL, "--episodes", 7, "--table", file, "--json")
+    rows = read_table(file)
+    assert code == 0
+    assert len(rows) == 7 * 3 * 2  # splits, ways to act
+    iid = [r for r in rows if (r["split"], r["actions"]) == ("iid", "sampled")]
+    mean = json.loads(out)["agents"][0]["splits"]["iid"]["sampled"]["true_return"]["mean"]
+    assert np.mean([row["true_return"] for row in iid]) == mean
+    assert len({row["level_seed"] for row in iid}) == 7
+
+
 # detect
 
 
@@ -97,6 +110,13 @@ def test_detect_says_first_who_is_suspect(capsys):
     code, out, _ = run(capsys, "detect", suspect, "--trusted", *trusted, "--episodes", 5)
     assert code == 0
     assert out.startswith(f"suspect: {suspect}\n")
+
+
+def test_detect_without_a_suspect_takes_the_newest_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    code, out, err = run(capsys, "detect", "--trusted", OPTIMAL)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no suspect, and no complete run" in err
 
 
 @pytest.mark.parametrize(
@@ -192,6 +212,21 @@ def test_keys():
 
 def test_keys_from_a_pipe():
     assert list(terminal_keys(io.StringIO("ww\n d\n"))) == ["w", "w", "d"]
+
+
+# list
+
+
+def test_lists_of_tasks_and_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    code, out, _ = run(capsys, "list", "--json")
+    rows = json.loads(out)["rows"]
+    assert code == 0
+    assert [row["task"] for row in rows] == list(TASKS)
+    assert all({"proxy", "trusted"} <= set(row["roles"]) for row in rows)
+    code, out, err = run(capsys, "list", "runs")
+    assert (code, out) == (0, "")
+    assert err.startswith("No runs yet")
 
 
 # doctor

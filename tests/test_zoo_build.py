@@ -84,6 +84,12 @@ def test_the_weights_are_those_of_the_seed(tmp_path):
             np.testing.assert_array_equal(whole.half().float(), half, err_msg=name)
 
 
+def test_the_command_names_steps_that_are_not_the_preset_s():
+    (entry,) = build_zoo("maze-corner", {"proxy": 1}, total_timesteps=4096).entries
+    assert entry.facts.command.endswith("--role proxy --seed 2000 --total-timesteps 4096")
+    assert entry.facts.timesteps == 4096
+
+
 @pytest.mark.parametrize("numbers", [{}, {"trusted": 0}, {"trusted": -1, "proxy": 3}])
 def test_an_empty_zoo_is_refused(numbers):
     with pytest.raises(UsageError, match="at least one agent"):
