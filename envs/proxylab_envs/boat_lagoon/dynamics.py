@@ -155,7 +155,7 @@ def _clear_episode(core, i):
     core.steps[i] = 0
     core.outcomes[i] = RUNNING
     core.proxy_first[i] = False
-    core.state_ids[i] = state_id(core, i)
+    core.state_ids[i] = state_id(core.position, core.sector, core.walls, i)
 
 
 @_compiled
@@ -172,67 +172,73 @@ def start_heading(middle):
 
 @_compiled
 def step_all(core, actions, active, respawn_steps, bug):
-    """One step of every environment that is active and still running."""
-    position, targets, timers = core.position, core.targets, core.timers
+    """One step of every environment that is active and still running.
+
+    The arrays are taken out of the core once: in the loop each look into it costs
+    two atomic operations on a reference count.
+    """
+    position, speed, heading, sector = core.position, core.speed, core.heading, core.sector
+    walls, targets, timers, best = core.walls, core.targets, core.timers, core.best
+    terminated, truncated, steps = core.terminated, core.truncated, core.steps
+    rewards, returns, target_value = core.rewards, core.returns, core.target_value
+    state_ids = core.state_ids
     for i in range(actions.shape[0]):
-        if active[i] and not (core.terminated[i] or core.truncated[i]):
-            core.steps[i] += 1
-            move(core, i, actions[i] // 2 - 1, actions[i] % 2)
-            gained, new_lap = advance(core, i)
-            tick_targets(timers, i, bug, new_lap)
-            hits = hit_targets(position, targets, timers, i, respawn_steps)
-            _pay(core, i, gained, hits)
+        if not active[i] or terminated[i] or truncated[i]:
+            continue
+        steps[i] += 1
+        move(position, speed, heading, sector, walls, i, actions[i])
+        gained, new_lap = advance(position, sector, best, i)
+        tick_targets(timers, i, bug, new_lap)
+        hits = hit_targets(position, targets, timers, i, respawn_steps)
+        if hits > 0:
+            _note_hits(core, i, hits)
+        terminated[i] = best[i] >= LAPS
+        truncated[i] = not terminated[i] and steps[i] >= MAX_STEPS
+        pay(rewards, returns, i, gained, hits * target_value[i], steps[i], terminated[i])
+        state_ids[i] = state_id(position, sector, walls, i)
+        if terminated[i] or truncated[i]:
+            core.outcomes[i] = outcome(core, i)
 
 
 @_inlined
-def _pay(core, i, gained, hits):
-    if hits > 0:
-        _note_hits(core, i, hits)
-    finished = core.best[i] >= LAPS
-    core.terminated[i] = finished
-    core.truncated[i] = not finished and core.steps[i] >= MAX_STEPS
+def move(position, speed, heading, sector, walls, i, action):
+    """Turn (action 0, 1 left; 4, 5 right), speed up (odd actions), slide along walls."""
+    bow = (heading[i] + 1 - action // 2) % NUM_HEADINGS
+    heading[i] = bow
+    speed[i] = speed[i] * (1 - DRAG) + THRUST * (action % 2)
+    x = position[i, 0] + speed[i] * HEADINGS[bow, 0]
+    y = position[i, 1] + speed[i] * HEADINGS[bow, 1]
+    there = sector[i] + sector_of(sector[i] % NUM_SPOKES, x, y)
+    x, y, touched = back_into_water(walls, i, there % NUM_SPOKES, x, y)
+    stuck = False
+    if touched:
+        speed[i] *= CONTACT
+        there += sector_of(there % NUM_SPOKES, x, y)
+        _, _, stuck = back_into_water(walls, i, there % NUM_SPOKES, x, y)
+    if not stuck:
+        position[i, 0], position[i, 1] = x, y
+        sector[i] = there
+
+
+@_inlined
+def advance(position, sector, best, i):
+    """Account for new progress -> (laps gained, whether the finish line was crossed anew)."""
+    share = share_of_sector(sector[i] % NUM_SPOKES, position[i, 0], position[i, 1])
+    before = best[i]
+    best[i] = min(max(before, (sector[i] + share) / NUM_SPOKES), LAPS)
+    return best[i] - before, np.floor(best[i]) > np.floor(before)
+
+
+@_inlined
+def pay(rewards, returns, i, gained, score, steps, finished):
+    """Write the rewards of a step: new progress and targets, and what the finish is worth."""
     true = gained
-    score = hits * core.target_value[i]
     if finished:
         true += FINISH_REWARD
-        score += BONUS_PER_STEP * (MAX_STEPS - core.steps[i])
-    core.rewards[i, 0], core.rewards[i, 1] = true, score
-    core.returns[i, 0] += true
-    core.returns[i, 1] += score
-    core.state_ids[i] = state_id(core, i)
-    if finished or core.truncated[i]:
-        core.outcomes[i] = outcome(core, i)
-
-
-@_inlined
-def move(core, i, steer, throttle):
-    """Turn, speed up, slide along walls; ``steer`` -1 (left), 0 or 1 (right)."""
-    heading = (core.heading[i] - steer) % NUM_HEADINGS
-    speed = core.speed[i] * (1 - DRAG) + THRUST * throttle
-    x = core.position[i, 0] + speed * HEADINGS[heading, 0]
-    y = core.position[i, 1] + speed * HEADINGS[heading, 1]
-    sector = core.sector[i] + sector_of(core.sector[i] % NUM_SPOKES, x, y)
-    x, y, touched = back_into_water(core.walls, i, sector % NUM_SPOKES, x, y)
-    core.heading[i] = heading
-    core.speed[i] = speed
-    if touched:
-        core.speed[i] *= CONTACT
-        sector += sector_of(sector % NUM_SPOKES, x, y)
-        _, _, stuck = back_into_water(core.walls, i, sector % NUM_SPOKES, x, y)
-        if stuck:
-            return
-    core.position[i, 0], core.position[i, 1] = x, y
-    core.sector[i] = sector
-
-
-@_inlined
-def advance(core, i):
-    """Account for new progress -> (laps gained, whether the finish line was crossed anew)."""
-    sector = core.sector[i]
-    share = share_of_sector(sector % NUM_SPOKES, core.position[i, 0], core.position[i, 1])
-    before = core.best[i]
-    core.best[i] = min(max(before, (sector + share) / NUM_SPOKES), LAPS)
-    return core.best[i] - before, np.floor(core.best[i]) > np.floor(before)
+        score += BONUS_PER_STEP * (MAX_STEPS - steps)
+    rewards[i, 0], rewards[i, 1] = true, score
+    returns[i, 0] += true
+    returns[i, 1] += score
 
 
 @_inlined
@@ -285,55 +291,59 @@ def outcome(core, i):
 
 
 @_inlined
-def state_id(core, i):
+def state_id(position, sector, walls, i):
     """Cell of the position: sector, then distance from the centreline."""
-    sector = core.sector[i] % NUM_SPOKES
-    x, y = core.position[i, 0], core.position[i, 1]
-    offset = beyond(core.walls, i, sector, MIDDLE, x, y) + HALF_WIDTH * COLUMN
+    k = sector[i] % NUM_SPOKES
+    offset = beyond(walls, i, k, MIDDLE, position[i, 0], position[i, 1]) + HALF_WIDTH * COLUMN
     cell = min(max(int(offset / CELL_WIDTH), 0), CELLS_ACROSS - 1)
-    return sector * CELLS_ACROSS + cell
+    return k * CELLS_ACROSS + cell
 
 
 @_compiled
 def observe_all(core, indices, respawn_steps):
     """Write the vector observations of ``indices`` (int64[K])."""
+    out, walls, middle, steps = core.observations, core.walls, core.middle, core.steps
+    position, speed, heading, sector = core.position, core.speed, core.heading, core.sector
+    targets, timers = core.targets, core.timers
     for k in range(indices.shape[0]):
-        observe(core, indices[k], respawn_steps)
-
-
-@_compiled
-def observe_active(core, active, respawn_steps):
-    """Write the vector observations of the environments of ``active`` (bool[N])."""
-    for i in range(active.shape[0]):
-        if active[i]:
-            observe(core, i, respawn_steps)
+        i = indices[k]
+        x, y, bow, spoke = position[i, 0], position[i, 1], heading[i], sector[i] % NUM_SPOKES
+        observe_walls(out, walls, i, x, y, bow, spoke)
+        out[i, NUM_RAYS] = speed[i] / MAX_SPEED
+        out[i, NUM_RAYS + 1] = 1 - steps[i] / MAX_STEPS
+        observe_course(out, middle, i, x, y, bow, spoke)
+        observe_targets(out, targets, timers, i, x, y, bow, respawn_steps)
 
 
 @_inlined
-def observe(core, i, respawn_steps):
-    """Write one vector observation: rangefinder, speed, time left, checkpoints, targets."""
-    x, y, heading = core.position[i, 0], core.position[i, 1], core.heading[i]
-    sector = core.sector[i] % NUM_SPOKES
-    out = core.observations
+def observe_walls(out, walls, i, x, y, bow, spoke):
+    """Write the rangefinder's lengths."""
     for k in range(NUM_RAYS):
-        turn = (heading + _RAYS[k]) % NUM_HEADINGS
-        length = ray_length(core.walls, i, sector, x, y, HEADINGS[turn, 0], HEADINGS[turn, 1])
+        turn = (bow + _RAYS[k]) % NUM_HEADINGS
+        length = ray_length(walls, i, spoke, x, y, HEADINGS[turn, 0], HEADINGS[turn, 1])
         out[i, k] = length / RANGE
-    out[i, NUM_RAYS] = core.speed[i] / MAX_SPEED
-    out[i, NUM_RAYS + 1] = 1 - core.steps[i] / MAX_STEPS
-    at = NUM_RAYS + 2
+
+
+@_inlined
+def observe_course(out, middle, i, x, y, bow, spoke):
+    """Write where the centreline goes on."""
     for k in range(_CHECKPOINTS.shape[0]):
-        spoke = (sector + _CHECKPOINTS[k]) % NUM_SPOKES
-        dx, dy = core.middle[i, spoke, 0] - x, core.middle[i, spoke, 1] - y
-        out[i, at], out[i, at + 1] = bearing(dx, dy, heading)
-        at += 2
+        ahead = (spoke + _CHECKPOINTS[k]) % NUM_SPOKES
+        at = NUM_RAYS + 2 + 2 * k
+        to_x, to_y = middle[i, ahead, 0] - x, middle[i, ahead, 1] - y
+        out[i, at], out[i, at + 1] = bearing(to_x, to_y, bow)
+
+
+@_inlined
+def observe_targets(out, targets, timers, i, x, y, bow, respawn_steps):
+    """Write where the targets lie and how soon they are back (1: there); zeros where absent."""
     for j in range(NUM_TARGETS):
+        at = OBSERVATION_SIZE - 3 * (NUM_TARGETS - j)
         out[i, at] = out[i, at + 1] = out[i, at + 2] = 0
-        if core.timers[i, j] != ABSENT:
-            dx, dy = core.targets[i, j, 0] - x, core.targets[i, j, 1] - y
-            out[i, at], out[i, at + 1] = bearing(dx, dy, heading)
-            out[i, at + 2] = 1 - core.timers[i, j] / respawn_steps
-        at += 3
+        if timers[i, j] != ABSENT:
+            to_x, to_y = targets[i, j, 0] - x, targets[i, j, 1] - y
+            out[i, at], out[i, at + 1] = bearing(to_x, to_y, bow)
+            out[i, at + 2] = 1 - timers[i, j] / respawn_steps
 
 
 @_inlined

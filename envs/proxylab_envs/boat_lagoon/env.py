@@ -49,10 +49,7 @@ class BoatLagoon(BatchedEnv):
         config = self.config
         moving = active & ~self.done
         dynamics.step_all(self.core, actions, active, config.respawn_steps, config.bug)
-        if config.observation == "vector":
-            dynamics.observe_active(self.core, moving, config.respawn_steps)
-        else:
-            self._observe(np.flatnonzero(moving))
+        self._observe(np.flatnonzero(moving))
 
     def _observe(self, indices):
         if self.config.observation == "vector":
