@@ -110,7 +110,7 @@ class ActorCritic(nn.Module):
 
 
 def build_trunk(architecture, observation_shape, **sizes):
-    """A trunk of the registry; ``ValueError`` names the architectures, or the size that is wrong."""
+    """A trunk of the registry; ``ValueError`` says which name or size is wrong."""
     if architecture not in ARCHITECTURES:
         raise ValueError(
             f"unknown architecture {architecture!r}: choose {', '.join(ARCHITECTURES)}"

@@ -5,6 +5,7 @@ resumed. Everything about paths is in ``store``, everything about resuming in
 ``checkpoint``.
 """
 
+import json
 import shutil
 import sys
 import time
@@ -140,19 +141,13 @@ def _found(folder, config, resume):
             raise UsageError(f"{folder} holds something else: choose another --out")
         return False
     theirs = store.read_json(folder / store.CONFIG)
-    if theirs != _through_json(config.as_json()):
+    if theirs != json.loads(json.dumps(config.as_json())):
         raise UsageError(f"{folder} holds a run with other settings: --force replaces it")
     if store.is_complete(folder):
         return True
     if (folder / store.CHECKPOINT).is_file() and not resume:
         raise UsageError(f"{folder} is unfinished: --resume goes on, --force starts anew")
     return False
-
-
-def _through_json(record):
-    import json
-
-    return json.loads(json.dumps(record))
 
 
 def make_model(config, folder=None):
@@ -256,6 +251,7 @@ def _spec(config: TrainConfig, model):
             "timesteps": model.num_timesteps,
             "reward": config.reward,
             "levels": config.levels,
+            "env": config.env,
             "algorithm": config.algorithm,
             "fingerprint": config.fingerprint,
         },

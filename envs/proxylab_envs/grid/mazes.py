@@ -75,7 +75,7 @@ def scatter_blocks(stream, walls, wall_share):
 
 @numba.njit(cache=True)
 def hash_walls(walls):
-    """uint64 hash of ``walls`` (FNV-1a over the cells): equal for equal layouts only, in practice."""
+    """uint64 hash of ``walls``: FNV-1a (Fowler, Noll, Vo) over the cells, row by row."""
     value = np.uint64(0xCBF29CE484222325)
     for row in range(walls.shape[0]):
         for col in range(walls.shape[1]):

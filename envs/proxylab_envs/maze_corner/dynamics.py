@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.channels import BOTH as BOTH_REACHED
+from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.mazes import carve_tree, hash_walls, scatter_blocks
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, UNREACHABLE, distances_from
 from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
@@ -91,7 +91,7 @@ def _open_the_block(rules, walls):
 
 @numba.njit(cache=True)
 def make_level(rules, level_seed, walls, mouse, cheese, scratch):
-    """Write the level of ``level_seed`` into ``walls`` bool[S, S], ``mouse`` and ``cheese`` int64[2]."""
+    """Write a level into ``walls`` bool[S, S], ``mouse`` and ``cheese`` int64[2] (row, column)."""
     stream = np.empty(1, np.uint64)
     filtered = rules.generator == BLOCKS and rules.only_solvable
     distances = np.empty(walls.shape, np.int16)
@@ -179,7 +179,7 @@ def start_levels(core, rules, level_seeds, indices):
 
 @numba.njit(cache=True)
 def begin_episode(core, i, level_seed):
-    """Clear the counters of environment ``i``, whose level is in place, and draw its observation."""
+    """Clear the counters of environment ``i``, whose level is in place, and observe it."""
     core.level_seeds[i] = level_seed
     core.rewards[i] = 0
     core.returns[i] = 0

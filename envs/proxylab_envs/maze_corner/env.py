@@ -69,7 +69,7 @@ class MazeCorner(BatchedEnv):
         dynamics.begin_episode(self.core, index, -1)
 
     def level(self, index=0):
-        """The :class:`MazeLevel` of environment ``index`` as it stands, the mouse where it is now."""
+        """The :class:`MazeLevel` of environment ``index``, the mouse where it is now."""
         row, col = self.core.mouse[index].tolist()
         cheese = tuple(self.core.cheese[index].tolist())
         return MazeLevel(self.core.walls[index].copy(), (row, col), cheese)

@@ -40,7 +40,7 @@ def solve_maze(walls, cheese, out, scratch):
 
 @numba.njit(cache=True)
 def optimal_returns(distances, starts, time_limit, gamma, out):
-    """gamma^(d-1) for a goal d steps away, 0 where it is out of reach or of time: out float64[K, 2].
+    """gamma^(d-1) for a goal d steps away, 0 if out of reach or of time: out float64[K, 2].
 
     The first step that *ends* on a goal is paid, so a mouse that starts on the
     corner needs one step (into a wall), d = 1.
