@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 ALGORITHMS = ("ppo", "a2c")
 
@@ -128,4 +129,5 @@ def shifted_share(levels):
 
 def config_from_json(record):
     """The :class:`TrainConfig` of a JSON object."""
-    return TrainConfig(**{**record, "ppo": PPOConfig(**record["ppo"])})
+    fields: dict[str, Any] = {**record, "ppo": PPOConfig(**record["ppo"])}
+    return TrainConfig(**fields)

@@ -164,7 +164,7 @@ class Ground:
             self.level_seeds = logs[0].level_seed
         else:
             stream = stream_seed(seed, f"detection levels {self.split}")
-            self.level_seeds = self.env.sample_level_seeds(Levels(self.split), episodes, stream)
+            self.level_seeds = self.env.sample_level_seeds(Levels(self.split), episodes, stream)  # ty: ignore[invalid-argument-type]
 
     def play_all(self, players, track):
         """{name: Episodes} of all players."""

@@ -140,7 +140,7 @@ class Episodes:
 
     def _check_shapes(self):
         steps, episodes = self.num_steps, self.num_episodes
-        wanted = dict.fromkeys(("state_id", "action", "proxy_reward"), (steps,))
+        wanted: dict[str, tuple] = dict.fromkeys(("state_id", "action", "proxy_reward"), (steps,))
         wanted |= dict.fromkeys(EPISODE_FIELDS, (episodes,))
         wanted["probabilities"] = (steps, self.num_actions)
         wanted["features"] = (steps, *self.features.shape[1:2])

@@ -5,6 +5,7 @@ trained on) and a training preset.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from proxylab.config import PPOConfig, TrainConfig
 from proxylab.errors import UsageError
@@ -75,7 +76,7 @@ class Task:
         ppo = self.ppo
         if chosen.ent_coef is not None:
             ppo = replace(ppo, ent_coef=chosen.ent_coef)
-        preset = {
+        preset: dict[str, Any] = {
             "levels": chosen.levels,
             "reward": chosen.reward,
             "reward_scale": chosen.reward_scale,

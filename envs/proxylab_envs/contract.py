@@ -127,7 +127,7 @@ def _ending(played):
         yield f"no random episode ended within {steps} steps: the last step's entries are unseen"
         return
     names = sorted(set().union(*(step for e in finished for step in e.steps_of_channels)))
-    rules = {return_key(name): (_is_number, "a finite number") for name in names}
+    rules: dict = {return_key(name): (_is_number, "a finite number") for name in names}
     rules |= {
         OUTCOME: (lambda v: isinstance(v, str) and v in OUTCOMES, f"one of {', '.join(OUTCOMES)}"),
         PROXY_FIRST: (lambda v: isinstance(v, bool | np.bool_), "a bool"),

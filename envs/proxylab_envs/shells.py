@@ -131,7 +131,7 @@ class EnvShell(gym.Env):
         """
         if not self._seeded or self.batched.done[0]:
             raise gym.error.ResetNeeded("no episode is running: call reset() before step()")
-        self.batched.step(checked_actions([action], 1, self.action_space.n))
+        self.batched.step(checked_actions([action], 1, self.action_space.n))  # ty: ignore[missing-attribute]
         core = self.batched.core
         reward = float(core.rewards[0] @ self._weights)
         self._show()
@@ -218,7 +218,7 @@ class VectorShell(VectorEnv):
         if not self._seeded:
             raise gym.error.ResetNeeded("call reset() before the first step()")
         core = self.batched.core
-        actions = checked_actions(actions, self.num_envs, self.single_action_space.n)
+        actions = checked_actions(actions, self.num_envs, self.single_action_space.n)  # ty: ignore[missing-attribute]
         restarted = self.batched.reset_done()
         active = np.ones(self.num_envs, bool)
         active[restarted] = False

@@ -73,7 +73,7 @@ def _generators():
     version, words, gauss = random.getstate()
     state = {
         "torch": torch.get_rng_state(),
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "numpy": [torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],  # ty: ignore[missing-attribute]
         "python": [version, torch.tensor(words), gauss],
     }
     if torch.cuda.is_available():

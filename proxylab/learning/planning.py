@@ -175,7 +175,7 @@ class ReadValues(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx, gradient):  # ty: ignore[incompatible-method-override]
         """The gradient of a value goes to its source; that of the cost is minus the steps."""
         source, cost, out, origin = ctx.saved_tensors
         gradient = gradient.contiguous()

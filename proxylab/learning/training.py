@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from stable_baselines3 import A2C, PPO
@@ -121,8 +122,8 @@ def run_job(config, folder, *, resume=False, force=False, bar=None):
     if force and folder.exists():
         shutil.rmtree(folder)
     if _found(folder, config, resume):
-        record = store.read_json(folder / store.RUN)
-        return TrainResult(**{**record["result"], "run": str(folder), "skipped": True})
+        result: dict[str, Any] = store.read_json(folder / store.RUN)["result"]
+        return TrainResult(**{**result, "run": str(folder), "skipped": True})  # ty: ignore[invalid-argument-type]
     store.write_json(folder / store.CONFIG, config.as_json())
     record = _record(config)
     store.write_json(folder / store.RUN, {**record, "status": "running"})
@@ -161,7 +162,7 @@ def make_model(config, folder=None):
         stream_seed(config.seed, "training levels"),
         config.reward_scale,
     )
-    common = {
+    common: dict[str, Any] = {
         "env": env,
         "learning_rate": _falling(config.ppo.learning_rate),
         "seed": stream_seed(config.seed, "training") % 2**32,

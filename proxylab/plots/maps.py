@@ -1,6 +1,7 @@
 """Where agents go: paths over rendered levels, and heat maps of the difference."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -17,8 +18,8 @@ from proxylab.plots.style import (
     styled,
 )
 
-END = {"marker": "s", "markeredgecolor": "white", "markersize": 6, "zorder": 5}
-MARK = {
+END: dict[str, Any] = {"marker": "s", "markeredgecolor": "white", "markersize": 6, "zorder": 5}
+MARK: dict[str, Any] = {
     "marker": "D",
     "color": "none",
     "markeredgecolor": MEANINGS["proxy"],
@@ -117,7 +118,7 @@ def occupancy_difference(shares, others, names, walls=None, title=""):
     Returns:
         A matplotlib figure.
     """
-    difference = np.ma.masked_array(shares - others, walls)
+    difference = np.ma.masked_array(shares - others, np.ma.nomask if walls is None else walls)
     limit = max(float(np.abs(difference).max()), 1e-9)
     figure = new_figure(4.6, 4.0)
     axes = figure.add_subplot()
@@ -148,6 +149,6 @@ def _legend_of_agents(figure, colours, marks):
     names = list(colours)
     looks = {"end": {**END, "color": INK}, **dict.fromkeys(marks, MARK)}
     for name, look in looks.items():
-        handles.append(Line2D([], [], linestyle="none", **look))
+        handles.append(Line2D([], [], linestyle="none", **look))  # ty: ignore[invalid-argument-type]
         names.append(name)
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))

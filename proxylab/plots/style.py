@@ -6,6 +6,7 @@ for all common kinds of colour blindness. A meaning keeps its colour in every fi
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -30,7 +31,7 @@ MEANINGS = {
 }
 """Colour of every word that figures use again and again."""
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 11,
