@@ -51,8 +51,11 @@ check: $(STAMP) ## lint, formatting, types
 bench: $(STAMP) ## measure speed on this machine
 	$(BIN)/proxylab bench $(or $(ARGS),envs)
 
+DEMO_TABLES = $(sort $(wildcard results/tables/demo-*.json))
+
 figures: $(STAMP) ## redraw results/figures from the committed results/tables
-	$(BIN)/python -m proxylab.demo.redraw results/tables/demo-*.json --out results/figures
+	$(if $(DEMO_TABLES),$(BIN)/python -m proxylab.demo.redraw $(DEMO_TABLES) --out results/figures,\
+		@echo "No tables are committed yet: nothing to redraw.")
 
 docs: figures ## the texts are plain Markdown and need no building: redraws what they show
 	@echo "Read README.md, envs/README.md, experiments/README.md and results/README.md."
