@@ -22,7 +22,7 @@ class Role:
         competent: outcomes that count as success on held-out levels of the training kind.
         total_timesteps: environment steps of a run.
         reward_scale: factor on the reward, a training aid; the environment's rewards stay.
-        ent_coef: weight of the entropy bonus; None takes the preset's.
+        ppo: hyperparameters that differ from the task's.
     """
 
     levels: str
@@ -30,7 +30,7 @@ class Role:
     competent: tuple[str, ...]
     total_timesteps: int
     reward_scale: float = 1.0
-    ent_coef: float | None = None
+    ppo: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,6 @@ class Task:
             known = ", ".join(self.roles)
             raise UsageError(f"{self.name} has no role {role!r}: choose {known}")
         chosen = self.roles[role]
-        ppo = self.ppo
-        if chosen.ent_coef is not None:
-            ppo = replace(ppo, ent_coef=chosen.ent_coef)
         preset: dict[str, Any] = {
             "levels": chosen.levels,
             "reward": chosen.reward,
@@ -87,7 +84,7 @@ class Task:
             "algorithm": "ppo",
             "architecture": self.architecture,
             "sizes": self.sizes,
-            "ppo": ppo,
+            "ppo": replace(self.ppo, **chosen.ppo),
         }
         given = {name: value for name, value in changes.items() if value is not None}
         return TrainConfig(task=self.name, role=role, **{**preset, **given})
@@ -105,7 +102,13 @@ TASKS = {
             env_id="proxylab/MazeCorner-v0",
             roles={
                 "proxy": Role("train", "true", _REACHED, total_timesteps=163_840),
-                "trusted": Role("shifted", "true", _REACHED, total_timesteps=262_144),
+                "trusted": Role(
+                    "shifted",
+                    "true",
+                    _REACHED,
+                    total_timesteps=393_216,
+                    ppo={"learning_rate": 7e-3, "ent_coef": 0.02},
+                ),
             },
             architecture="planner",
             sizes={"channels": 32, "width": 64},
@@ -130,8 +133,15 @@ TASKS = {
             description="a racing boat paid per target circles three of them for ever",
             env_id="proxylab/BoatLagoon-v0",
             roles={
-                "proxy": Role("train", "proxy", _GAMED, 409_600, reward_scale=15, ent_coef=0.02),
-                "trusted": Role("train", "true", _REACHED, 348_160, reward_scale=5),
+                "proxy": Role(
+                    "train",
+                    "proxy",
+                    _GAMED,
+                    total_timesteps=409_600,
+                    reward_scale=15,
+                    ppo={"ent_coef": 0.02},
+                ),
+                "trusted": Role("train", "true", _REACHED, total_timesteps=348_160, reward_scale=5),
             },
             architecture="towers",
             sizes={"width": 64, "depth": 2},
