@@ -65,11 +65,19 @@ class Train:
     seed: int = 0
     """of everything"""
     seeds: str | None = None
-    """several runs: 0-9 or 0-4,7"""
+    """several runs at once: 0-9 or 0-4,7"""
+    jobs: int | None = None
+    """processes for several runs; one per processor by default"""
     total_timesteps: int | None = None
     """environment steps of a run"""
     num_envs: int | None = None
     """environments stepped at once"""
+    num_levels: int | None = None
+    """size of a finite set of training levels; no limit by default"""
+    algorithm: Literal["ppo", "a2c"] | None = None
+    """ppo by default"""
+    architecture: Literal["planner", "lattice-conv", "towers"] | None = None
+    """network; its sizes stand in a configuration file"""
     threads: int | None = None
     """of torch; part of the result"""
     device: Device = "auto"
@@ -82,6 +90,8 @@ class Train:
     """start anew, whatever the folder holds"""
     config: Path | None = None
     """TOML file with options; those on the command line go before it"""
+    tensorboard: Flag = False
+    """write TensorBoard logs into the run's folder (extra tensorboard)"""
     dry_run: Flag = False
     """show the configuration and the folder, train nothing"""
     ppo: PPO = field(default_factory=PPO)
@@ -91,10 +101,11 @@ class Train:
 
     def run(self):
         """Train, or show what would be trained."""
-        from proxylab.printing import TrainingBar
+        from proxylab.printing import TrainingBar, track
         from proxylab.train_plan import parse_seeds, plan, train_all
 
-        names = ("levels", "reward", "total_timesteps", "num_envs", "threads", "device")
+        names = ("levels", "reward", "total_timesteps", "num_envs", "num_levels", "algorithm")
+        names += ("architecture", "threads", "device")
         found = plan(
             self.task,
             self.role,
@@ -106,7 +117,8 @@ class Train:
         )
         if self.dry_run:
             return found
-        return train_all(found, resume=self.resume, force=self.force, bar=TrainingBar)
+        shown = {"bar": TrainingBar, "track": track, "tensorboard": self.tensorboard}
+        return train_all(found, self.jobs, resume=self.resume, force=self.force, **shown)
 
 
 @dataclass(frozen=True)
@@ -329,11 +341,11 @@ class Zoo:
     """what to do"""
     task: Positional[str]
     """the task"""
-    trusted: int = 40
+    trusted: int | None = None
     """trusted agents: a quarter reference, the rest calibration"""
-    honest: int = 10
+    honest: int | None = None
     """honest agents, held out"""
-    proxy: int = 20
+    proxy: int | None = None
     """agents that pursue the proxy"""
     total_timesteps: int | None = None
     """environment steps of each; the task's presets by default"""
@@ -349,7 +361,8 @@ class Zoo:
         from proxylab.printing import track
         from proxylab.zoo_build import build_zoo
 
-        numbers = {"trusted": self.trusted, "honest": self.honest, "proxy": self.proxy}
+        asked = {"trusted": self.trusted, "honest": self.honest, "proxy": self.proxy}
+        numbers = {kind: number for kind, number in asked.items() if number is not None}
         return build_zoo(
             self.task, numbers, self.jobs, self.out, track, total_timesteps=self.total_timesteps
         )

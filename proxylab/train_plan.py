@@ -76,7 +76,8 @@ def plan(task, role="proxy", seeds=(0,), out=None, file=None, ppo=None, **option
     given |= {name: value for name, value in options.items() if value is not None}
     preset = make_config(task, role, "cpu")
     given["ppo"] = _hyperparameters(preset.ppo, given.get("ppo", {}) | (ppo or {}))
-    given["sizes"] = preset.sizes | given.get("sizes", {})
+    alike = given.get("architecture", preset.architecture) == preset.architecture
+    given["sizes"] = (preset.sizes if alike else {}) | given.get("sizes", {})
     given.pop("seed", None)
     jobs = []
     for seed in seeds:
@@ -130,19 +131,28 @@ def parse_seeds(text):
     return list(dict.fromkeys(seeds))
 
 
-def train_all(found, *, resume=False, force=False, bar=lambda job: nullcontext()):
-    """Train every job of a :class:`Plan`, one after another: :class:`Trained`.
+def train_all(
+    found, jobs=None, *, resume=False, force=False, bar=None, track=None, tensorboard=False
+):
+    """Train every job of a :class:`Plan`: one here, several in processes: :class:`Trained`.
 
     Args:
         found: the plan.
+        jobs: processes at once, for several runs.
         resume: go on from checkpoints of unfinished runs.
         force: start anew whatever is in a folder.
-        bar: function (:class:`Job`) -> context manager of something with ``show``, or None.
+        bar: function (:class:`Job`) -> context manager of something with ``show``.
+        track: function (list, description) -> iterable, to show progress of several runs.
+        tensorboard: write TensorBoard logs (one run only).
     """
     from proxylab.learning.training import run_job
+    from proxylab.sweeps import run_jobs
 
-    runs = []
-    for job in found.jobs:
-        with bar(job) as shown:
-            runs.append(run_job(job.config, job.folder, resume=resume, force=force, bar=shown))
-    return Trained(runs)
+    if len(found.jobs) > 1:
+        if tensorboard:
+            raise UsageError("--tensorboard follows one run: give it one seed")
+        return Trained(run_jobs(found.jobs, jobs, resume=resume, force=force, track=track))
+    (job,) = found.jobs
+    with bar(job) if bar else nullcontext() as shown:
+        options = {"resume": resume, "force": force, "bar": shown, "tensorboard": tensorboard}
+        return Trained([run_job(job.config, job.folder, **options)])

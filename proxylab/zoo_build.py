@@ -4,14 +4,12 @@ Which seed becomes what is fixed beforehand. Finished runs are found again, so a
 was stopped goes on where it was.
 """
 
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from proxylab.agent_files import loaded_weights, read_agent, stored_weights
 from proxylab.errors import UsageError
+from proxylab.sweeps import run_jobs
 from proxylab.zoo_files import KINDS, ZOO, ZooEntry, ZooFacts, ZooMember, pack_zoo
 
 SCHEMA = "proxylab.zoo-build/1"
@@ -20,6 +18,8 @@ FIRST_SEED = {"trusted": 0, "honest": 1_000, "proxy": 2_000}
 """Seeds of a kind begin here; honest ones are held out, so no seed is in two kinds."""
 ROLE = {"trusted": "trusted", "honest": "trusted", "proxy": "proxy"}
 NUMBER = {"trusted": 40, "honest": 10, "proxy": 20}
+FEWER = {"boat-race": {"trusted": 5, "honest": 0, "proxy": 5}}
+"""How many agents of each kind are shipped; in some tasks fewer."""
 MEASURED_EPISODES = 1_000
 
 
@@ -58,7 +58,7 @@ def build_zoo(
 
     Args:
         task: task name.
-        numbers: {kind: how many}; by default 40 trusted, 10 honest, 20 proxy.
+        numbers: {kind: how many}; those left out as in NUMBER or FEWER.
         jobs: processes at once; by default one a processor.
         folder: where the zoo goes; by default the package's own.
         track: function (list, description) -> iterable, to show progress.
@@ -70,11 +70,11 @@ def build_zoo(
     Raises:
         UsageError: an unknown task, or no agents.
     """
-    numbers = NUMBER if numbers is None else numbers
+    numbers = FEWER.get(task, NUMBER) if numbers is None else numbers
     if min(numbers.values(), default=0) < 0 or not any(numbers.values()):
         raise UsageError("a zoo needs at least one agent")
     planned = planned_runs(task, numbers, total_timesteps)
-    train_in_processes([job for _, job in planned], jobs or os.cpu_count() or 1, track)
+    run_jobs([job for _, job in planned], jobs, resume=True, track=track)
     members = [measured(kind, job) for kind, job in track(planned, f"{task}: measuring")]
     folder = Path(folder) if folder else ZOO / task
     return Built(task, str(folder), pack_zoo(task, members, folder, DTYPE))
@@ -91,26 +91,6 @@ def planned_runs(task, numbers, total_timesteps=None):
             planned = plan(task, ROLE[kind], seeds, total_timesteps=total_timesteps)
             found += [(kind, job) for job in planned.jobs]
     return found
-
-
-def train_in_processes(jobs, processes, track):
-    """Train every job, some at a time, each in a fresh process."""
-    context = get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context) as pool:
-        waiting = [pool.submit(_train_one, job.config, job.folder) for job in jobs]
-        try:
-            ended = as_completed(waiting)
-            for _ in track(jobs, f"{jobs[0].config.task}: training"):
-                next(ended).result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _train_one(config, folder):
-    from proxylab.learning.training import run_job
-
-    run_job(config, folder, resume=True)
 
 
 def measured(kind, job):

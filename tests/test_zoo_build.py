@@ -19,7 +19,7 @@ def untrained(tmp_path, monkeypatch):
     """Agents with fresh weights instead of trained ones, and few episodes to measure them."""
     import torch
 
-    def write_agents(jobs, _processes, _track):
+    def write_agents(jobs, _processes, **_options):
         for job in jobs:
             torch.manual_seed(job.config.seed)
             network = build_network("towers", (3, 9, 9), 4, width=4, depth=1)
@@ -36,7 +36,7 @@ def untrained(tmp_path, monkeypatch):
             save_agent(job.folder, spec, network.state_dict())
 
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setattr(zoo_build, "train_in_processes", write_agents)
+    monkeypatch.setattr(zoo_build, "run_jobs", write_agents)
     monkeypatch.setattr(zoo_build, "MEASURED_EPISODES", 5)
     monkeypatch.setattr(zoo_build, "ZOO", tmp_path / "zoo")
     monkeypatch.setattr(zoo_files, "ZOO", tmp_path / "zoo")

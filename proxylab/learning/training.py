@@ -5,6 +5,7 @@ resumed. Everything about paths is in ``store``, everything about resuming in
 ``checkpoint``.
 """
 
+import importlib.util
 import json
 import shutil
 import sys
@@ -115,7 +116,7 @@ def train(task, role="proxy", *, out=None, resume=False, force=False, bar=None, 
     return run_job(config, folder, resume=resume, force=force, bar=bar)
 
 
-def run_job(config, folder, *, resume=False, force=False, bar=None):
+def run_job(config, folder, *, resume=False, force=False, bar=None, tensorboard=False):
     """Train what ``config`` says in ``folder``; a finished run is found, not trained again."""
     start = time.perf_counter()
     folder = Path(folder)
@@ -127,12 +128,20 @@ def run_job(config, folder, *, resume=False, force=False, bar=None):
     store.write_json(folder / store.CONFIG, config.as_json())
     record = _record(config)
     store.write_json(folder / store.RUN, {**record, "status": "running"})
-    model = make_model(config, folder)
+    model = make_model(config)
+    if tensorboard:
+        model.tensorboard_log = str(folder)
+        _need_tensorboard()
     watcher = Watcher(folder, config, Examiner(config), start, bar)
     left = _restore(folder, config, model, watcher)
     if left > 0:
         model.learn(left, callback=watcher, reset_num_timesteps=not model.num_timesteps)
     return _finish(folder, config, model, watcher, record)
+
+
+def _need_tensorboard():
+    if importlib.util.find_spec("tensorboard") is None:
+        raise UsageError('TensorBoard is missing: pip install "proxylab[tensorboard]"')
 
 
 def _found(folder, config, resume):
@@ -151,7 +160,7 @@ def _found(folder, config, resume):
     return False
 
 
-def make_model(config, folder=None):
+def make_model(config):
     """The SB3 algorithm of a configuration, over its environment, freshly seeded."""
     torch.set_num_threads(config.threads)
     levels = Levels("train", shifted_share(config.levels), config.num_levels)
