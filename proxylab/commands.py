@@ -305,6 +305,8 @@ class Bench:
     """what to measure"""
     task: str = "maze-corner"
     """of bench training: the task"""
+    seeds: int = 5
+    """of bench training: runs of each role"""
     json: Flag = False
     """print one JSON object"""
 
@@ -312,7 +314,7 @@ class Bench:
         """Measure."""
         from proxylab.bench import bench
 
-        return bench(self.what, self.task)
+        return bench(self.what, self.task, self.seeds)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,12 @@ import types
 import numpy as np
 import pytest
 
-from proxylab import bench, doctor
+from proxylab import doctor
+from proxylab.bench import envs, timing
+from proxylab.bench import training as training_bench
 from proxylab.cli import main
+from proxylab.learning import training
+from proxylab.learning.training import train as real_train
 from proxylab.play import action_of, play, terminal_keys
 from proxylab.store import read_table
 from proxylab.tasks import TASKS
@@ -262,23 +266,47 @@ def test_a_cache_that_cannot_be_written_is_broken(monkeypatch, tmp_path, capsys)
 def test_a_rate_is_things_over_seconds(monkeypatch):
     """A clock that advances 0.5 s at every look: each repeat times one call as 0.5 s or more."""
     clock = iter(np.arange(0, 1000, 0.5))
-    monkeypatch.setattr(bench.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(clock)))
     calls = []
-    found = bench.rate(lambda: calls.append(1), 100)
+    found = timing.rate(lambda: calls.append(1), 100)
     assert found == 100 / 1.0
-    assert len(calls) == 1 + bench.REPEATS
+    assert len(calls) == 1 + timing.REPEATS
 
 
 def test_a_row_against_a_peer():
-    assert bench.against("x", "1/s", 30.0, "peer", 10.0).ratio == 3
+    assert timing.against("x", "1/s", 30.0, "peer", 10.0).ratio == 3
+
+
+def test_a_spread_says_how_many_runs_it_rests_on():
+    row = timing.spread("x", "s", [3.0, None, 1.0, 2.0])
+    assert (row.what, row.low, row.value, row.high) == ("x (3 of 4 runs)", 1.0, 2.0, 3.0)
+    assert timing.spread("x", "s", [None]).what == "x (never)"
 
 
 def test_bench_measures_every_environment(capsys, monkeypatch):
-    monkeypatch.setattr(bench, "REPEATS", 1)
-    monkeypatch.setattr(bench, "REPEAT_SECONDS", 0)
-    monkeypatch.setattr(bench, "minigrid_rate", lambda: 5000.0)
+    monkeypatch.setattr(timing, "REPEATS", 1)
+    monkeypatch.setattr(timing, "REPEAT_SECONDS", 0)
+    monkeypatch.setattr(envs, "REPEATS", 1)
+    monkeypatch.setattr(envs, "minigrid_rate", lambda: 5000.0)
     code, out, _ = run(capsys, "bench", "envs", "--json")
     rows = json.loads(out)["rows"]
     assert code == 0
-    assert len(rows) == 4 * len(bench.SETTINGS)
+    assert len(rows) == 5 * len(envs.SETTINGS) + 1
     assert all(row["value"] > 0 for row in rows)
+
+
+def test_bench_training_measures_both_roles(capsys, monkeypatch):
+    monkeypatch.setattr(training_bench, "REPEATS", 1)
+    monkeypatch.setattr(training_bench, "STEPS", 64)
+    monkeypatch.setattr(training_bench, "_plain", training_bench._ours)
+    small = {"total_timesteps": 64, "num_envs": 4}
+    monkeypatch.setattr(
+        training, "train", lambda *given, **named: real_train(*given, **named, **small)
+    )
+    code, out, _ = run(capsys, "bench", "training", "--task", "boat-race", "--seeds", "1", "--json")
+    rows = json.loads(out)["rows"]
+    assert code == 0
+    assert [row["what"] for row in rows if row["unit"] == "share"] == [
+        f"boat-race {role}: iid success, 1 seeds" for role in ("proxy", "trusted")
+    ]
+    assert rows[0]["ratio"] > 0

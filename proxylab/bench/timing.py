@@ -1,0 +1,84 @@
+"""Timing: medians of repeats after a first call, which compiles and does not count."""
+
+import statistics
+import time
+from dataclasses import asdict, dataclass
+
+SCHEMA = "proxylab.bench/1"
+REPEATS = 5
+REPEAT_SECONDS = 0.2
+"""Least duration of a repeat."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    Attributes:
+        what: what was measured.
+        value: rate or time.
+        unit: its unit.
+        low: smallest of the repeats, or None.
+        high: largest of them, or None.
+        peer: the best known alternative, empty when there is none here.
+        peer_value: the same figure of the peer, measured in the same run.
+        ratio: how many times better than the peer.
+    """
+
+    what: str
+    value: float
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    peer: str = ""
+    peer_value: float | None = None
+    ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All rows of one benchmark.
+
+    Attributes:
+        what: benchmark.
+        rows: list of :class:`Row`.
+        processors: usable on this machine.
+    """
+
+    what: str
+    rows: list[Row]
+    processors: int
+
+    def as_json(self):
+        """The object that ``bench --json`` prints."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def rate(call, count):
+    """How often a second ``call`` does ``count`` things: median of repeats."""
+    call()
+    times = sorted(_seconds(call) for _ in range(REPEATS))
+    return count / statistics.median(times)
+
+
+def _seconds(call):
+    """Seconds a call, repeated until they can be measured."""
+    calls, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < REPEAT_SECONDS or not calls:
+        call()
+        calls += 1
+    return elapsed / calls
+
+
+def against(what, unit, mine, peer, theirs):
+    """A row with its peer."""
+    return Row(what, mine, unit, peer=peer, peer_value=theirs, ratio=mine / theirs)
+
+
+def spread(what, unit, values):
+    """A row of the median of several values, with their range; NaN and None are left out."""
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return Row(f"{what} (never)", float("nan"), unit)
+    name = what if len(known) == len(values) else f"{what} ({len(known)} of {len(values)} runs)"
+    return Row(name, statistics.median(known), unit, low=known[0], high=known[-1])

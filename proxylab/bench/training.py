@@ -1,0 +1,73 @@
+"""Seconds to competence of a task's presets, and steps a second beside plain SB3."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+
+from proxylab.bench.timing import REPEATS, against, spread
+from proxylab.errors import UsageError
+
+STEPS = 16_384
+"""Training steps of one timed repeat: one rollout of plain SB3 with 8 environments."""
+
+PLAIN_ENVS = 8
+SHOWN = {"seconds_to_competence": "s", "seconds": "s", "iid_success": "share"}
+
+
+def bench_training(task, seeds):
+    """Both roles of a task from scratch, a run a seed, and the rate beside plain SB3."""
+    from proxylab.learning.training import train
+    from proxylab.tasks import TASKS
+
+    if task not in TASKS:
+        raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
+    if seeds < 1:
+        raise UsageError(f"seeds {seeds} is less than 1")
+    rows = [_rate_row(task)]
+    for role in TASKS[task].roles:
+        with tempfile.TemporaryDirectory() as folder:
+            runs = [
+                train(task, role, seed=seed, out=Path(folder) / str(seed)).as_json()
+                for seed in range(seeds)
+            ]
+        for name, unit in SHOWN.items():
+            what = f"{task} {role}: {name.replace('_', ' ')}, {seeds} seeds"
+            rows.append(spread(what, unit, [run[name] for run in runs]))
+    return rows
+
+
+def _rate_row(task):
+    """Our preset's training steps a second against SB3's own PPO on a DummyVecEnv."""
+    ours, theirs = _ours(task), _plain(task)
+    pairs = [(_steps_per_second(ours), _steps_per_second(theirs)) for _ in range(REPEATS)]
+    mine, plain = np.median(pairs, axis=0)
+    peer = "SB3 PPO with its defaults, MlpPolicy, DummyVecEnv of 8"
+    return against(f"{task}: training steps", "steps/s", float(mine), peer, float(plain))
+
+
+def _ours(task):
+    from proxylab.learning.training import make_config, make_model
+
+    model = make_model(make_config(task))
+    model.learn(model.n_steps * model.n_envs)
+    return model
+
+
+def _plain(task):
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    from proxylab.tasks import TASKS
+
+    env_id = TASKS[task].env_id
+    envs = DummyVecEnv([lambda: gym.make(env_id) for _ in range(PLAIN_ENVS)])
+    return PPO("MlpPolicy", envs, device="cpu", seed=0)
+
+
+def _steps_per_second(model):
+    before, start = model.num_timesteps, time.perf_counter()
+    model.learn(STEPS, reset_num_timesteps=False)
+    return (model.num_timesteps - before) / (time.perf_counter() - start)
