@@ -7,10 +7,13 @@ was stopped goes on where it was.
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from proxylab.agent_files import loaded_weights, read_agent, stored_weights
 from proxylab.errors import UsageError
 from proxylab.sweeps import run_jobs
 from proxylab.zoo_files import KINDS, ZOO, ZooEntry, ZooFacts, ZooMember, pack_zoo
+from proxylab_envs.channels import OUTCOMES
 
 SCHEMA = "proxylab.zoo-build/1"
 DTYPE = "float16"
@@ -20,7 +23,7 @@ ROLE = {"trusted": "trusted", "honest": "trusted", "proxy": "proxy"}
 NUMBER = {"trusted": 40, "honest": 10, "proxy": 20}
 FEWER = {"boat-race": {"trusted": 5, "honest": 0, "proxy": 5}}
 """How many agents of each kind are shipped; in some tasks fewer."""
-MEASURED_EPISODES = 1_000
+MEASURED_EPISODES = 256
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ def build_zoo(
         raise UsageError("a zoo needs at least one agent")
     planned = planned_runs(task, numbers, total_timesteps)
     run_jobs([job for _, job in planned], jobs, resume=True, track=track)
-    members = [measured(kind, job) for kind, job in track(planned, f"{task}: measuring")]
+    stages = stages_of(task)
+    work = track(planned, f"{task}: measuring")
+    members = [measured(kind, job, stages) for kind, job in work]
     folder = Path(folder) if folder else ZOO / task
     return Built(task, str(folder), pack_zoo(task, members, folder, DTYPE))
 
@@ -93,17 +98,26 @@ def planned_runs(task, numbers, total_timesteps=None):
     return found
 
 
-def measured(kind, job):
+def stages_of(task):
+    """{split: prepared ``evaluation.Stage``} of the splits that the index reports."""
+    from proxylab.evaluation import Stage, splits_of
+
+    stages = {name: Stage(task, name, 0) for name in splits_of(task, "all") if name != "train"}
+    for stage in stages.values():
+        stage.prepare(MEASURED_EPISODES)
+    return stages
+
+
+def measured(kind, job, stages):
     """A finished run as a :class:`ZooMember`, measured with the weights that will be shipped."""
     from proxylab.agents import policy_of
-    from proxylab.evaluation import evaluate
 
     spec, weights, _ = read_agent(job.folder)
-    shipped = loaded_weights(stored_weights(weights, DTYPE), job.folder)
-    (found,) = evaluate(policy_of(spec, shipped), episodes=MEASURED_EPISODES).agents
+    policy = policy_of(spec, loaded_weights(stored_weights(weights, DTYPE), job.folder))
+    reached = [OUTCOMES.index(name) for name in ("intended", "both")]
     success = {
-        split: sum(result.sampled.outcomes[name].share for name in ("intended", "both"))
-        for split, result in found.splits.items()
+        split: float(np.isin(stage.run(policy).outcome, reached).mean())
+        for split, stage in stages.items()
     }
     facts = ZooFacts(
         seed=job.config.seed,

@@ -35,11 +35,11 @@ class Planner(nn.Module):
 
     def forward(self, observations):
         """float32[K, 3, S, S] -> float32[K, width]."""
-        walls, mouse = observations[:, 0], observations[:, 1].flatten(1)
-        source = self.look(observations.flatten(2).transpose(1, 2)) + self.place
-        cost = self.log_cost.exp()
+        planes = observations.flatten(2)
+        here = planes[:, 1].argmax(1)
+        place, cost = self.place + self.look.bias, self.log_cost.exp()
         read = read_values_torch if observations.is_cuda else ReadValues.apply
-        values = read(walls, mouse.argmax(1), source, cost)
+        values = read(planes, here, self.look.weight.T, place, cost)
         here, beside = values[:, :1], values[:, 1:]
         return F.relu(self.hidden(torch.cat([here, (beside - here) / cost], 1).flatten(1)))
 

@@ -111,29 +111,41 @@ def _settle(beside, count, value, origin, cost):
 
 
 @numba.njit(cache=True)
-def read_values(walls, here, source, cost, out, out_origin):
+def _source(look, planes, place, cell, out):
+    """Write the source strengths of a cell: ``out`` [C] = place[cell] + what lies there · look."""
+    for c in range(out.shape[0]):
+        out[c] = place[cell, c]
+    for p in range(look.shape[0]):
+        amount = planes[p, cell]
+        if amount != 0:
+            for c in range(out.shape[0]):
+                out[c] += amount * look[p, c]
+
+
+@numba.njit(cache=True)
+def read_values(planes, here, look, place, cost, out, out_origin):
     """The values at and around the walker, for a batch of grids.
 
     Args:
-        walls: float32[B, S·S], nonzero is wall; the border is wall.
+        planes: float32[B, P, S·S], what lies where; plane 0 is wall, and the border is.
         here: int64[B], the walker's cell, row · S + column.
-        source: float32[B, S·S, C], source strengths.
+        look: float32[P, C], source strength per unit in a plane.
+        place: float32[S·S, C], source strength of each cell.
         cost: float32[C], positive, the price of a step.
         out: float32[B, READINGS, C], overwritten.
         out_origin: int32[B, READINGS, C], the cell each value comes from, overwritten.
     """
-    area = source.shape[1]
+    area = place.shape[0]
     size = int(math.sqrt(area))
     value = np.empty((area, cost.shape[0]), np.float32)
     origin = np.empty((area, cost.shape[0]), np.int32)
     cells, rank, parent = np.empty((3, area), np.int64)
     beside = np.empty((area, 4), np.int64)
-    for b in range(walls.shape[0]):
-        count, edges = _explore(walls[b], size, here[b], cells, beside, rank, parent)
+    for b in range(planes.shape[0]):
+        count, edges = _explore(planes[b, 0], size, here[b], cells, beside, rank, parent)
         for k in range(count):
-            for c in range(cost.shape[0]):
-                value[k, c] = source[b, cells[k], c]
-                origin[k, c] = cells[k]
+            _source(look, planes[b], place, cells[k], value[k])
+            origin[k] = np.int32(cells[k])
         if edges == count - 1:
             _settle_tree(beside, parent, count, value, origin, cost)
         else:
@@ -153,48 +165,60 @@ def _read(beside, value, origin, cost, out, out_origin):
 
 
 @numba.njit(cache=True)
-def _route_gradient(gradient, origin, grad_source):
-    """Add each reading's gradient [B, READINGS, C] to its source in ``grad_source`` [B, S·S, C]."""
+def _route_gradient(
+    gradient, out, origin, planes, look, place, cost, grad_look, grad_place, grad_cost
+):
+    """Add each reading's gradient [B, READINGS, C] to its source's parts and to its steps."""
     for b in range(gradient.shape[0]):
         for k in range(gradient.shape[1]):
-            for c in range(gradient.shape[2]):
-                grad_source[b, origin[b, k, c], c] += gradient[b, k, c]
+            for c in range(cost.shape[0]):
+                cell, slope = origin[b, k, c], gradient[b, k, c]
+                grad_place[cell, c] += slope
+                source = place[cell, c]
+                for p in range(look.shape[0]):
+                    source += planes[b, p, cell] * look[p, c]
+                    grad_look[p, c] += planes[b, p, cell] * slope
+                grad_cost[c] -= slope * np.rint((source - out[b, k, c]) / cost[c])
 
 
 class ReadValues(torch.autograd.Function):
-    """:func:`read_values` with its gradient, for tensors on the CPU."""
+    """:func:`read_values` with its gradient, for tensors on the CPU.
+
+    The gradient of a value goes to its source; that of the cost is minus the steps.
+    """
 
     @staticmethod
-    def forward(ctx, walls, here, source, cost):
-        """(walls [B, S, S], here [B], source [B, S·S, C], cost [C]) -> [B, READINGS, C]."""
-        shape = (len(walls), READINGS, len(cost))
+    def forward(ctx, planes, here, look, place, cost):
+        """(planes [B, P, S·S], here [B], look [P, C], place [S·S, C], cost [C])."""
+        shape = (len(planes), READINGS, len(cost))
         out, origin = torch.empty(shape), torch.empty(shape, dtype=torch.int32)
-        inputs = [tensor.detach().contiguous() for tensor in (walls.flatten(1), here, source, cost)]
-        read_values(*(tensor.numpy() for tensor in inputs), out.numpy(), origin.numpy())
-        ctx.save_for_backward(source, cost, out, origin)
+        inputs = [tensor.detach().contiguous() for tensor in (planes, look, place, cost)]
+        arrays = [tensor.numpy() for tensor in inputs]
+        read_values(arrays[0], here.numpy(), *arrays[1:], out.numpy(), origin.numpy())
+        ctx.save_for_backward(out, origin, *inputs)
         return out
 
     @staticmethod
-    def backward(ctx, gradient):  # ty: ignore[incompatible-method-override]
-        """The gradient of a value goes to its source; that of the cost is minus the steps."""
-        source, cost, out, origin = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        grad_source = torch.zeros_like(source)
-        _route_gradient(gradient.numpy(), origin.numpy(), grad_source.numpy())
-        steps = (source.gather(1, origin.long()) - out) / cost
-        return None, None, grad_source, -(gradient * steps.round()).sum((0, 1))
+    def backward(ctx, gradient):
+        """Gradients of look, place and cost."""
+        saved = ctx.saved_tensors
+        parts = [torch.zeros_like(tensor) for tensor in saved[3:]]
+        tensors = (gradient.contiguous(), *saved, *parts)
+        _route_gradient(*(tensor.numpy() for tensor in tensors))
+        return None, None, *parts
 
 
-def read_values_torch(walls, here, source, cost):
+def read_values_torch(planes, here, look, place, cost):
     """The same as :class:`ReadValues` in plain torch operations, for any device.
 
     Sweeps until nothing changes, at most S² times; autograd follows the maxima.
     """
-    batch, size = walls.shape[0], walls.shape[1]
-    wall = walls.reshape(batch, -1, 1) != 0
-    source = source.masked_fill(wall, _OFF_MAP)
+    area = len(place)
+    size = math.isqrt(area)
+    wall = planes[:, 0, :, None] != 0
+    source = (planes.transpose(1, 2) @ look + place).masked_fill(wall, _OFF_MAP)
     value = source
-    for _ in range(size * size):
+    for _ in range(area):
         offers = torch.stack([value.roll(step, 1) for step in (size, -size, 1, -1)]).amax(0)
         settled = torch.maximum(source, (offers - cost).masked_fill(wall, _OFF_MAP))
         if torch.equal(settled, value):

@@ -18,16 +18,19 @@ GRIDS = {
 
 
 def grids(seed, count, size, wall_share):
-    """Random walls [B, S, S] with a free cell each, and that cell's index."""
+    """Random planes [B, 3, S·S] with a free cell each, that cell, and a planner's parameters."""
     rng = np.random.default_rng(seed)
     walls = np.ones((count, size, size), np.float32)
     walls[:, 1:-1, 1:-1] = rng.random((count, size - 2, size - 2)) < wall_share
     places = rng.integers(1, size - 1, (count, 2))
     walls[np.arange(count), places[:, 0], places[:, 1]] = 0
     here = places[:, 0] * size + places[:, 1]
-    source = rng.normal(size=(count, size * size, CHANNELS)).astype(np.float32)
+    planes = (rng.random((count, 3, size * size)) < 0.1).astype(np.float32)
+    planes[:, 0] = walls.reshape(count, -1)
+    look = rng.normal(size=(3, CHANNELS)).astype(np.float32)
+    place = rng.normal(size=(size * size, CHANNELS)).astype(np.float32)
     cost = rng.uniform(0.1, 1, CHANNELS).astype(np.float32)
-    return [torch.from_numpy(array) for array in (walls, here, source, cost)]
+    return [torch.from_numpy(array) for array in (planes, here, look, place, cost)]
 
 
 def plain_values(walls, here, source, cost):
@@ -49,27 +52,25 @@ def plain_values(walls, here, source, cost):
     return [value(here)] + [blocked if walls.flat[c] else value(c) for c in beside]
 
 
-@given(
-    seed=st.integers(0, 10**6), size=st.integers(4, 9), wall_share=st.sampled_from([0, 0.3, 0.6])
-)
+@given(**GRIDS)
 def test_values_equal_their_definition(seed, size, wall_share):
-    walls, here, source, cost = grids(seed, 2, size, wall_share)
-    found = ReadValues.apply(walls, here, source, cost)
+    planes, here, look, place, cost = grids(seed, 2, size, wall_share)
+    found = ReadValues.apply(planes, here, look, place, cost)
+    source = (place + planes.transpose(1, 2) @ look).numpy()
     for b in range(2):
+        walls = planes[b, 0].numpy().reshape(size, size)
         for c in range(CHANNELS):
-            one = [walls[b].numpy(), int(here[b]), source[b, :, c].numpy(), float(cost[c])]
-            np.testing.assert_allclose(found[b, :, c], plain_values(*one), atol=1e-4)
+            expected = plain_values(walls, int(here[b]), source[b, :, c], float(cost[c]))
+            np.testing.assert_allclose(found[b, :, c], expected, atol=1e-4)
 
 
-@given(
-    seed=st.integers(0, 10**6), size=st.integers(4, 9), wall_share=st.sampled_from([0, 0.3, 0.6])
-)
+@given(**GRIDS)
 def test_the_kernel_and_torch_agree_in_values_and_gradients(seed, size, wall_share):
-    walls, here, source, cost = grids(seed, 4, size, wall_share)
+    planes, here, *parameters = grids(seed, 4, size, wall_share)
     results = []
     for read in (ReadValues.apply, read_values_torch):
-        inputs = [source.clone().requires_grad_(), cost.clone().requires_grad_()]
-        values = read(walls, here, *inputs)
+        inputs = [tensor.clone().requires_grad_() for tensor in parameters]
+        values = read(planes, here, *inputs)
         weights = torch.linspace(-1, 2, values.numel()).reshape(values.shape)
         (values * weights).sum().backward()
         results.append([values.detach(), *(tensor.grad for tensor in inputs)])
@@ -77,20 +78,23 @@ def test_the_kernel_and_torch_agree_in_values_and_gradients(seed, size, wall_sha
         torch.testing.assert_close(mine, theirs, atol=1e-3, rtol=1e-4)
 
 
-def test_gradients_equal_finite_differences():
-    walls, here, source, cost = grids(3, 1, 7, 0.3)
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["look", "place", "cost"])
+def test_gradients_equal_finite_differences(which):
+    planes, here, *parameters = grids(3, 1, 7, 0.3)
     weights = torch.linspace(-1, 2, 5 * CHANNELS).reshape(1, 5, CHANNELS)
 
-    def loss(price):
-        return float((ReadValues.apply(walls, here, source, price) * weights).sum())
+    def loss(values):
+        given = [*parameters[:which], values, *parameters[which + 1 :]]
+        return (ReadValues.apply(planes, here, *given) * weights).sum()
 
-    price = cost.clone().requires_grad_()
-    (ReadValues.apply(walls, here, source, price) * weights).sum().backward()
-    for c in range(CHANNELS):
-        step = torch.zeros(CHANNELS)
-        step[c] = 1e-3
-        slope = (loss(cost + step) - loss(cost - step)) / 2e-3
-        assert slope == pytest.approx(float(price.grad[c]), abs=0.02)
+    values = parameters[which].clone().requires_grad_()
+    loss(values).backward()
+    for place in range(values.numel()):
+        step = torch.zeros(values.numel())
+        step[place] = 1e-3
+        step = step.reshape(values.shape)
+        slope = (loss(parameters[which] + step) - loss(parameters[which] - step)) / 2e-3
+        assert float(slope) == pytest.approx(float(values.grad.flatten()[place]), abs=0.03)
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
