@@ -361,10 +361,11 @@ class Zoo:
     def run(self):
         """Build."""
         from proxylab.printing import track
-        from proxylab.zoo_build import build_zoo
+        from proxylab.zoo_build import build_zoo, default_numbers
 
         asked = {"trusted": self.trusted, "honest": self.honest, "proxy": self.proxy}
-        numbers = {kind: number for kind, number in asked.items() if number is not None}
+        given = {kind: number for kind, number in asked.items() if number is not None}
+        numbers = default_numbers(self.task) | given
         return build_zoo(
             self.task, numbers, self.jobs, self.out, track, total_timesteps=self.total_timesteps
         )

@@ -61,7 +61,7 @@ def build_zoo(
 
     Args:
         task: task name.
-        numbers: {kind: how many}; those left out as in NUMBER or FEWER.
+        numbers: {kind: how many}; by default :func:`default_numbers`.
         jobs: processes at once; by default one a processor.
         folder: where the zoo goes; by default the package's own.
         track: function (list, description) -> iterable, to show progress.
@@ -73,7 +73,7 @@ def build_zoo(
     Raises:
         UsageError: an unknown task, or no agents.
     """
-    numbers = FEWER.get(task, NUMBER) if numbers is None else numbers
+    numbers = default_numbers(task) if numbers is None else numbers
     if min(numbers.values(), default=0) < 0 or not any(numbers.values()):
         raise UsageError("a zoo needs at least one agent")
     planned = planned_runs(task, numbers, total_timesteps)
@@ -83,6 +83,11 @@ def build_zoo(
     members = [measured(kind, job, stages) for kind, job in work]
     folder = Path(folder) if folder else ZOO / task
     return Built(task, str(folder), pack_zoo(task, members, folder, DTYPE))
+
+
+def default_numbers(task):
+    """{kind: how many agents of it are shipped}."""
+    return FEWER.get(task, NUMBER)
 
 
 def planned_runs(task, numbers, total_timesteps=None):
