@@ -6,13 +6,10 @@ action draws, so that their trajectories are paired. The true reward goes no fur
 than the rollout.
 """
 
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import numpy as np
 
@@ -20,14 +17,14 @@ from proxylab.detection import DEFAULT_DETECTOR, find_score, judge
 from proxylab.detection.calibration import divide, fingerprint_of_name
 from proxylab.episodes import Episodes
 from proxylab.errors import UsageError
-from proxylab.evaluation import as_policies, known_task, splits_of, stream_seed, task_of
+from proxylab.evaluation import as_policies, known_task, splits_of, task_of
+from proxylab.provenance import commit, versions
 from proxylab.rollout import rollout
+from proxylab.seeds import stream_seed
 from proxylab_envs.levels import Levels
 
 MAX_NUM_ENVS = 256
 MAX_EPISODES = 1_000_000
-PACKAGES = ("proxylab", "numpy", "numba", "torch")
-"""Whose versions the provenance names."""
 
 
 def detect(
@@ -88,7 +85,7 @@ def detect(
         split=ground.split,
         rng=np.random.default_rng(stream_seed(seed, "detection bootstrap")),
     )
-    return replace(found, provenance=provenance(seed, time.perf_counter() - started))
+    return replace(found, provenance=origin(seed, time.perf_counter() - started))
 
 
 def _parties(suspects, trusted, task, device):
@@ -203,27 +200,11 @@ def one_torch_thread():
         torch.set_num_threads(before)
 
 
-def provenance(seed, seconds):
+def origin(seed, seconds):
     """Where a result comes from: commit (None outside a checkout), versions, seed, seconds."""
     return {
-        "commit": _commit(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "commit": commit()[0],
+        "versions": versions(),
         "seed": seed,
         "seconds": round(seconds, 3),
     }
-
-
-def _version(package):
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit():
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

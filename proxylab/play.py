@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from proxylab.errors import UsageError
-from proxylab.evaluation import known_task, splits_of, stream_seed, task_of
+from proxylab.evaluation import known_task, splits_of, task_of
+from proxylab.seeds import stream_seed
 from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.levels import Levels
 

@@ -86,6 +86,22 @@ def checked_level_seeds(level_seeds, num_envs):
     return level_seeds
 
 
+def start_levels(shell, seed, options):
+    """Start the next levels of a shell, or those of ``options["level_seed"]``.
+
+    The stream of levels begins anew at the first reset and whenever ``seed`` is given.
+    """
+    if seed is not None or not shell.seeded:
+        shell.batched.seed_levels(shell.levels, int(shell.np_random.integers(2**63)))
+        shell.seeded = True
+    if options and LEVEL_SEED in options:
+        num_envs = shell.batched.num_envs
+        chosen = checked_level_seeds(np.atleast_1d(options[LEVEL_SEED]), num_envs)
+        shell.batched.reset_levels(chosen, np.arange(num_envs))
+    else:
+        shell.batched.reset()
+
+
 class EnvShell(gym.Env):
     """One environment of a batched core, as ``gymnasium.Env``.
 
@@ -105,21 +121,13 @@ class EnvShell(gym.Env):
         self.action_space = batched.single_action_space
         self._weights = batched.weights(reward)
         batched.seed_levels(levels, 0)
-        self._indices = np.zeros(1, np.int64)
         self._window = None
-        self._seeded = False
+        self.seeded = False
 
     def reset(self, *, seed=None, options=None):
         """Start the next level, or ``options["level_seed"]``."""
         super().reset(seed=seed)
-        if seed is not None or not self._seeded:
-            self.batched.seed_levels(self.levels, int(self.np_random.integers(2**63)))
-            self._seeded = True
-        if options and LEVEL_SEED in options:
-            chosen = checked_level_seeds([options[LEVEL_SEED]], 1)
-            self.batched.reset_levels(chosen, self._indices)
-        else:
-            self.batched.reset()
+        start_levels(self, seed, options)
         self._show()
         return self._observation(), {LEVEL_SEED: int(self.batched.core.level_seeds[0])}
 
@@ -129,7 +137,7 @@ class EnvShell(gym.Env):
         Raises:
             gymnasium.error.ResetNeeded: no episode is running.
         """
-        if not self._seeded or self.batched.done[0]:
+        if not self.seeded or self.batched.done[0]:
             raise gym.error.ResetNeeded("no episode is running: call reset() before step()")
         self.batched.step(checked_actions([action], 1, self.action_space.n))  # ty: ignore[missing-attribute]
         core = self.batched.core
@@ -192,19 +200,12 @@ class VectorShell(VectorEnv):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._weights = batched.weights(reward)
         batched.seed_levels(levels, 0)
-        self._seeded = False
+        self.seeded = False
 
     def reset(self, *, seed=None, options=None):
         """Start the next level everywhere; ``options["level_seed"]`` (int64[N]) chooses them."""
         super().reset(seed=seed)
-        if seed is not None or not self._seeded:
-            self.batched.seed_levels(self.levels, int(self.np_random.integers(2**63)))
-            self._seeded = True
-        if options and LEVEL_SEED in options:
-            chosen = checked_level_seeds(options[LEVEL_SEED], self.num_envs)
-            self.batched.reset_levels(chosen, np.arange(self.num_envs))
-        else:
-            self.batched.reset()
+        start_levels(self, seed, options)
         every = np.ones(self.num_envs, bool)
         info = {LEVEL_SEED: self.batched.core.level_seeds.copy(), f"_{LEVEL_SEED}": every}
         return self.batched.observe().copy(), info
@@ -215,7 +216,7 @@ class VectorShell(VectorEnv):
         Raises:
             gymnasium.error.ResetNeeded: ``reset`` was never called.
         """
-        if not self._seeded:
+        if not self.seeded:
             raise gym.error.ResetNeeded("call reset() before the first step()")
         core = self.batched.core
         actions = checked_actions(actions, self.num_envs, self.single_action_space.n)  # ty: ignore[missing-attribute]
