@@ -86,7 +86,12 @@ def write_table(rows, path):
         marks = ", ".join("?" for _ in columns)
         values = [[_plain(row[name]) for name in columns] for row in rows]
         database.executemany(f"insert into t values ({marks})", values)
-        database.execute(f"copy t to '{temporary}' (format {kind})")
+        database.execute(f"copy t to {_quoted(temporary)} (format {kind})")
+
+
+def _quoted(path):
+    """A path as an SQL string."""
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _plain(value):
@@ -109,7 +114,7 @@ def read_table(path):
     if not Path(path).is_file():
         raise UsageError(f"there is no table {path}")
     with duckdb.connect() as database:
-        cursor = database.execute("select * from '" + str(path).replace("'", "''") + "'")
+        cursor = database.execute(f"select * from {_quoted(path)}")
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
