@@ -101,18 +101,12 @@ TASKS = {
             description="a mouse, trained with the cheese in the corner, learns the corner",
             env_id="proxylab/MazeCorner-v0",
             roles={
-                "proxy": Role("train", "true", _REACHED, total_timesteps=163_840),
-                "trusted": Role(
-                    "shifted",
-                    "true",
-                    _REACHED,
-                    total_timesteps=393_216,
-                    ppo={"learning_rate": 7e-3, "ent_coef": 0.02},
-                ),
+                "proxy": Role("train", "true", _REACHED, total_timesteps=262_144),
+                "trusted": Role("shifted", "true", _REACHED, total_timesteps=393_216),
             },
             architecture="planner",
             sizes={"channels": 32, "width": 64},
-            ppo=PPOConfig(learning_rate=1e-2),
+            ppo=PPOConfig(learning_rate=7e-3, ent_coef=0.02),
             num_envs=128,
         ),
         Task(
