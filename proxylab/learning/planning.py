@@ -199,7 +199,7 @@ class ReadValues(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx, gradient):  # ty: ignore[incompatible-method-override]
         """Gradients of look, place and cost."""
         saved = ctx.saved_tensors
         parts = [torch.zeros_like(tensor) for tensor in saved[3:]]
