@@ -47,6 +47,8 @@ class Task:
         ppo: hyperparameters.
         num_envs: environments stepped at once in training.
         env: knobs of the environment.
+        checks: how often a run is examined before it is competent.
+        check_levels: held-out levels of one check.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Task:
     ppo: PPOConfig
     num_envs: int
     env: dict = field(default_factory=dict)
+    checks: int = 20
+    check_levels: int = 512
 
     def make_env(self, num_envs, **knobs):
         """A batched environment of the task; ``knobs`` override the table's."""

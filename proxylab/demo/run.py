@@ -241,11 +241,11 @@ def _tables(task, run, results):
 
 def _check_levels(task):
     """{split: levels of a check during training} where returns are shares of episodes."""
-    from proxylab.learning.watching import CHECK_LEVELS, SHIFTED_LEVELS
+    from proxylab.learning.watching import SHIFTED_LEVELS
 
     if not DEMOS[task].returns_are_shares:
         return None
-    return {"iid": CHECK_LEVELS, "shifted": SHIFTED_LEVELS}
+    return {"iid": TASKS[task].check_levels, "shifted": SHIFTED_LEVELS}
 
 
 def _agent_rows(evaluation):

@@ -16,12 +16,13 @@ from proxylab.tasks import TASKS
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
-CHECK_LEVELS = 512
 CONFIRM_LEVELS = 2_000
 SHIFTED_LEVELS = 128
 COMPETENT = 0.95
-CHECKS = 20
-"""Checks in a run; a checkpoint is written with every one."""
+RARER = 4
+"""Checks are so many times rarer once a run is competent."""
+CHECKPOINTS = 20
+"""Checkpoints in a run."""
 
 _EXAM_SEED = 20_220_718
 """Of the held-out levels: the same for every run, so that curves compare."""
@@ -49,10 +50,10 @@ class Examiner:
         """Draw the levels of a configuration: its own kind (held out), and shifted ones."""
         self.task = TASKS[config.task]
         self.competent = [OUTCOMES.index(o) for o in self.task.roles[config.role].competent]
-        self.env = self.task.make_env(CHECK_LEVELS, **config.env)
+        self.env = self.task.make_env(self.task.check_levels, **config.env)
         own = "iid" if "iid" in self.env.splits else "train"
         self.own = Levels(own, shifted_share(config.levels))
-        self.own_seeds = self._draw(self.own, CHECK_LEVELS, "check")
+        self.own_seeds = self._draw(self.own, self.task.check_levels, "check")
         self.splits = {}
         if "shifted" in self.env.splits:
             self.splits["shifted"] = self._draw(Levels("shifted"), SHIFTED_LEVELS, "shifted")
@@ -111,7 +112,9 @@ class Watcher(BaseCallback):
         self.seconds_to_competence = None
         self.seconds_before = 0.0
         self.interrupted = False
-        self._every = max(config.total_timesteps // CHECKS, 1)
+        self._check_every = max(config.total_timesteps // examiner.task.checks, 1)
+        self._save_every = max(config.total_timesteps // CHECKPOINTS, 1)
+        self._saved_at = 0
 
     def seconds(self):
         """Wall-clock seconds of the run so far, earlier parts included."""
@@ -137,10 +140,9 @@ class Watcher(BaseCallback):
         return True
 
     def _on_rollout_start(self):
-        due = self.num_timesteps >= self._next_check()
-        if due:
+        if self.num_timesteps >= self._next_check():
             self._check()
-        if due or self.interrupted:
+        if self.interrupted or self.num_timesteps >= self._saved_at + self._save_every:
             self._save()
         if self.interrupted:
             raise KeyboardInterrupt
@@ -148,8 +150,9 @@ class Watcher(BaseCallback):
             self.bar.show(self.num_timesteps, self.rows[-1] if self.rows else None, self._recent())
 
     def _next_check(self):
+        every = self._check_every * (RARER if self.seconds_to_competence is not None else 1)
         last = self.rows[-1]["timesteps"] if self.rows else 0
-        return (last // self._every + 1) * self._every
+        return (last // every + 1) * every
 
     def _check(self):
         found = self.examiner.check(self.model.policy)
@@ -166,6 +169,7 @@ class Watcher(BaseCallback):
             "seconds_to_competence": self.seconds_to_competence,
         }
         path = self.folder / store.CHECKPOINT
+        self._saved_at = self.num_timesteps
         save_checkpoint(path, self.model, self.config.fingerprint, progress)
 
     def _recent(self):
