@@ -242,11 +242,10 @@ def _tables(task, run, results):
 def _check_levels(task):
     """{split: levels of a check during training} where returns are shares of episodes."""
     from proxylab.learning.watching import SHIFTED_LEVELS
-    from proxylab.tasks import TASKS
 
     if not DEMOS[task].returns_are_shares:
         return None
-    return {"iid": TASKS[task].check_levels, "shifted": SHIFTED_LEVELS}
+    return {"iid": known_task(task).check_levels, "shifted": SHIFTED_LEVELS}
 
 
 def _agent_rows(evaluation):
