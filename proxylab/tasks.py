@@ -49,6 +49,7 @@ class Task:
         env: knobs of the environment.
         checks: how often a run is examined before it is competent.
         check_levels: held-out levels of one check.
+        confirm_levels: fresh held-out levels on which a finished run is measured.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Task:
     env: dict = field(default_factory=dict)
     checks: int = 20
     check_levels: int = 512
+    confirm_levels: int = 2_000
 
     def make_env(self, num_envs, **knobs):
         """A batched environment of the task; ``knobs`` override the table's."""

@@ -45,9 +45,10 @@ class TrainResult:
         timesteps: environment steps.
         seconds: wall-clock time, compilation and checks included, summed over resumptions.
         steps_per_second: timesteps over seconds.
-        seconds_to_competence: until the second of two successive checks on 512 held-out
-            levels of the training kind with at least 95 % success; None if it never came.
-        iid_success: share of success on 2,000 fresh held-out levels of the training kind.
+        seconds_to_competence: until the second of two successive checks on fixed held-out
+            levels of the training kind (512; fewer in some tasks) with at least 95 %
+            success; None if it never came.
+        iid_success: share of success on fresh held-out levels of the training kind.
         skipped: the run was there already.
         schema: of this object as JSON.
     """

@@ -16,7 +16,6 @@ from proxylab.tasks import TASKS
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
-CONFIRM_LEVELS = 2_000
 SHIFTED_LEVELS = 128
 COMPETENT = 0.95
 RARER = 4
@@ -71,7 +70,7 @@ class Examiner:
 
     def confirm(self, policy):
         """Share of success on levels that no check has seen."""
-        seeds = self._draw(self.own, CONFIRM_LEVELS, "confirm")
+        seeds = self._draw(self.own, self.task.confirm_levels, "confirm")
         return self._success(self._play(policy, seeds))
 
     def _play(self, policy, level_seeds):
