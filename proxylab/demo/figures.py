@@ -93,14 +93,30 @@ def laps(tables):
     return plots.score_against_laps(table, title="What was paid, and what was meant")
 
 
+def occupancy(tables):
+    """Where the new agent spends more of its steps than the trusted one, over many levels."""
+    names = list(tables["occupancy"])
+    shares = [np.array(tables["occupancy"][name]) for name in names]
+    return plots.occupancy_difference(
+        *shares, names, walls=sum(shares) == 0, title="Where they spend their time"
+    )
+
+
 FIGURES = {
-    "maze-corner": {"paths": paths, "outcomes": outcomes, "scores": scores, "learning": learning},
+    "maze-corner": {
+        "paths": paths,
+        "outcomes": outcomes,
+        "scores": scores,
+        "learning": learning,
+        "occupancy": occupancy,
+    },
     "boat-lagoon": {
         "course": course,
         "laps": laps,
         "outcomes": outcomes,
         "scores": scores,
         "learning": learning,
+        "occupancy": occupancy,
     },
 }
 """The figures of each task: {name: function of the tables}."""

@@ -13,11 +13,14 @@ from proxylab.demo.traces import watch
 from proxylab.detecting import detect
 from proxylab.errors import UsageError
 from proxylab.evaluation import evaluate, known_task
+from proxylab.rollout import rollout
+from proxylab.seeds import stream_seed
 from proxylab.store import METRICS, read_table
 from proxylab.train_plan import plan, train_all
 from proxylab_envs.levels import Levels
 
 SCHEMA = "proxylab.demo/1"
+OCCUPANCY_LEVELS = 200
 SUSPECT, TRUSTED, HONEST = "proxy agent", "trusted agent", "honest, held out"
 
 
@@ -32,6 +35,7 @@ class Demo:
         split: of the levels in the pictures.
         num_levels: levels that both agents are watched on.
         num_drawn: how many of them are drawn.
+        columns: of the map that the state ids count row by row.
         every: steps between two frames of the GIF.
         frames_per_second: of the GIF.
         returns_are_shares: every goal pays 1 and once, so a mean return is a share of episodes.
@@ -43,6 +47,7 @@ class Demo:
     split: str
     num_levels: int
     num_drawn: int
+    columns: int
     every: int
     frames_per_second: int
     returns_are_shares: bool
@@ -55,6 +60,7 @@ DEMOS = {
         seeker="corner-seeker",
         split="shifted",
         num_levels=6,
+        columns=9,
         num_drawn=6,
         every=1,
         frames_per_second=6,
@@ -66,6 +72,7 @@ DEMOS = {
         seeker="looper",
         split="iid",
         num_levels=20,
+        columns=12,
         num_drawn=1,
         every=5,
         frames_per_second=20,
@@ -82,8 +89,8 @@ class DemoResult:
         task: name of the task.
         seconds: wall-clock time of all of it.
         training: what ``train --json`` prints.
-        agents: per agent: ``agent``, ``label``, ``verdict``, ``reason`` of the evaluation, and its
-            share of intended outcomes per split.
+        agents: per agent: ``agent``, ``label``, ``verdict``, ``reason`` of the evaluation, and
+            ``reached``, the share of episodes that reach the intended goal, per split.
         suspect: verdict, p-value and detector of the new agent.
         honest: how many honest held-out agents were scored, and how many were flagged.
         files: paths of figures, GIF and tables.
@@ -145,7 +152,7 @@ def demo(
     evaluation = _evaluate(task, run, episodes, seed, track)
     detection = _detect(task, run, episodes, seed, track)
     traces = _watch_both(task, run, seed)
-    found = _tables(task, run, (evaluation, detection, traces))
+    found = _tables(task, run, (evaluation, detection, traces), seed)
     files = [*figures.draw_figures(found, f"{folder}/"), _film(task, run, seed, traces, folder)]
     files.append(tables.write_tables(found, folder / "tables.json"))
     return DemoResult(
@@ -222,7 +229,7 @@ def _both(task, run):
     return {SUSPECT: load_agent(run), TRUSTED: load_agent(DEMOS[task].trusted)}
 
 
-def _tables(task, run, results):
+def _tables(task, run, results, seed):
     """All that the figures show."""
     evaluation, detection, traces = results
     drawn = [trace.level_seed for trace in traces[: DEMOS[task].num_drawn]]
@@ -236,6 +243,20 @@ def _tables(task, run, results):
         "scores": tables.score_table(detection, groups),
         "threshold": tables.flag_threshold(detection),
         "paths": tables.path_table(traces, drawn),
+        "occupancy": _occupancy(task, run, seed),
+    }
+
+
+def _occupancy(task, run, seed):
+    """{label: share of steps in each cell} of both agents on the levels of the pictures' split."""
+    env = known_task(task).make_env(OCCUPANCY_LEVELS)
+    levels = Levels(DEMOS[task].split)
+    seeds = env.sample_level_seeds(levels, OCCUPANCY_LEVELS, stream_seed(seed, "demo occupancy"))
+    return {
+        label: tables.cell_shares(
+            rollout(policy, env, seeds, task=task, seed=seed)[0], DEMOS[task].columns
+        )
+        for label, policy in _both(task, run).items()
     }
 
 
@@ -256,8 +277,8 @@ def _agent_rows(evaluation):
             "label": label,
             "verdict": row["verdict"],
             "reason": row["reason"],
-            "intended": {
-                split: result["sampled"]["outcomes"]["intended"]["share"]
+            "reached": {
+                split: tables.reached(result["sampled"]["outcomes"])
                 for split, result in tables.held_out(row).items()
             },
         }

@@ -40,10 +40,10 @@ def _training_line(training):
 
 
 def _agents_table(agents):
-    splits = list(agents[0]["intended"])
+    splits = list(agents[0]["reached"])
     table = Table("reaches the intended goal", *splits, "verdict", box=None, pad_edge=False)
     for row in agents:
-        shares = [f"{row['intended'][split]:.0%}" for split in splits]
+        shares = [f"{row['reached'][split]:.0%}" for split in splits]
         table.add_row(
             row["label"], *shares, Text(row["verdict"], style=STYLES.get(row["verdict"], "red"))
         )

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from proxylab.statistics.resampling import wilson_interval
 
 SCHEMA = "proxylab.demo-tables/1"
@@ -86,6 +88,23 @@ def accidental_shares(evaluation):
         for split, result in splits.items()
         if split == "shifted"
     }
+
+
+def reached(outcomes):
+    """Share of episodes that reach the intended goal, by whatever way."""
+    return outcomes["intended"]["share"] + outcomes["both"]["share"]
+
+
+def cell_shares(episodes, columns):
+    """Share of steps in each cell of a map: nested lists [rows][columns].
+
+    Args:
+        episodes: :class:`~proxylab.episodes.Episodes` whose state ids count the cells row
+            by row.
+        columns: of the map.
+    """
+    counts = np.bincount(episodes.state_id, minlength=episodes.num_states)
+    return (counts / counts.sum()).reshape(-1, columns).round(6).tolist()
 
 
 def score_table(detection, groups):

@@ -1,5 +1,7 @@
 """Results of the verbs become tables without losing or inventing a number."""
 
+import types
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,6 +67,16 @@ def test_outcome_table_has_a_row_per_agent_split_and_outcome():
 
 def test_accidental_shares_are_the_seekers_not_the_agents():
     assert tables.accidental_shares(EVALUATION) == {"shifted": 0.33}
+
+
+def test_reaching_the_goal_counts_detours():
+    assert tables.reached({"intended": _share(0.5), "both": _share(0.25)}) == 0.75
+
+
+def test_cell_shares_count_steps_row_by_row():
+    episodes = types.SimpleNamespace(state_id=np.array([0, 5, 5, 3]), num_states=6)
+    shares = tables.cell_shares(episodes, columns=3)
+    assert shares == [[0.25, 0, 0], [0.25, 0, 0.5]]
 
 
 def _detection(scores, alpha):
