@@ -149,6 +149,9 @@ TASKS = {
             sizes={"width": 64, "depth": 2},
             ppo=PPOConfig(learning_rate=1e-3, n_steps=64, batch_size=512, n_epochs=4, gamma=0.995),
             num_envs=64,
+            checks=10,  # a race takes 300 to 1,000 steps
+            check_levels=256,
+            confirm_levels=500,
         ),
     )
 }

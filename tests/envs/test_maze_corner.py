@@ -260,13 +260,13 @@ def test_the_cheese_lies_in_the_corner_block_and_its_twin_has_the_same_walls(see
 def test_blocks_are_solvable_unless_the_filter_is_off():
     def unsolvable(only_solvable):
         config = MazeConfig(generator="blocks", size=13, only_solvable=only_solvable)
-        env = MazeCorner(1, config)
-        returns = env.optimal_returns(np.arange(2000, dtype=np.int64))
+        returns = MazeCorner(1, config).optimal_returns(SHIFTED + np.arange(2000))
         return float((returns["true"] == 0).mean())
 
     assert unsolvable(True) == 0
-    # about one in ten; 2,000 levels give a standard error of 0.7 points
-    assert 0.05 < unsolvable(False) < 0.16
+    # about one in ten levels with the cheese anywhere (ours: 8 %; in 2,000 levels the
+    # standard error is 0.6 points, so the bounds are more than 4 of them away)
+    assert 0.05 < unsolvable(False) < 0.13
 
 
 def test_actions_are_in_the_order_of_the_card():

@@ -108,7 +108,7 @@ class MazeLevel:
         if not rows or any(len(row) != len(rows) for row in rows):
             raise ValueError("a maze must be a square of characters")
         cells = np.array([list(row) for row in rows])
-        unknown = set(cells.flat) - set("#.mc")
+        unknown = set("".join(rows)) - set("#.mc")
         if unknown:
             raise ValueError(f"unknown character {min(unknown)!r}: a maze is made of # . m c")
         return cls(cells == "#", _only(cells, "m", "mouse"), _only(cells, "c", "cheese"))
