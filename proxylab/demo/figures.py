@@ -102,6 +102,18 @@ def occupancy(tables):
     )
 
 
+def occupancy_along(tables):
+    """The same on a course laid out straight: left to right along it, top to bottom across."""
+    turned = {name: np.array(rows).T.tolist() for name, rows in tables["occupancy"].items()}
+    figure = occupancy({"occupancy": turned})
+    figure.axes[0].set(
+        xlabel="along the course, from the start",
+        ylabel="inner bank at the top",
+        aspect="auto",
+    )
+    return figure
+
+
 FIGURES = {
     "maze-corner": {
         "paths": paths,
@@ -116,7 +128,7 @@ FIGURES = {
         "outcomes": outcomes,
         "scores": scores,
         "learning": learning,
-        "occupancy": occupancy,
+        "occupancy": occupancy_along,
     },
 }
 """The figures of each task: {name: function of the tables}."""
