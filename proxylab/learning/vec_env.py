@@ -15,16 +15,14 @@ class BatchedVecEnv(VecEnv):
 
     Attributes:
         batched: the core; its reward channels stand in ``info`` at every step.
-        episodes: int64[N], episodes ended so far in each environment.
-        finished: list of (channel returns float64[C], steps, outcome) of the episodes
-            that ended since :meth:`take_finished` was last called.
+        finished: list of the channel returns (float64[C]) of the episodes that ended
+            since :meth:`take_finished` was last called.
     """
 
     def __init__(self, batched, levels, reward="true", seed=0, scale=1.0):
         """Draw levels from ``levels`` by ``seed``; train on ``scale`` times ``reward``."""
         self.batched = batched
         self.weights = batched.weights(reward) * np.float32(scale)
-        self.episodes = np.zeros(batched.num_envs, np.int64)
         self.finished = []
         self._actions = np.zeros(batched.num_envs, np.int64)
         batched.seed_levels(levels, seed)
@@ -58,10 +56,7 @@ class BatchedVecEnv(VecEnv):
             infos[i]["TimeLimit.truncated"] = bool(core.truncated[i] and not core.terminated[i])
             total = float(core.returns[i] @ self.weights)
             infos[i]["episode"] = {"r": total, "l": int(core.steps[i]), "t": 0.0}
-            self.finished.append(
-                (core.returns[i].copy(), int(core.steps[i]), int(core.outcomes[i]))
-            )
-        self.episodes[indices] += 1
+            self.finished.append(core.returns[i].copy())
         self.batched.reset_done()
 
     def take_finished(self):

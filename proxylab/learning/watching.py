@@ -175,7 +175,7 @@ class Watcher(BaseCallback):
         """Mean return of the episodes that ended in the last rollout, or None."""
         finished = self.training_env.take_finished()  # ty: ignore[missing-attribute]
         weights = self.training_env.weights / np.float32(self.config.reward_scale)  # ty: ignore[missing-attribute]
-        return float(np.mean([returns @ weights for returns, *_ in finished])) if finished else None
+        return float(np.mean([returns @ weights for returns in finished])) if finished else None
 
     def _on_training_end(self):
         if self._old_handler is not None:
