@@ -1,6 +1,6 @@
 """The command line: parse, call, print.
 
-A verb is a frozen dataclass in ``commands``; it loads when it is called for, so that
+A verb is a file in ``commands``; it loads when it is called for, so that
 ``proxylab --help`` and a typing error answer at once. stdout carries the result and
 nothing else.
 """
@@ -19,17 +19,17 @@ import sys
 from proxylab.errors import UsageError
 
 VERBS = {
-    "list": ("List", "show tasks, envs, agents, runs, experiments or detectors"),
-    "train": ("Train", "train an agent: a proxy-seeker (default) or a trusted one"),
-    "evaluate": ("Evaluate", "play agents on every split and judge what they pursue"),
-    "detect": ("Detect", "compare suspects with trusted agents, the true reward unseen"),
-    "demo": ("Demo", "train, evaluate, detect and draw, all in one"),
-    "play": ("Play", "play a level yourself, or watch an agent play it"),
-    "bench": ("Bench", "measure speed on this machine"),
-    "doctor": ("Doctor", "check the installation and say what is missing"),
-    "zoo": ("Zoo", "rebuild the agents that are shipped"),
+    "list": "show tasks, envs, agents, runs, experiments or detectors",
+    "train": "train an agent: a proxy-seeker (default) or a trusted one",
+    "evaluate": "play agents on every split and judge what they pursue",
+    "detect": "compare suspects with trusted agents, the true reward unseen",
+    "demo": "train, evaluate, detect and draw, all in one",
+    "play": "play a level yourself, or watch an agent play it",
+    "bench": "measure speed on this machine",
+    "doctor": "check the installation and say what is missing",
+    "zoo": "rebuild the agents that are shipped",
 }
-"""verb: (class in ``proxylab.commands``, what it does)."""
+"""verb: what it does. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""
 
 DONE, FAILURE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -71,7 +71,7 @@ def main(argv=None):
 def overview():
     """The text of ``proxylab --help``."""
     width = max(map(len, VERBS))
-    lines = [f"  {verb:<{width}}  {summary}" for verb, (_, summary) in VERBS.items()]
+    lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
     return "\n".join(
         [
             "usage: proxylab VERB [OPTIONS]",
@@ -112,7 +112,8 @@ def _parse(verb, arguments):
     """The verb's dataclass, filled from the arguments; ``UsageError`` in one line."""
     import tyro
 
-    command = getattr(importlib.import_module("proxylab.commands"), VERBS[verb][0])
+    module = importlib.import_module(f"proxylab.commands.{verb.replace('-', '_')}")
+    command = getattr(module, verb.title().replace("-", ""))
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

@@ -133,7 +133,7 @@ def test_detect_without_a_suspect_takes_the_newest_run(capsys, tmp_path, monkeyp
     ],
 )
 def test_the_exit_code_of_a_detection(verdicts, code):
-    from proxylab.commands import Detect
+    from proxylab.commands.detect import Detect
 
     found = types.SimpleNamespace(suspects=[types.SimpleNamespace(verdict=v) for v in verdicts])
     assert Detect(exit_code=True).code(found) == code

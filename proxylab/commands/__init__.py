@@ -1,0 +1,5 @@
+"""One file a verb: a frozen dataclass of its options, and the call they make.
+
+``run`` returns what the verb's function returns, a dataclass with ``as_json``; ``code``,
+where there is one, turns that into an exit code.
+"""
