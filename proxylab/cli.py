@@ -108,12 +108,17 @@ def _call(verb, arguments):
     return command.code(result) if hasattr(command, "code") else DONE
 
 
+def command_of(verb):
+    """The dataclass of a verb's options."""
+    module = importlib.import_module(f"proxylab.commands.{verb.replace('-', '_')}")
+    return getattr(module, verb.title().replace("-", ""))
+
+
 def _parse(verb, arguments):
     """The verb's dataclass, filled from the arguments; ``UsageError`` in one line."""
     import tyro
 
-    module = importlib.import_module(f"proxylab.commands.{verb.replace('-', '_')}")
-    command = getattr(module, verb.title().replace("-", ""))
+    command = command_of(verb)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

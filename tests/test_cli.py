@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from proxylab import cli, commands
-from proxylab.cli import VERBS, main, one_line, resume_line, without_nan
+from proxylab.cli import VERBS, command_of, main, one_line, resume_line, without_nan
 
 
 def run(capsys, *arguments):
@@ -53,7 +53,7 @@ def test_every_verb_explains_itself(capsys, verb):
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_has_a_text(verb):
     """A field without a docstring would stand in --help without a word."""
-    source = inspect.getsource(getattr(commands, VERBS[verb][0]))
+    source = inspect.getsource(command_of(verb))
     body = ast.parse(source).body[0].body
     for node, following in itertools.pairwise(body):
         if isinstance(node, ast.AnnAssign):
