@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from proxylab import cli, commands
+from proxylab import cli
 from proxylab.cli import VERBS, command_of, main, one_line, resume_line, without_nan
+from proxylab.commands import detect as detect_verb
 
 
 def run(capsys, *arguments):
@@ -116,7 +117,7 @@ def verb(monkeypatch):
     """A function that makes ``proxylab list`` do something else."""
 
     def make(action):
-        monkeypatch.setattr(commands.List, "run", lambda self: action())
+        monkeypatch.setattr(command_of("list"), "run", lambda self: action())
 
     return make
 
@@ -192,4 +193,4 @@ def test_lists_say_what_is_there(capsys):
 def test_exit_codes_are_the_agreed_ones():
     codes = (cli.DONE, cli.FAILURE, cli.WRONG_USE, cli.INTERRUPTED)
     assert codes == (0, 1, 2, 130)
-    assert (commands.FLAGGED, commands.INCONCLUSIVE) == (3, 4)
+    assert (detect_verb.FLAGGED, detect_verb.INCONCLUSIVE) == (3, 4)
