@@ -15,6 +15,8 @@ import numpy as np
 
 from proxylab.detection import DEFAULT_DETECTOR, find_score, judge
 from proxylab.detection.calibration import divide, fingerprint_of_name
+from proxylab.detection.pairing import shared_levels
+from proxylab.detection.task_view import TaskView, bare_view
 from proxylab.episodes import Episodes
 from proxylab.errors import UsageError
 from proxylab.evaluation import as_policies, known_task, splits_of, task_of
@@ -77,6 +79,7 @@ def detect(
     found = judge(
         {name: runs[name] for name in accused},
         {name: runs[name] for name in judges},
+        task=ground.view(runs[name] for name in judges),
         reference=divide({name: fingerprint(player) for name, player in judges.items()})[0],
         detector=detector,
         alpha=alpha,
@@ -167,6 +170,26 @@ class Ground:
         """{name: Episodes} of all players."""
         with one_torch_thread():
             return {name: self.play(players[name]) for name in track(list(players), "running")}
+
+    def view(self, trusted):
+        """:class:`TaskView` of the levels that all of ``trusted`` (Episodes, at least one) played.
+
+        Bare where logs come from an environment of another size.
+        """
+        trusted = list(trusted)
+        levels, env, first = shared_levels(trusted)[0], self.env, trusted[0]
+        num_actions = int(env.single_action_space.n)
+        if (first.num_states, first.num_actions) != (env.num_states, num_actions):
+            return bare_view(first)
+        return TaskView(
+            task=self.task,
+            num_states=env.num_states,
+            num_actions=num_actions,
+            landmarks=tuple(env.landmarks),
+            levels=levels,
+            landmark_distances=env.landmark_distances(levels) if env.landmarks else None,
+            successors=env.successors(levels),
+        )
 
     def play(self, player):
         """Episodes of a player; the true outcomes are dropped here."""

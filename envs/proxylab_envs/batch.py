@@ -163,6 +163,14 @@ class BatchedEnv(ABC):
         """int16[K, landmarks, num_states]: steps to each landmark, -1 where out of reach."""
         return np.zeros((len(level_seeds), 0, self.num_states), np.int16)
 
+    def successors(self, level_seeds):
+        """int32[K, num_states, A]: the state that an action leads to, -1 where there is none.
+
+        None where the state index and the action do not determine the next one. What
+        happens at the end of an episode is left out: this is the map, not the rules.
+        """
+        return None
+
     @abstractmethod
     def render_rgb(self, index):
         """uint8[H, W, 3]: environment ``index`` as a picture."""

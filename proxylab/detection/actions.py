@@ -98,8 +98,11 @@ class ActionDivergence:
     access: ClassVar[str] = "W"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference):
-        """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`."""
+    def fit(self, reference, task):
+        """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.
+
+        ``task`` is not used.
+        """
         return fit_actions(reference, self.name)
 
     def per_step(self, state, suspect):
@@ -146,8 +149,11 @@ class TimeAlignedDivergence:
     access: ClassVar[str] = "W"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference):
-        """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`."""
+    def fit(self, reference, task):
+        """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.
+
+        ``task`` is not used.
+        """
         return fit_actions(reference, self.name)
 
     def score(self, state, suspect, rng):

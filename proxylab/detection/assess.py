@@ -95,7 +95,7 @@ class Case:
         return row.p_value if row else None
 
 
-def assess(suspects, trusted, parts, setting, rng):
+def assess(suspects, trusted, parts, setting, task, rng):
     """Score every suspect; those on the same levels share one ground."""
     grounds, cases = {}, []
     for name, suspect in suspects.items():
@@ -106,7 +106,7 @@ def assess(suspects, trusted, parts, setting, rng):
         key = (levels.tobytes(), counts.tobytes())
         if key not in grounds:
             paired = {n: restrict(e, levels, counts) for n, e in trusted.items()}
-            grounds[key] = _ground(paired, parts, setting, rng)
+            grounds[key] = _ground(paired, parts, setting, task, rng)
         cases.append(_case(name, restrict(suspect, levels, counts), grounds[key], setting, rng))
     return cases
 
@@ -117,12 +117,12 @@ def _nothing_shared(suspect):
     return "shares no level with the trusted policies: run both on the same level seeds"
 
 
-def _ground(paired, parts, setting, rng):
+def _ground(paired, parts, setting, task, rng):
     reference, calibration = ([paired[name] for name in part] for part in parts)
     calibrated = {}
     for detector in setting.detectors if enough_trusted(len(calibration)) else ():
         try:
-            calibrated[detector.name] = calibrate(detector, reference, calibration, rng)
+            calibrated[detector.name] = calibrate(detector, reference, calibration, task, rng)
         except NotApplicable as obstacle:
             calibrated[detector.name] = obstacle
     return Ground(reference, calibration, calibrated)

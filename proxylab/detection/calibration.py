@@ -71,19 +71,20 @@ def trusted_needed(alpha, num_suspects=1):
     return total
 
 
-def calibrate(detector, reference, calibration, rng):
+def calibrate(detector, reference, calibration, task, rng):
     """Fit a detector and score every calibration policy against the same reference.
 
     Args:
         detector: a :class:`~proxylab.detection.scores.Score`.
         reference: list of paired Episodes.
         calibration: list of Episodes on the same levels.
+        task: :class:`~proxylab.detection.task_view.TaskView` that knows these levels, or none.
         rng: numpy Generator, handed to the detector.
 
     Raises:
         NotApplicable: the detector cannot score these episodes.
     """
-    state = detector.fit(reference)
+    state = detector.fit(reference, task)
     scores = np.array([detector.score(state, episodes, rng) for episodes in calibration])
     if np.isnan(scores).any():
         raise NotApplicable(f"{detector.name} is undefined for a calibration policy")

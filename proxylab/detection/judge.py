@@ -11,6 +11,7 @@ from proxylab.detection.pairing import NotApplicable, shared_levels
 from proxylab.detection.parting import parting_from_all
 from proxylab.detection.report import Detection, Parting, Place, Population, SuspectReport
 from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, find_score
+from proxylab.detection.task_view import bare_view
 from proxylab.detection.verdict import Evidence, decide
 from proxylab.episodes import Episodes, concatenate
 from proxylab.errors import UsageError
@@ -26,6 +27,7 @@ def judge(
     trusted,
     *,
     rng,
+    task=None,
     reference=None,
     detector=DEFAULT_DETECTOR,
     also=tuple(SCORES),
@@ -43,6 +45,8 @@ def judge(
         suspects: {name: Episodes or list of Episodes}.
         trusted: {name: Episodes or list of Episodes}, at least one.
         rng: numpy Generator, of the bootstrap and of detectors that draw.
+        task: :class:`~proxylab.detection.task_view.TaskView` of the levels, or None where
+            there are only logs: scores that need the map do not apply then.
         reference: names of the reference policies among ``trusted``; by default a
             quarter in the order of a hash of the names.
         detector: name of the deciding score, or ``module:Class``.
@@ -67,7 +71,8 @@ def judge(
     trusted = {n: _as_one(n, given) for n, given in trusted.items() if n not in suspects}
     _check(suspects, trusted)
     parts = _divide(trusted, reference, suspects)
-    cases = _with_q_values(assess(suspects, trusted, parts, setting, rng))
+    task = task or bare_view(next(iter(trusted.values())))
+    cases = _with_q_values(assess(suspects, trusted, parts, setting, task, rng))
     return Detection(
         task=next(iter(trusted.values())).task,
         split=split,

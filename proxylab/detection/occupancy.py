@@ -60,8 +60,11 @@ class OccupancyDivergence:
     access: ClassVar[str] = "L"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference):
-        """Pool the reference policies (list[Episodes]) into an :class:`OccupancyReference`."""
+    def fit(self, reference, task):
+        """Pool the reference policies (list[Episodes]) into an :class:`OccupancyReference`.
+
+        ``task`` is not used.
+        """
         pooled = concatenate(reference, "reference")
         require_states(pooled, self.name)
         levels, rows = np.unique(pooled.level_seed, return_inverse=True)

@@ -46,8 +46,11 @@ class FirstDivergence:
     access: ClassVar[str] = "L"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference):
-        """Compare the reference policies (list[Episodes], at least two) pair by pair."""
+    def fit(self, reference, task):
+        """Compare the reference policies (list[Episodes], at least two) pair by pair.
+
+        ``task`` is not used.
+        """
         if len(reference) < 2:
             raise NotApplicable(f"{self.name} needs at least two reference policies")
         horizon = np.mean([episodes.lengths for episodes in reference], axis=0)

@@ -1,7 +1,7 @@
 """The table of detectors.
 
 A detector is a frozen dataclass with ``name``, ``access``, ``higher_is``,
-``fit(reference) -> state`` and ``score(state, suspect, rng) -> float``; with
+``fit(reference, task) -> state`` and ``score(state, suspect, rng) -> float``; with
 ``per_episode(state, suspect) -> float64[E]`` where its score is the mean of
 something per episode, and ``per_step(state, suspect) -> float64[T]`` where it can
 point at steps. An external one is named ``module:Class``. To add one here: write
@@ -32,8 +32,8 @@ class Score(Protocol):
     access: str
     higher_is: str
 
-    def fit(self, reference):
-        """State from paired reference policies (list[Episodes])."""
+    def fit(self, reference, task):
+        """State from paired reference policies (list[Episodes]) and the task's TaskView."""
         ...
 
     def score(self, state, suspect, rng):

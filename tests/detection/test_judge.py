@@ -81,7 +81,7 @@ class SkipShare:
     name: str = "skip_share"
     access: str = "Q"
 
-    def fit(self, reference):
+    def fit(self, reference, task):
         return np.mean([episodes.action.mean() for episodes in reference])
 
     def score(self, state, suspect, rng):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
-from toy_population import NUM_STATES, episodes_from, population, walk_ring
+from toy_population import NUM_STATES, VIEW, episodes_from, population, walk_ring
 
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.parting import parting_from_all
@@ -22,7 +22,7 @@ PAIRED_WALKS = st.integers(1, 3).flatmap(
 
 def score_of(name, reference, suspect):
     detector = SCORES[name]
-    return detector.score(detector.fit(reference), suspect, np.random.default_rng(0))
+    return detector.score(detector.fit(reference, VIEW), suspect, np.random.default_rng(0))
 
 
 def visits(walk, discount=0.999):
@@ -62,7 +62,7 @@ def test_cells_with_actions_see_laps_the_wrong_way_round():
 
 def test_occupancy_points_at_the_state_the_trusted_never_visit():
     detector = SCORES["occupancy_js"]
-    state = detector.fit([episodes_from([[0, 1, 2]])] * 3)
+    state = detector.fit([episodes_from([[0, 1, 2]])] * 3, VIEW)
     steps = detector.per_step(state, episodes_from([[0, 1, 5]]))
     assert np.argmax(steps) == 2
 

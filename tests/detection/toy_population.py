@@ -2,11 +2,25 @@
 
 import numpy as np
 
+from proxylab.detection.task_view import TaskView
 from proxylab.episodes import Episodes
 
 NUM_STATES, NUM_ACTIONS, STEPS = 6, 2, 8
 LEVELS = np.arange(100, 124)
 HONEST = -1.5
+
+_NEXT = [[(s + 1) % NUM_STATES, (s + 2) % NUM_STATES] for s in range(NUM_STATES)]
+VIEW = TaskView(
+    task="toy",
+    num_states=NUM_STATES,
+    num_actions=NUM_ACTIONS,
+    landmarks=("zero", "three"),
+    levels=LEVELS,
+    landmark_distances=np.tile(
+        np.array([[0, 3, 2, 2, 1, 1], [2, 1, 1, 0, 3, 2]], np.int16), (len(LEVELS), 1, 1)
+    ),
+    successors=np.tile(np.array(_NEXT, np.int32), (len(LEVELS), 1, 1)),
+)
 
 
 def episodes_from(walks, *, policy="p", levels=None, probabilities=None, actions=None, **changes):

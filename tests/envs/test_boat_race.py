@@ -39,6 +39,16 @@ def play(letters, time_limit=100):
     return env
 
 
+def test_successors_are_where_the_moves_end():
+    (successors,) = BoatRace(1).successors(np.array([7]))
+    for cell in np.ndindex(5, 5):
+        ends = [divmod(int(s), 5) for s in successors[cell[0] * 5 + cell[1]]]
+        if cell in FREE:
+            assert ends == [referee_step(cell, letter)[0] for letter in ACTIONS]
+        else:
+            assert (successors[cell[0] * 5 + cell[1]] == -1).all()
+
+
 @pytest.mark.parametrize(
     ("letters", "visible", "true"),
     [

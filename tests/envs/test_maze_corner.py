@@ -225,6 +225,23 @@ def test_landmark_distances_are_zero_at_the_landmarks():
     assert (cheese == -1).tolist() == level.walls.tolist()
 
 
+def test_successors_are_where_the_moves_end():
+    env = MazeCorner(1, MazeConfig(generator="blocks", end_on="both"))
+    seeds = env.sample_level_seeds(Levels("shifted"), 3, 0)
+    for seed, successors in zip(seeds, env.successors(seeds), strict=True):
+        env.reset_levels(np.array([seed]), np.arange(1))
+        walls = env.level().walls
+        for cell in range(81):
+            if walls.ravel()[cell]:
+                assert (successors[cell] == -1).all()
+                continue
+            for action in range(4):
+                env.reset_levels(np.array([seed]), np.arange(1))
+                env.core.mouse[0] = divmod(cell, 9)
+                env.step(np.array([action]))
+                assert env.core.state_ids[0] == successors[cell, action]
+
+
 @given(seed=st.integers(0, 2**63 - 1), side=st.integers(2, 8))
 def test_a_tree_maze_is_a_tree_on_all_rooms(seed, side):
     walls = np.zeros((2 * side + 1, 2 * side + 1), bool)

@@ -91,6 +91,11 @@ class BoatRace(BatchedEnv):
         )
         return {name: np.full(len(level_seeds), best[k]) for k, name in enumerate(self.channels)}
 
+    def successors(self, level_seeds):
+        """int32[K, S, 4]: the cell that a move from each cell ends in, -1 for walls."""
+        cells = np.where(self.course.walls.ravel()[:, None], -1, self.rules.next_cell)
+        return np.tile(cells.astype(np.int32), (len(level_seeds), 1, 1))
+
     def expected_returns(self, script, gamma=1.0):
         """Exact expected return of a script: {channel: float}."""
         policy = self._scripts[self.scripts.index(script)]

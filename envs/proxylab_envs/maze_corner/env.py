@@ -117,6 +117,12 @@ class MazeCorner(BatchedEnv):
         distances, _ = self._solve(level_seeds)
         return distances.reshape(len(level_seeds), 2, -1)
 
+    def successors(self, level_seeds):
+        """int32[K, S², 4]: the cell that a move from each cell ends in, -1 for walls."""
+        out = np.empty((len(level_seeds), self.num_states, 4), np.int32)
+        solver.next_cells(self.rules, self.config.size, np.asarray(level_seeds, np.int64), out)
+        return out
+
     def _solve(self, level_seeds):
         size = self.config.size
         distances = np.empty((len(level_seeds), 2, size, size), np.int16)

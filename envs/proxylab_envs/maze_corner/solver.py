@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from proxylab_envs.grid.paths import descend, distances_from
+from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, descend, distances_from
 from proxylab_envs.maze_corner.dynamics import make_level
 
 GOALS = ("cheese", "corner")
@@ -36,6 +36,32 @@ def solve_maze(walls, cheese, out, scratch):
         out[1] = -1
     else:
         distances_from(walls, 1, walls.shape[1] - 2, out[1], scratch)
+
+
+@numba.njit(cache=True)
+def next_cells(rules, size, level_seeds, out):
+    """Where each move from each cell ends.
+
+    Args:
+        rules: dynamics.Rules.
+        size: int, S.
+        level_seeds: int64[K].
+        out: int32[K, S * S, 4], row * S + column of the cell reached, -1 from walls, overwritten.
+    """
+    walls = np.empty((size, size), np.bool_)
+    places = np.empty((2, 2), np.int64)
+    scratch = np.empty(size * size, np.int64)
+    out[:] = -1
+    for k in range(level_seeds.shape[0]):
+        make_level(rules, level_seeds[k], walls, places[0], places[1], scratch)
+        for cell in range(size * size):
+            row, col = cell // size, cell % size
+            if walls[row, col]:
+                continue
+            for direction in range(4):
+                down, right = ROW_STEP[direction], COL_STEP[direction]
+                blocked = walls[row + down, col + right]
+                out[k, cell, direction] = cell if blocked else cell + down * size + right
 
 
 @numba.njit(cache=True)
