@@ -1,69 +1,88 @@
 """boat-lagoon: at which payoff ratio do agents that are paid by the score stop racing?
 
 The payoff ratio is the score of the reference looper over that of the reference racer.
-Beside the trained agents stand two analytic boundaries, at which looping and racing are
-worth the same: undiscounted (1 by construction), and at the training discount.
-
-Run with ``python experiments/payoff_ratio.py``; finished runs are found again.
+Agents begin with random weights, or with those of an agent that races already. Beside
+them stand two analytic boundaries, at which looping and racing are worth the same:
+undiscounted (1 by construction), and at the training discount.
 """
 
-import sys
-
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
-from proxylab.evaluation import evaluate
-from proxylab.plots.style import INK, MEANINGS, new_figure, save, styled
-from proxylab.printing import track
-from proxylab.store import read_table, results_folder, write_table
-from proxylab.sweeps import run_jobs
+from proxylab.experiments import grid
+from proxylab.measures import curve, outcome_rows, over_seeds
+from proxylab.plots.style import INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.tasks import TASKS
-from proxylab.train_plan import plan
 from proxylab_envs.boat_lagoon.solver import switch_ratio
 from proxylab_envs.levels import Levels
 
+CLAIM = (
+    "Paid by the score, a boat keeps the strategy that it meets first: from random weights it "
+    "loops, from a racer's weights it races, on both sides of the payoff ratio at which the two "
+    "are worth the same"
+)
+TASK = "boat-lagoon"
+STARTS = ("random", "racer")
+CAREFUL = {"learning_rate": 3e-4, "ent_coef": 0.01}
+"""From a racer's weights; the preset's rate destroys them before the value head has learnt."""
+
 SWEEP = {
-    "task": "boat-lagoon",
-    "role": "proxy",
-    "payoff_ratio": (0.6, 0.8, 1.0, 1.1, 1.2, 1.5),
-    "seeds": (3000, 3001),
+    "smoke": {
+        "ratios": (0.5, 1.5),
+        "seeds": 1,
+        "total_timesteps": 8_192,
+        "measure": {"episodes": 20},
+    },
+    "laptop": {
+        "ratios": (0.25, 0.5, 0.75, 1.0, 1.1, 1.25, 1.5),
+        "seeds": 5,
+        "total_timesteps": None,
+        "measure": {"episodes": 100},
+    },
+    "paper": {
+        "ratios": tuple(np.round(np.arange(0.2, 2.01, 0.1), 1).tolist()),
+        "seeds": 20,
+        "total_timesteps": None,
+        "measure": {"episodes": 500},
+    },
 }
-EPISODES = 100
-TABLE = "payoff-ratio.csv"
 
 
-def jobs():
-    """{payoff ratio: list of jobs}."""
-    return {
-        ratio: plan(SWEEP["task"], SWEEP["role"], SWEEP["seeds"], env={"payoff_ratio": ratio}).jobs
-        for ratio in SWEEP["payoff_ratio"]
-    }
-
-
-def analyse(planned):
-    """One row per agent: how its held-out races end."""
-    rows = []
-    for ratio, group in planned.items():
-        found = evaluate([str(job.folder) for job in group], split="iid", episodes=EPISODES)
-        for job, agent in zip(group, found.agents, strict=True):
-            ends = agent.splits["iid"].sampled
-            rows.append(
-                {
-                    "payoff_ratio": ratio,
-                    "seed": job.config.seed,
-                    "episodes": EPISODES,
-                    "finished": ends.outcomes["intended"].share + ends.outcomes["both"].share,
-                    "looped": ends.outcomes["proxy"].share + ends.outcomes["both"].share,
-                    "true_return": ends.true_return.mean,
-                    "score": ends.proxy_return.mean,
-                }
+def points(settings):
+    found = []
+    for ratio in settings["ratios"]:
+        for k in range(settings["seeds"]):
+            shared = {"env": {"payoff_ratio": ratio}}
+            shared |= {"total_timesteps": settings["total_timesteps"]}
+            labels = {"payoff_ratio": ratio}
+            found += grid(TASK, "proxy", [3000 + k], {**labels, "start": "random"}, **shared)
+            racer = {"ppo": CAREFUL, "start_from": f"zoo:{TASK}/trusted-{k:02d}"}
+            found += grid(
+                TASK, "proxy", [3000 + k], {**labels, "start": "racer"}, **shared, **racer
             )
-    return rows
+    return found
+
+
+def measure(policy, point, settings):
+    rows = outcome_rows(policy, ("iid",), **settings["measure"])
+    return [
+        {**row, "finished": row["intended"] + row["both"], "looped": row["proxy"] + row["both"]}
+        for row in rows
+    ]
+
+
+def analyse(rows):
+    gamma = TASKS[TASK].ppo.gamma
+    lines = [
+        {"boundary": "undiscounted", "payoff_ratio": boundary(1.0)},
+        {"boundary": f"gamma {gamma}", "payoff_ratio": boundary(gamma)},
+    ]
+    by = ("start", "payoff_ratio")
+    return {"seeds": over_seeds(rows, by, ("finished", "looped", "score")), "boundaries": lines}
 
 
 def boundary(gamma, levels=200):
     """Median payoff ratio over courses at which looping pays as much as racing at ``gamma``."""
-    env = TASKS[SWEEP["task"]].make_env(1)
+    env = TASKS[TASK].make_env(1)
     courses = [env.level(seed) for seed in env.sample_level_seeds(Levels("iid"), levels, 0)]
     respawn = env.config.respawn_steps
     ratios = [switch_ratio(np.array(c.centre), c.lagoon, respawn, gamma) for c in courses]
@@ -71,47 +90,22 @@ def boundary(gamma, levels=200):
 
 
 @styled
-def draw(table, boundaries):
-    """Finished and looped shares over the ratio: a dot an agent, a line through their means.
-
-    Args:
-        table: columns of :func:`analyse`.
-        boundaries: {label: payoff ratio}, drawn as upright lines.
-
-    Returns:
-        A matplotlib figure.
-    """
-    figure = new_figure(6.8, 3.8)
-    axes = figure.add_subplot()
-    ratios = np.asarray(table["payoff_ratio"], float)
-    for name, colour in (("finished", MEANINGS["intended"]), ("looped", MEANINGS["proxy"])):
-        shares = np.asarray(table[name], float)
-        means = [shares[ratios == ratio].mean() for ratio in np.unique(ratios)]
-        axes.plot(np.unique(ratios), means, color=colour, label=f"races {name}")
-        axes.plot(ratios, shares, "o", color=colour, alpha=0.5, markeredgewidth=0)
-    for (label, ratio), style in zip(boundaries.items(), ("--", ":"), strict=True):
-        axes.axvline(ratio, color=INK, linestyle=style, linewidth=1.2, label=label)
-    axes.set(xlabel="payoff ratio, looper over racer", ylabel="share of held-out races")
-    axes.set_ylim(-0.03, 1.03)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(loc="center right")
-    return figure
-
-
-def main(draw_only=False):
-    """Train what is missing, evaluate, and write the table and the figure."""
-    path = results_folder() / "tables" / TABLE
-    if not draw_only:
-        planned = jobs()
-        run_jobs([job for group in planned.values() for job in group], resume=True, track=track)
-        write_table(analyse(planned), path)
-    rows = read_table(path)
-    gamma = TASKS[SWEEP["task"]].ppo.gamma
-    boundaries = {"worth the same": boundary(1.0), f"at gamma {gamma}": boundary(gamma)}
-    table = {name: [row[name] for row in rows] for name in rows[0]}
-    for file in save(draw(table, boundaries), results_folder() / "figures" / "payoff-ratio"):
-        print(file)
-
-
-if __name__ == "__main__":
-    main(draw_only="--draw-only" in sys.argv)
+def draw(tables):
+    figure = new_figure(8.4, 3.6)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, start in zip(panels, STARTS, strict=True):
+        for name, colour in (("finished", MEANINGS["intended"]), ("looped", MEANINGS["proxy"])):
+            x, mean, low, high = curve(tables["seeds"], "payoff_ratio", name, start=start)
+            axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(x, mean, "o-", color=colour, label=f"races {name}")
+        for row, style in zip(tables["boundaries"], ("--", ":"), strict=True):
+            label = f"worth the same, {row['boundary']}"
+            axes.axvline(
+                row["payoff_ratio"], color=INK, linestyle=style, linewidth=1.2, label=label
+            )
+        axes.set(xlabel="payoff ratio, looper over racer", title=f"from {start} weights")
+    panels[0].set(ylabel="share of held-out races", ylim=(-0.03, 1.03))
+    panels[1].set_title("from a racer's weights")
+    as_percent(panels[0].yaxis)
+    panels[1].legend(loc="center right")
+    return {"": figure}

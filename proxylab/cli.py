@@ -27,6 +27,7 @@ VERBS = {
     "play": "play a level yourself, or watch an agent play it",
     "bench": "measure speed on this machine",
     "doctor": "check the installation and say what is missing",
+    "reproduce": "run an experiment: train, measure, write its tables, draw its figures",
     "zoo": "rebuild the agents that are shipped",
 }
 """verb: what it does. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""

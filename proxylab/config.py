@@ -70,6 +70,8 @@ class TrainConfig:
         env: knobs of the environment that differ from the task's.
         threads: of torch; part of the result, since sums depend on it.
         device: ``cpu`` or ``cuda``.
+        start_from: reference of the agent whose weights the run begins with; None for
+            random ones.
     """
 
     task: str
@@ -88,6 +90,7 @@ class TrainConfig:
     env: dict = field(default_factory=dict)
     threads: int = 1
     device: str = "cpu"
+    start_from: str | None = None
 
     def __post_init__(self):
         if self.algorithm not in ALGORITHMS:
@@ -101,8 +104,11 @@ class TrainConfig:
         shifted_share(self.levels)
 
     def as_json(self):
-        """The configuration as a JSON object."""
-        return asdict(self)
+        """The configuration as a JSON object; ``start_from`` only where there is one."""
+        record = asdict(self)
+        if self.start_from is None:
+            del record["start_from"]
+        return record
 
     @property
     def fingerprint(self):

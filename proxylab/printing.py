@@ -93,6 +93,48 @@ class TrainingBar:
         self.progress.update(self.bar, completed=timesteps, state=", ".join(words))
 
 
+class SweepBar:
+    """A bar on stderr for each sweep: runs done and failed, and the time left."""
+
+    def __init__(self):
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+        )
+        console = Console(stderr=True)
+        self.progress = Progress(*columns, console=console, disable=not console.is_terminal)
+
+    def __enter__(self):
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_error):
+        self.progress.stop()
+
+    def begin(self, experiment, total):
+        """A counter of the runs of one experiment, with ``count``."""
+        return SweepCount(
+            self.progress, self.progress.add_task(experiment.name, total=total, state="")
+        )
+
+
+class SweepCount:
+    """Counts the jobs of one sweep as they end."""
+
+    def __init__(self, progress, row):
+        """Count on the row ``row`` of a rich ``Progress``."""
+        self.progress, self.row, self.failed = progress, row, 0
+
+    def count(self, ended):
+        """One job ended, well or with an error."""
+        self.failed += ended.error is not None
+        state = f"[red]{self.failed} failed[/]" if self.failed else ""
+        self.progress.update(self.row, advance=1, state=state)
+
+
 def table(console, rows):
     """Print a list of dicts with the same keys."""
     if not rows:
@@ -219,6 +261,35 @@ def show_measured(console, found, _command):
     table(console, [vars(row) for row in found.rows])
 
 
+def show_reproduction(console, found, command):
+    """A line an experiment, its files, failed runs and published comparisons."""
+    for one in found.experiments:
+        hours = f"{one.hours:.2f} CPU hours" if one.hours is not None else ""
+        runs = f"{one.points} runs, {one.found} found"
+        console.print(f"[bold]{escape(one.experiment)}[/] ({one.budget}): {runs}, {hours}")
+        for path in (*one.tables, *one.figures):
+            console.print(f"  {escape(path)}")
+        for run, error in (one.failed or {}).items():
+            console.print(f"  [red]failed[/] {escape(run)}: {escape(error)}")
+        table(console, [_comparison_row(row) for row in one.comparisons])
+    if command.dry_run:
+        hours = sum(one.hours for one in found.experiments)
+        console.print(f"new runs would take about {hours:.2f} CPU hours")
+
+
+def _comparison_row(row):
+    ours = f"{row.ours:.3g} [{row.low:.3g}, {row.high:.3g}]"
+    verdict = "pass" if row.passed else "miss"
+    return {
+        "quantity": row.quantity,
+        "published": row.published,
+        "ours": ours,
+        "rule": row.tolerance,
+        "": verdict,
+        "reason": row.reason,
+    }
+
+
 def show_facts(console, found, _command):
     """Any other result: a line a field, the nested ones left to --json."""
     for field in fields(found):
@@ -247,5 +318,6 @@ SHOW = {
     "Inventory": show_inventory,
     "Evaluation": show_evaluation,
     "Diagnosis": show_diagnosis,
+    "Reproduction": show_reproduction,
 }
 """type of a result: function (console, result, command)."""

@@ -41,6 +41,17 @@ def variant(config, preset):
     return f"{config.role}-{alike.fingerprint[:8]}"
 
 
+def measures_folder(experiment):
+    """Where the measurements of an experiment's runs are kept, a file a run."""
+    return results_folder() / "runs" / "measures" / experiment
+
+
+def shown_folder(kind, budget="laptop"):
+    """Where ``tables`` or ``figures`` go: only those of the laptop budget are committed."""
+    folder = results_folder()
+    return folder / kind if budget == "laptop" else folder / "runs" / budget / kind
+
+
 @contextmanager
 def whole_file(path):
     """A temporary path beside ``path`` that takes its name when the block ends well."""
@@ -84,7 +95,7 @@ def write_table(rows, path):
         kinds = ", ".join(f'"{name}" {_sql_type(rows, name)}' for name in columns)
         database.execute(f"create table t ({kinds})")
         marks = ", ".join("?" for _ in columns)
-        values = [[_plain(row[name]) for name in columns] for row in rows]
+        values = [[as_plain(row[name]) for name in columns] for row in rows]
         database.executemany(f"insert into t values ({marks})", values)
         database.execute(f"copy t to {_quoted(temporary)} (format {kind})")
 
@@ -94,12 +105,13 @@ def _quoted(path):
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _plain(value):
+def as_plain(value):
+    """A number of Python for a number of numpy; anything else as it is."""
     return value.item() if hasattr(value, "item") else value
 
 
 def _sql_type(rows, name):
-    kinds = {type(_plain(row[name])) for row in rows} - {type(None)}
+    kinds = {type(as_plain(row[name])) for row in rows} - {type(None)}
     if kinds <= {bool}:
         return "boolean"
     if kinds <= {int, bool}:
@@ -133,6 +145,12 @@ def run_folders():
 def newest_run():
     """Folder of the newest complete run, or None."""
     return next((folder for folder in run_folders() if is_complete(folder)), None)
+
+
+def rates(task):
+    """Results (see ``training.TrainResult``) of all complete runs of a task, as dicts."""
+    folders = (path.parent for path in (results_folder() / "runs" / task).glob(f"**/{RUN}"))
+    return [read_json(folder / RUN)["result"] for folder in folders if is_complete(folder)]
 
 
 def runs():

@@ -53,6 +53,8 @@ class Train:
     """ppo by default"""
     architecture: Literal["planner", "lattice-conv", "towers"] | None = None
     """network; its sizes stand in a configuration file"""
+    start_from: str | None = None
+    """agent whose weights the run begins with; random ones by default"""
     threads: int | None = None
     """of torch; part of the result"""
     device: Device = "auto"
@@ -80,7 +82,7 @@ class Train:
         from proxylab.train_plan import parse_seeds, plan, train_all
 
         names = ("levels", "reward", "total_timesteps", "num_envs", "num_levels", "algorithm")
-        names += ("architecture", "threads", "device")
+        names += ("architecture", "threads", "device", "start_from")
         found = plan(
             self.task,
             self.role,

@@ -3,6 +3,7 @@
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
+from proxylab.errors import UsageError
 from proxylab.learning.networks import build_trunk
 
 PARTS = {
@@ -40,6 +41,30 @@ def policy_arguments(config):
             "normalize_images": False,
         },
     }
+
+
+def load_weights(policy, reference):
+    """Begin with the weights of the agent that ``reference`` names, Adam's moments fresh.
+
+    Raises:
+        AgentError: there is no such agent.
+        UsageError: its network is another one.
+    """
+    from proxylab.agents import load_agent
+
+    network = getattr(load_agent(reference), "network", None)
+    renamed = {
+        theirs + name.removeprefix(ours): tensor
+        for name, tensor in (network.state_dict() if network else {}).items()
+        for theirs, ours in PARTS.items()
+        if name.startswith(ours)
+    }
+    try:
+        strange = policy.load_state_dict(renamed, strict=False).unexpected_keys
+    except RuntimeError:
+        strange = list(renamed)
+    if strange or not renamed:
+        raise UsageError(f"{reference} has another network than this run: it cannot start from it")
 
 
 def agent_weights(policy):

@@ -22,7 +22,7 @@ from proxylab.agent_files import AgentSpec, save_agent
 from proxylab.config import TrainConfig, shifted_share
 from proxylab.errors import UsageError
 from proxylab.learning.checkpoint import load_checkpoint
-from proxylab.learning.policy import agent_weights, policy_arguments
+from proxylab.learning.policy import agent_weights, load_weights, policy_arguments
 from proxylab.learning.vec_env import BatchedVecEnv
 from proxylab.learning.watching import Examiner, Watcher
 from proxylab.provenance import commit, machine, versions
@@ -130,6 +130,8 @@ def run_job(config, folder, *, resume=False, force=False, bar=None, tensorboard=
     record = _record(config)
     store.write_json(folder / store.RUN, {**record, "status": "running"})
     model = make_model(config)
+    if config.start_from is not None:
+        load_weights(model.policy, config.start_from)
     if tensorboard:
         model.tensorboard_log = str(folder)
         _need_tensorboard()

@@ -77,6 +77,21 @@ def test_another_seed_gives_another_agent(tmp_path):
     assert agent_bytes(tmp_path / "0")[0] != agent_bytes(tmp_path / "1")[0]
 
 
+def test_a_run_begins_with_the_weights_of_another(tmp_path):
+    """A rate near zero: what comes out is what went in."""
+    given = "zoo:boat-race/trusted-00"
+    still = PPOConfig(learning_rate=1e-12, n_steps=64, batch_size=512)
+    train("boat-race", out=tmp_path, start_from=given, ppo=still, **SMALL)
+    theirs, ours = (load_agent(ref).network.state_dict() for ref in (given, tmp_path))
+    assert theirs.keys() == ours.keys()
+    assert all(torch.allclose(theirs[name], ours[name], atol=1e-6) for name in theirs)
+
+
+def test_a_run_cannot_begin_with_another_network(tmp_path):
+    with pytest.raises(UsageError, match="has another network than this run"):
+        train("boat-race", out=tmp_path, start_from="zoo:maze-corner/trusted-00", **SMALL)
+
+
 def test_the_saved_agent_acts_as_the_trained_policy(tmp_path):
     train("boat-lagoon", out=tmp_path / "run", **SMALL)
     agent = load_agent(tmp_path / "run")
