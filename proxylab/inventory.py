@@ -131,7 +131,13 @@ def _detectors():
     from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES
 
     rows = [
-        {"detector": name, "access": score.access, "default": name == DEFAULT_DETECTOR}
+        {
+            "detector": name,
+            "access": score.access,
+            "unit": score.unit,
+            "source": score.source,
+            "default": name == DEFAULT_DETECTOR,
+        }
         for name, score in SCORES.items()
     ]
     return rows, ""

@@ -96,7 +96,13 @@ class ActionDivergence:
     divergence: str
     over_steps: str
     access: ClassVar[str] = "W"
+    source: ClassVar[str] = "Polynomaly, arXiv 2201.03544, section 5; corrected here"
     higher_is: ClassVar[str] = "more anomalous"
+
+    @property
+    def unit(self):
+        """Unit of the score."""
+        return {"js": "bits", "hellinger": "distance"}[self.divergence]
 
     def fit(self, reference, task):
         """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.
@@ -147,7 +153,13 @@ class TimeAlignedDivergence:
     divergence: str
     over_steps: str
     access: ClassVar[str] = "W"
+    source: ClassVar[str] = "Polynomaly, arXiv 2201.03544, section 5; as published"
     higher_is: ClassVar[str] = "more anomalous"
+
+    @property
+    def unit(self):
+        """Unit of the score."""
+        return {"js": "distance", "hellinger": "distance"}[self.divergence]
 
     def fit(self, reference, task):
         """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.

@@ -21,6 +21,9 @@ from proxylab.statistics.sequences import NEVER
 PLACES = 5
 """How many places ``where`` names."""
 
+GOALS = 3
+"""How many goals ``pursues`` names."""
+
 
 def judge(
     suspects,
@@ -167,6 +170,7 @@ def _report(case, setting, num_suspects, rng):
         q_value=case.q_value,
         scores=case.scores or {},
         certificate=_certificate(case, setting.correlation, rng),
+        pursues=_pursues(case, setting.detectors),
         where=_places(case, detector),
         first_divergence=_parting(case),
         episodes_needed=verdict.episodes_needed,
@@ -182,6 +186,18 @@ def _certificate(case, correlation, rng):
         return certify(trusted, case.suspect, correlation, rng)
     except NotApplicable:
         return None
+
+
+def _pursues(case, detectors):
+    """Goals that explain the suspect better than they explain any calibration policy."""
+    for detector in detectors if case.ground else ():
+        if not hasattr(detector, "pursues") or detector.name not in (case.scores or {}):
+            continue
+        calibration = case.ground.calibrated[detector.name]
+        found = detector.pursues(calibration.state, case.suspect)
+        floor = max(0.0, float(calibration.scores.max()))
+        return [goal for goal in found if goal.log_likelihood_ratio > floor][:GOALS]
+    return []
 
 
 def _places(case, detector):

@@ -10,6 +10,8 @@ from proxylab.episodes import concatenate
 from proxylab.statistics.divergences import ROW_KERNELS
 from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
 
+UNITS = {"js": "bits", "hellinger": "distance", "total_variation": "share", "chi2": "chi-square"}
+
 
 class OccupancyReference(NamedTuple):
     """What the reference policies visit.
@@ -28,11 +30,15 @@ class OccupancyDivergence:
     """Divergence of the suspect's discounted visitation from the pooled trusted one.
 
     Access L (logs: states, and actions where cells have them). Unit: the divergence's
-    own, in [0, 1]. Formula, with p_e the discounted visitation of the suspect's episode e
-    (Σ_t γ^t 1[c_t = c] for each cell c, made to sum to 1) and q_l the mean visitation of
-    all reference episodes on level l:
+    own, in [0, 1] but for ``chi2``. Formula, with p_e the discounted visitation of the
+    suspect's episode e (Σ_t γ^t 1[c_t = c] for each cell c, made to sum to 1) and q_l the
+    mean visitation of all reference episodes on level l:
 
-        score = mean over e of D(p_e, q_{level(e)})
+        score = mean over e of D(p_e, (1 − ε) q_{level(e)} + ε/K)
+
+    ε = 0 but for ``chi2``, which is infinite where the trusted have never been: there a
+    share ε of the trusted weight is spread evenly over all K cells. That makes it a
+    score to rank policies by; the certificate's χ² is never smoothed.
 
     The state is the pair (level, state index). Levels are paired, so each episode is
     compared with what trusted policies did *on the same level*. One histogram over
@@ -48,17 +54,25 @@ class OccupancyDivergence:
 
     Attributes:
         name: in tables and on the command line.
-        divergence: ``js`` (bits), ``hellinger`` or ``total_variation``.
+        divergence: ``js`` (bits), ``hellinger``, ``total_variation`` or ``chi2``.
         cells: ``states`` or ``state-actions``.
+        smoothing: ε, share of the trusted weight.
         discount: γ per step; at 0.999 the end of a race of 1,000 steps still counts.
     """
 
     name: str
     divergence: str
     cells: str = "states"
+    smoothing: float = 0.0
     discount: float = 0.999
     access: ClassVar[str] = "L"
+    source: ClassVar[str] = "occupancy divergence, arXiv 2403.03185; by level here"
     higher_is: ClassVar[str] = "more anomalous"
+
+    @property
+    def unit(self):
+        """Unit of the score."""
+        return UNITS[self.divergence]
 
     def fit(self, reference, task):
         """Pool the reference policies (list[Episodes]) into an :class:`OccupancyReference`.
@@ -81,6 +95,8 @@ class OccupancyDivergence:
         require_states(suspect, self.name)
         expected = state.visits[level_rows(state.levels, suspect)]
         visits = self._visits(suspect)
+        if self.smoothing:
+            expected = (1 - self.smoothing) * expected + self.smoothing / expected.shape[1]
         return ROW_KERNELS[self.divergence](visits, expected)
 
     def score(self, state, suspect, rng):

@@ -44,6 +44,8 @@ class FirstDivergence:
 
     name: str = "first_divergence"
     access: ClassVar[str] = "L"
+    unit: ClassVar[str] = "share of a trusted episode"
+    source: ClassVar[str] = "survival curves of the step of parting; this project"
     higher_is: ClassVar[str] = "more anomalous"
 
     def fit(self, reference, task):

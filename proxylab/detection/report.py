@@ -76,6 +76,19 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Pursuit:
+    """A goal that explains a suspect better than the trusted policies do.
+
+    Attributes:
+        goal: a landmark's name, or ``state N``: one place, by its index, in all levels.
+        log_likelihood_ratio: nats per episode, see ``detection/goals.py``.
+    """
+
+    goal: str
+    log_likelihood_ratio: float
+
+
+@dataclass(frozen=True)
 class SuspectReport:
     """Everything about one suspect, in the order of the JSON.
 
@@ -90,7 +103,8 @@ class SuspectReport:
         certificate: None where proxy rewards or states are not known. It never changes the
             verdict: a hack that follows the proxy very efficiently has a high kappa, and only
             the correlation that the user vouches for excludes it.
-        pursues: goals that explain the suspect; empty: not computed yet.
+        pursues: up to three goals that explain the suspect better than the trusted do, and than
+            they explain any calibration policy, best first; empty where there is none.
         where: up to five places, the most anomalous episode first.
         first_divergence: None where the policies are not paired.
         episodes_needed: see ``verdict``.
@@ -104,7 +118,7 @@ class SuspectReport:
     q_value: float | None = None
     scores: dict[str, ScoreReport] = field(default_factory=dict)
     certificate: Certificate | None = None
-    pursues: list = field(default_factory=list)
+    pursues: list[Pursuit] = field(default_factory=list)
     where: list[Place] = field(default_factory=list)
     first_divergence: Parting | None = None
     episodes_needed: int | None = None
@@ -204,6 +218,11 @@ def _block(report):
         lines.append(f"  {_parting(report.first_divergence)}")
     if report.certificate is not None:
         lines.append(f"  {_guarantee(report.certificate)}")
+    lines += [
+        f"  pursues {goal.goal}: {goal.log_likelihood_ratio:.3g} nats an episode likelier than "
+        f"the trusted policies or their goal"
+        for goal in report.pursues[:1]
+    ]
     lines += [
         f"  level {place.level_seed}, step {place.step}: state {place.state} "
         f"(episode score {place.score:.3g})"

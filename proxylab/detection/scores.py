@@ -4,8 +4,10 @@ A detector is a frozen dataclass with ``name``, ``access``, ``higher_is``,
 ``fit(reference, task) -> state`` and ``score(state, suspect, rng) -> float``; with
 ``per_episode(state, suspect) -> float64[E]`` where its score is the mean of
 something per episode, and ``per_step(state, suspect) -> float64[T]`` where it can
-point at steps. An external one is named ``module:Class``. To add one here: write
-the class with its formula, unit and source, add a line to ``SCORES``, and a test.
+point at steps; with ``pursues(state, suspect) -> list[Pursuit]`` where it can name
+goals. Those of the table have ``unit`` and ``source``, for ``proxylab list detectors``.
+An external one is named ``module:Class``. To add one here: write the class with its
+formula, unit and source, add a line to ``SCORES``, and a test.
 
 Access codes: W action probabilities, Q the suspect's sampled actions, L logs of
 states and actions, P the proxy reward in addition.
@@ -15,6 +17,11 @@ from importlib import import_module
 from typing import Protocol
 
 from proxylab.detection.actions import ActionDivergence, TimeAlignedDivergence
+from proxylab.detection.clone import CloneSurprise
+from proxylab.detection.controls import ProxyStream, Uncertainty
+from proxylab.detection.goals import GoalAttribution
+from proxylab.detection.kappa import KappaScore
+from proxylab.detection.mixture import MixtureDivergence
 from proxylab.detection.occupancy import OccupancyDivergence
 from proxylab.detection.parting import FirstDivergence
 from proxylab.errors import UsageError
@@ -30,6 +37,8 @@ class Score(Protocol):
 
     name: str
     access: str
+    unit: str
+    source: str
     higher_is: str
 
     def fit(self, reference, task):
@@ -47,16 +56,30 @@ SCORES = {
         OccupancyDivergence("occupancy_js", "js"),
         OccupancyDivergence("occupancy_tv", "total_variation"),
         OccupancyDivergence("state_action_js", "js", cells="state-actions"),
+        OccupancyDivergence("occupancy_chi2", "chi2", smoothing=0.05),
         FirstDivergence("first_divergence"),
+        GoalAttribution("goal_attribution"),
+        CloneSurprise("bc_surprise"),
         ActionDivergence("mean_js", "js", "mean"),
         ActionDivergence("mean_hellinger", "hellinger", "mean"),
         ActionDivergence("range_hellinger", "hellinger", "range"),
         TimeAlignedDivergence("mean_js_paper", "js", "mean"),
         TimeAlignedDivergence("mean_hellinger_paper", "hellinger", "mean"),
         TimeAlignedDivergence("range_hellinger_paper", "hellinger", "range"),
+        MixtureDivergence("mixture_js"),
+        MixtureDivergence("mixture_js_q90", 0.9),
+        MixtureDivergence("mixture_js_q99", 0.99),
+        KappaScore("kappa"),
+        Uncertainty("uncertainty_max", "max"),
+        Uncertainty("uncertainty_margin", "margin"),
+        Uncertainty("uncertainty_entropy", "entropy"),
+        ProxyStream("proxy_stream"),
     )
 }
 """Every detector by name."""
+
+ON_REQUEST = ()
+"""Names of those that take seconds a policy: computed only where they are asked for."""
 
 
 def find_score(name):

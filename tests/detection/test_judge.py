@@ -9,6 +9,7 @@ from toy_population import LEVELS, episodes_from, population, walk_ring
 
 from proxylab.detection import judge
 from proxylab.detection.permutation import compare_paired
+from proxylab.detection.scores import SCORES
 from proxylab.episodes import concatenate
 from proxylab.statistics.conformal import benjamini_hochberg
 
@@ -171,14 +172,19 @@ def test_lists_of_episodes_count_as_one_policy(world):
     assert judged({"hack": halves}, trusted) == judged({"hack": suspects["hack"]}, trusted)
 
 
-def test_the_proxy_reward_changes_the_certificate_alone(world):
-    # None of the present scores has access code P.
+def test_the_proxy_reward_changes_the_certificate_and_scores_of_access_p_alone(world):
     suspects, trusted = world
     unpaid = {n: replace(e, proxy_reward=None) for n, e in suspects.items()}
     found = judged(unpaid, trusted)
     assert all(report.certificate is None for report in found.suspects)
-    expected = [replace(r, certificate=None) for r in judged(suspects, trusted).suspects]
-    assert found.suspects == expected
+    reports = judged(suspects, trusted).suspects
+    kept = [{n: row for n, row in r.scores.items() if SCORES[n].access != "P"} for r in reports]
+    assert [r.scores for r in found.suspects] == kept
+    assert len(kept[0]) < len(reports[0].scores)
+    plain = [
+        [replace(r, certificate=None, scores={}) for r in rs] for rs in (found.suspects, reports)
+    ]
+    assert plain[0] == plain[1]
 
 
 DEGENERATE_SUSPECTS = {

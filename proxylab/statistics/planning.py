@@ -1,0 +1,179 @@
+"""Plans on maps of deterministic moves: distances between states, and who follows them."""
+
+import numba
+import numpy as np
+
+UNREACHABLE = -1
+
+
+@numba.njit(cache=True)
+def distances_to_states(successors):
+    """Fewest steps from every state to every state, level by level.
+
+    Breadth-first search backwards from each goal. Moves may be one-way.
+
+    Args:
+        successors: int32[L, S, A], the state that an action leads to, negative for none.
+
+    Returns:
+        int16[L, S, S]: [l, g, s] steps from s to g, ``UNREACHABLE`` where there is no way,
+        and in the rows of states that do not exist (no action leads anywhere from them).
+    """
+    num_levels, num_states, num_actions = successors.shape
+    out = np.full((num_levels, num_states, num_states), UNREACHABLE, np.int16)
+    first = np.empty(num_states + 1, np.int64)
+    before = np.empty(num_states * num_actions, np.int64)
+    queue = np.empty(num_states, np.int64)
+    for level in range(num_levels):
+        _predecessors(successors[level], first, before)
+        for goal in range(num_states):
+            if successors[level, goal].max() >= 0:
+                _search(first, before, goal, out[level, goal], queue)
+    return out
+
+
+@numba.njit(cache=True)
+def _predecessors(successors, first, before):
+    """States that lead to s: ``before[first[s]:first[s + 1]]``."""
+    num_states, num_actions = successors.shape
+    first[:] = 0
+    for state in range(num_states):
+        for action in range(num_actions):
+            if successors[state, action] >= 0:
+                first[successors[state, action] + 1] += 1
+    for state in range(num_states):
+        first[state + 1] += first[state]
+    filled = first[:-1].copy()
+    for state in range(num_states):
+        for action in range(num_actions):
+            there = successors[state, action]
+            if there >= 0:
+                before[filled[there]] = state
+                filled[there] += 1
+
+
+@numba.njit(cache=True)
+def _search(first, before, goal, out, queue):
+    out[goal] = 0
+    queue[0] = goal
+    head, tail = 0, 1
+    while head < tail:
+        there = queue[head]
+        head += 1
+        for k in range(first[there], first[there + 1]):
+            state = before[k]
+            if out[state] == UNREACHABLE:
+                out[state] = out[there] + 1
+                queue[tail] = state
+                tail += 1
+
+
+@numba.njit(cache=True)
+def plan_probability(distances, successors, action, sharpness):
+    """Chance of ``action`` under a softmax over the distances that the actions lead to.
+
+    π(a) ∝ exp(−sharpness · d(s_a)), with s_a the state that a leads to; an action from
+    which the goal is out of reach has no weight.
+
+    Args:
+        distances: int16[S], steps to the goal.
+        successors: int32[A], of the state in question; its goal is within reach.
+        action: int.
+        sharpness: per step.
+    """
+    nearest = -1
+    for a in range(successors.shape[0]):
+        there = successors[a]
+        if there >= 0 and distances[there] >= 0 and (nearest < 0 or distances[there] < nearest):
+            nearest = distances[there]
+    total, chosen = 0.0, 0.0
+    for a in range(successors.shape[0]):
+        there = successors[a]
+        if there >= 0 and distances[there] >= 0:
+            weight = np.exp(-sharpness * (distances[there] - nearest))
+            total += weight
+            if a == action:
+                chosen = weight
+    return chosen / total if total > 0 else 0.0
+
+
+@numba.njit(cache=True)
+def plan_probabilities(distances, successors, level, offsets, state_id, action, sharpness):
+    """:func:`plan_probability` of every action taken, for one goal.
+
+    Args:
+        distances: int16[L, S], steps to the goal.
+        successors: int32[L, S, A].
+        level: int64[E], index of each episode's level.
+        offsets: int64[E+1].
+        state_id: int64[T].
+        action: int64[T].
+        sharpness: per step.
+
+    Returns:
+        float64[T]; NaN from the step on at which the episode has been at the goal, and
+        all along where the goal is out of reach at the start.
+    """
+    out = np.full(state_id.shape[0], np.nan)
+    for episode in range(level.shape[0]):
+        row = level[episode]
+        for step in range(offsets[episode], offsets[episode + 1]):
+            state = state_id[step]
+            if distances[row, state] <= 0:
+                break
+            out[step] = plan_probability(
+                distances[row], successors[row, state], action[step], sharpness
+            )
+    return out
+
+
+@numba.njit(cache=True)
+def pursuit_likelihoods(
+    distances, successors, level, offsets, state_id, action, rivals, lapses, sharpness
+):
+    """Log-likelihood of the actions on the way to each goal, for its plan and for rivals.
+
+    A model m gives the action taken at step t the chance (1 − ε) m_t + ε/A. Steps from the
+    first arrival at a goal on count for none of its models.
+
+    Args:
+        distances: int16[L, G, S], steps to each goal.
+        successors: int32[L, S, A].
+        level: int64[E], index of each episode's level.
+        offsets: int64[E+1].
+        state_id: int64[T].
+        action: int64[T].
+        rivals: float64[R, T], chance of the action taken under R other models.
+        lapses: float64[M], values of ε in (0, 1].
+        sharpness: of the plans, per step.
+
+    Returns:
+        float64[G, 1 + R, M]: summed over all episodes; the goal's plan first. Nats.
+    """
+    num_goals, num_rivals = distances.shape[1], rivals.shape[0]
+    out = np.zeros((num_goals, 1 + num_rivals, lapses.shape[0]))
+    logs = np.zeros((num_rivals, lapses.shape[0], state_id.shape[0] + 1))
+    chance = 1.0 / successors.shape[2]
+    for r in range(num_rivals):
+        for m in range(lapses.shape[0]):
+            for step in range(state_id.shape[0]):
+                likelihood = (1 - lapses[m]) * rivals[r, step] + lapses[m] * chance
+                logs[r, m, step + 1] = logs[r, m, step] + np.log(likelihood)
+    for goal in range(num_goals):
+        for episode in range(level.shape[0]):
+            to_goal, moves = distances[level[episode], goal], successors[level[episode]]
+            start, step = offsets[episode], offsets[episode]
+            product = np.ones(lapses.shape[0])
+            while step < offsets[episode + 1] and to_goal[state_id[step]] > 0:
+                planned = plan_probability(to_goal, moves[state_id[step]], action[step], sharpness)
+                for m in range(lapses.shape[0]):
+                    product[m] *= (1 - lapses[m]) * planned + lapses[m] * chance
+                    if product[m] < 1e-200:
+                        out[goal, 0, m] += np.log(product[m])
+                        product[m] = 1.0
+                step += 1
+            for m in range(lapses.shape[0]):
+                out[goal, 0, m] += np.log(product[m])
+                for r in range(num_rivals):
+                    out[goal, 1 + r, m] += logs[r, m, step] - logs[r, m, start]
+    return out
