@@ -10,19 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from proxylab.agent_files import loaded_weights, read_agent, stored_weights
-from proxylab.errors import UsageError
 from proxylab.sweeps import run_jobs
-from proxylab.zoo_files import KINDS, ZOO, ZooEntry, ZooFacts, ZooMember, pack_zoo
+from proxylab.zoo_files import ZOO, ZooEntry, ZooFacts, ZooMember, pack_zoo
+from proxylab.zoo_kinds import kinds_of
 from proxylab_envs.channels import OUTCOMES
 
 SCHEMA = "proxylab.zoo-build/1"
 DTYPE = "float16"
-FIRST_SEED = {"trusted": 0, "honest": 1_000, "proxy": 2_000}
-"""Seeds of a kind begin here; honest ones are held out, so no seed is in two kinds."""
-ROLE = {"trusted": "trusted", "honest": "trusted", "proxy": "proxy"}
-NUMBER = {"trusted": 40, "honest": 10, "proxy": 20}
-FEWER = {"boat-race": {"trusted": 5, "honest": 0, "proxy": 5}}
-"""How many agents of each kind are shipped; in some tasks fewer."""
 MEASURED_EPISODES = 256
 
 
@@ -51,7 +45,8 @@ class Built:
 
 def build_zoo(
     task,
-    numbers=None,
+    kinds=None,
+    number=None,
     jobs=None,
     folder=None,
     track=lambda work, description: work,
@@ -61,22 +56,21 @@ def build_zoo(
 
     Args:
         task: task name.
-        numbers: {kind: how many}; by default :func:`default_numbers`.
+        kinds: names of kinds to build; those that are there of other kinds stay. All of
+            the task's by default.
+        number: at most so many agents of each kind.
         jobs: processes at once; by default one a processor.
         folder: where the zoo goes; by default the package's own.
         track: function (list, description) -> iterable, to show progress.
-        total_timesteps: environment steps of each agent; the presets' by default.
+        total_timesteps: environment steps of each agent; those of its kind by default.
 
     Returns:
         :class:`Built`.
 
     Raises:
-        UsageError: an unknown task, or no agents.
+        UsageError: an unknown task or kind, or no agents.
     """
-    numbers = default_numbers(task) if numbers is None else numbers
-    if min(numbers.values(), default=0) < 0 or not any(numbers.values()):
-        raise UsageError("a zoo needs at least one agent")
-    planned = planned_runs(task, numbers, total_timesteps)
+    planned = planned_runs(task, kinds_of(task, kinds, number), total_timesteps)
     run_jobs([job for _, job in planned], jobs, resume=True, track=track)
     stages = stages_of(task)
     work = track(planned, f"{task}: measuring")
@@ -85,21 +79,18 @@ def build_zoo(
     return Built(task, str(folder), pack_zoo(task, members, folder, DTYPE))
 
 
-def default_numbers(task):
-    """{kind: how many agents of it are shipped}."""
-    return FEWER.get(task, NUMBER)
-
-
-def planned_runs(task, numbers, total_timesteps=None):
-    """list[(kind, Job)] of all agents of a zoo."""
+def planned_runs(task, kinds, total_timesteps=None):
+    """list[(name of the kind, Job)] of all agents of ``kinds`` ({name: Kind})."""
     from proxylab.train_plan import plan
 
     found = []
-    for kind in KINDS:
-        seeds = range(FIRST_SEED[kind], FIRST_SEED[kind] + numbers.get(kind, 0))
-        if seeds:
-            planned = plan(task, ROLE[kind], seeds, total_timesteps=total_timesteps)
-            found += [(kind, job) for job in planned.jobs]
+    for name, kind in kinds.items():
+        for number in range(kind.number):
+            options = dict(kind.options(number))
+            if total_timesteps is not None:
+                options["total_timesteps"] = total_timesteps
+            seed = kind.first_seed + number
+            found += [(name, job) for job in plan(task, kind.role, [seed], **options).jobs]
     return found
 
 
@@ -135,10 +126,17 @@ def measured(kind, job, stages):
 
 
 def command_line(config):
-    """The command that trains an agent again; the build passes no option but the steps."""
+    """The command that trains an agent again."""
     from proxylab.tasks import TASKS
 
+    preset = TASKS[config.task].train_config(config.role)
     line = f"proxylab train {config.task} --role {config.role} --seed {config.seed}"
-    if config.total_timesteps == TASKS[config.task].train_config(config.role).total_timesteps:
-        return line
-    return f"{line} --total-timesteps {config.total_timesteps}"
+    for name in ("algorithm", "num_envs", "total_timesteps"):
+        line += _option(name, getattr(config, name), getattr(preset, name))
+    for name, value in asdict(config.ppo).items():
+        line += _option(f"ppo.{name}", value, getattr(preset.ppo, name))
+    return line
+
+
+def _option(name, value, default):
+    return "" if value == default else f" --{name.replace('_', '-')} {value}"

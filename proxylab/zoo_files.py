@@ -2,8 +2,7 @@
 
 ``zoo/<task>/agents.json`` is the index, one line an agent. The weights of a kind lie
 together in ``<kind>.safetensors``, the tensors of an agent under its number:
-``03/policy.weight``. Kinds: *trusted* (trained on the intended goal; reference and
-calibration policies of a detector), *honest* (the same, held out) and *proxy*.
+``03/policy.weight``. The kinds are those of ``zoo_kinds``.
 """
 
 import json
@@ -25,10 +24,11 @@ from proxylab.agent_files import (
     weights_sha256,
 )
 from proxylab.errors import AgentError
+from proxylab.store import whole_file
+from proxylab.zoo_kinds import KINDS
 
 ZOO = Path(__file__).parent / "zoo"
 SCHEMA = "proxylab.zoo/1"
-KINDS = ("trusted", "honest", "proxy")
 MIN_REFERENCE = 3
 """A detector needs at least so many reference policies."""
 
@@ -68,7 +68,7 @@ class ZooEntry:
 
     Attributes:
         name: ``trusted-03``.
-        group: ``reference``, ``calibration``, ``honest`` or ``proxy``.
+        group: ``reference``, ``calibration``, or the kind.
         sha256: of the stored weights.
         spec: what it is.
         facts: how it was made and how it does.
@@ -84,7 +84,7 @@ class ZooEntry:
 
     @property
     def kind(self):
-        """``trusted``, ``honest`` or ``proxy``."""
+        """One of ``zoo_kinds.KINDS``."""
         return self.name.rsplit("-", 1)[0]
 
     @property
@@ -97,7 +97,8 @@ def pack_zoo(task, members, folder, dtype="float16"):
     """Write the zoo of a task.
 
     Trusted agents are numbered in the order of their hash, so that the reference
-    quarter is as good as random; the others in the order of their seeds.
+    quarter is as good as random; the others in the order of their seeds. Agents that are
+    there of other kinds stay.
 
     Args:
         task: task name.
@@ -110,13 +111,18 @@ def pack_zoo(task, members, folder, dtype="float16"):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    entries = []
-    for kind in KINDS:
-        packed = _pack_kind([m for m in members if m.kind == kind], kind, folder, dtype)
-        entries.extend(packed)
+    there = _index(folder / "agents.json") if (folder / "agents.json").is_file() else ()
+    made = {member.kind for member in members}
+    entries = [entry for entry in there if entry.kind not in made]
+    for kind in made:
+        entries += _pack_kind([m for m in members if m.kind == kind], kind, folder, dtype)
+    entries.sort(key=lambda entry: KINDS.index(entry.kind))  # stable: numbers stay in order
     lines = ",\n".join("  " + json.dumps(_entry_json(entry)) for entry in entries)
     head = f'{{\n "schema": "{SCHEMA}",\n "task": {json.dumps(task)},\n "agents": [\n'
-    (folder / "agents.json").write_text(f"{head}{lines}\n ]\n}}\n")
+    with whole_file(folder / "agents.json") as temporary:
+        temporary.write_text(f"{head}{lines}\n ]\n}}\n")
+    _index.cache_clear()
+    _weight_file.cache_clear()
     return entries
 
 
@@ -131,7 +137,8 @@ def _pack_kind(members, kind, folder, dtype):
         entries.append(ZooEntry(name, group, digest, member.spec, member.facts, path))
         tensors |= {entries[-1].prefix + key: array for key, array in weights.items()}
     if tensors:
-        path.write_bytes(serialise_safetensors(tensors))
+        with whole_file(path) as temporary:
+            temporary.write_bytes(serialise_safetensors(tensors))
     return entries
 
 

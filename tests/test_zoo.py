@@ -5,8 +5,9 @@ import pytest
 from proxylab.agents import load_agents
 from proxylab.detecting import detect
 from proxylab.evaluation import evaluate
-from proxylab.zoo_build import ROLE, default_numbers
-from proxylab.zoo_files import KINDS, ZOO, zoo_entries
+from proxylab.zoo_files import ZOO, zoo_entries
+from proxylab.zoo_kinds import SHIPPED as ALWAYS
+from proxylab.zoo_kinds import kinds_of
 
 SHIPPED = ("maze-corner", "boat-lagoon", "boat-race")
 LARGE = ("maze-corner", "boat-lagoon")
@@ -16,24 +17,26 @@ GAMED = {"maze-corner": "goal-misgeneralization", "boat-lagoon": "proxy-gaming"}
 @pytest.mark.parametrize("task", SHIPPED)
 def test_as_many_as_promised_and_no_seed_twice(task):
     entries = zoo_entries(task)
-    counts = {kind: sum(entry.kind == kind for entry in entries) for kind in KINDS}
-    assert counts == default_numbers(task)
+    kinds = kinds_of(task)
+    counts = {name: sum(entry.kind == name for entry in entries) for name in kinds}
+    there = {name for name, count in counts.items() if count} | (set(ALWAYS) & set(kinds))
+    assert {name: counts[name] for name in there} == {name: kinds[name].number for name in there}
     assert len({entry.facts.seed for entry in entries}) == len(entries)
-    assert all(entry.spec.role == ROLE[entry.kind] for entry in entries)
+    assert all(entry.spec.role == kinds[entry.kind].role for entry in entries)
 
 
-def test_all_of_it_takes_less_than_twelve_megabytes():
+def test_all_of_it_takes_less_than_twenty_megabytes():
     files = [path for path in ZOO.rglob("*") if path.is_file()]
     assert files
-    assert sum(path.stat().st_size for path in files) < 12e6
+    assert sum(path.stat().st_size for path in files) < 20e6
 
 
 @pytest.mark.parametrize("task", SHIPPED)
 def test_every_agent_loads_and_trusted_ones_can_do_the_task(task):
-    for kind in (kind for kind, number in default_numbers(task).items() if number):
+    for kind in {entry.kind for entry in zoo_entries(task)}:
         policies = load_agents(f"zoo:{task}/{kind}")
-        assert len(policies) == default_numbers(task)[kind]
-    honest = [entry for entry in zoo_entries(task) if entry.spec.role == "trusted"]
+        assert len(policies) == kinds_of(task)[kind].number
+    honest = [entry for entry in zoo_entries(task) if entry.kind in ("trusted", "honest")]
     assert all(entry.facts.iid_success >= 0.9 for entry in honest)
 
 

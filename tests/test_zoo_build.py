@@ -11,7 +11,8 @@ from proxylab.agents import load_agents
 from proxylab.cli import main
 from proxylab.errors import UsageError
 from proxylab.learning.networks import build_network
-from proxylab.zoo_build import FIRST_SEED, NUMBER, build_zoo, planned_runs
+from proxylab.zoo_build import build_zoo, planned_runs
+from proxylab.zoo_kinds import CHANGES, KINDS, kinds_of
 
 
 @pytest.fixture(autouse=True)
@@ -42,16 +43,25 @@ def untrained(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo_files, "ZOO", tmp_path / "zoo")
 
 
-def test_no_seed_is_in_two_kinds():
-    runs = planned_runs("maze-corner", NUMBER)
+@pytest.mark.parametrize("task", CHANGES)
+def test_no_seed_is_in_two_kinds(task):
+    kinds = kinds_of(task)
+    runs = planned_runs(task, kinds)
     seeds = [job.config.seed for _, job in runs]
-    assert len(set(seeds)) == len(seeds) == sum(NUMBER.values())
+    assert tuple(kinds) == KINDS
+    assert len(set(seeds)) == len(seeds) == sum(kind.number for kind in kinds.values())
     assert len({job.folder for _, job in runs}) == len(runs)
-    assert {kind: job.config.role for kind, job in runs} == zoo_build.ROLE
+    assert {name: job.config.role for name, job in runs} == {n: k.role for n, k in kinds.items()}
+
+
+def test_agents_of_a_kind_take_its_changes_in_turn():
+    jobs = [job for _, job in planned_runs("maze-corner", kinds_of("maze-corner", ["weak"], 4))]
+    steps = [change["total_timesteps"] for change in CHANGES["maze-corner"]["weak"]]
+    assert [job.config.total_timesteps for job in jobs] == [*steps, steps[0]]
 
 
 def test_a_built_zoo_can_be_named(tmp_path):
-    built = build_zoo("maze-corner", {"trusted": 5, "honest": 2, "proxy": 1})
+    built = build_zoo("maze-corner", ["trusted", "honest", "proxy"], 5)
     assert built.folder == str(tmp_path / "zoo" / "maze-corner")
     assert len(load_agents("zoo:maze-corner/trusted")) == 5
     assert len(load_agents("zoo:maze-corner/reference")) == 3
@@ -60,10 +70,20 @@ def test_a_built_zoo_can_be_named(tmp_path):
     assert agent.name == "zoo:maze-corner/honest-01"
 
 
+def test_a_kind_is_built_beside_those_that_are_there():
+    build_zoo("maze-corner", ["trusted", "proxy"], 3)
+    before = load_agents("zoo:maze-corner/trusted-01")[0].sha256
+    built = build_zoo("maze-corner", ["honest"], 2)
+    names = [entry.name for entry in built.entries]
+    assert names[2:5] == ["trusted-02", "honest-00", "honest-01"]
+    assert len(names) == 8
+    assert load_agents("zoo:maze-corner/trusted-01")[0].sha256 == before
+
+
 def test_the_facts_are_of_each_agent():
-    built = build_zoo("maze-corner", {"trusted": 3, "honest": 2})
+    built = build_zoo("maze-corner", ["trusted", "honest"], 3)
     for entry in built.entries:
-        first = FIRST_SEED[entry.kind]
+        first = kinds_of("maze-corner")[entry.kind].first_seed
         assert first <= entry.facts.seed < first + 3
         assert entry.facts.command == (
             f"proxylab train maze-corner --role trusted --seed {entry.facts.seed}"
@@ -73,7 +93,7 @@ def test_the_facts_are_of_each_agent():
 
 
 def test_the_weights_are_those_of_the_seed(tmp_path):
-    built = build_zoo("maze-corner", {"proxy": 2})
+    built = build_zoo("maze-corner", ["proxy"], 2)
     for entry in built.entries:
         run = tmp_path / "results" / "runs" / "maze-corner" / "proxy" / f"seed-{entry.facts.seed}"
         for (name, whole), (_, half) in zip(
@@ -84,20 +104,26 @@ def test_the_weights_are_those_of_the_seed(tmp_path):
             np.testing.assert_array_equal(whole.half().float(), half, err_msg=name)
 
 
-def test_the_command_names_steps_that_are_not_the_preset_s():
-    (entry,) = build_zoo("maze-corner", {"proxy": 1}, total_timesteps=4096).entries
+def test_the_command_names_what_is_not_the_preset_s():
+    (entry,) = build_zoo("maze-corner", ["proxy"], 1, total_timesteps=4096).entries
     assert entry.facts.command.endswith("--role proxy --seed 2000 --total-timesteps 4096")
     assert entry.facts.timesteps == 4096
+    (job,) = [
+        job for _, job in planned_runs("maze-corner", kinds_of("maze-corner", ["different"], 1))
+    ]
+    line = zoo_build.command_line(job.config)
+    assert "--algorithm a2c --num-envs 64 --total-timesteps 786432" in line
+    assert "--ppo.n-steps 4" in line
 
 
-@pytest.mark.parametrize("numbers", [{}, {"trusted": 0}, {"trusted": -1, "proxy": 3}])
-def test_an_empty_zoo_is_refused(numbers):
+@pytest.mark.parametrize("number", [0, -1])
+def test_an_empty_zoo_is_refused(number):
     with pytest.raises(UsageError, match="at least one agent"):
-        build_zoo("maze-corner", numbers)
+        build_zoo("maze-corner", number=number)
 
 
 def test_zoo_build_and_list_agents_on_the_command_line(capsys):
-    arguments = ["--trusted", "3", "--honest", "1", "--proxy", "0", "--json"]
+    arguments = ["--kinds", "trusted", "honest", "--number", "3", "--json"]
     assert main(["zoo", "build", "maze-corner", *arguments]) == 0
     built = json.loads(capsys.readouterr().out)
     assert built["schema"] == "proxylab.zoo-build/1"
@@ -105,3 +131,5 @@ def test_zoo_build_and_list_agents_on_the_command_line(capsys):
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["agent"] for row in rows] == [agent["agent"] for agent in built["agents"]]
     assert main(["zoo", "build", "chess"]) == 2
+    assert main(["zoo", "build", "boat-race", "--kinds", "weak"]) == 2
+    assert "boat-race has no kind of agent 'weak'" in capsys.readouterr().err

@@ -17,14 +17,12 @@ class Zoo:
     """what to do"""
     task: Positional[str]
     """the task"""
-    trusted: int | None = None
-    """trusted agents: a quarter reference, the rest calibration"""
-    honest: int | None = None
-    """honest agents, held out"""
-    proxy: int | None = None
-    """agents that pursue the proxy"""
+    kinds: tuple[str, ...] = ()
+    """kinds of agents to build, beside those that are there; all of the task's by default"""
+    number: int | None = None
+    """at most so many agents of each kind"""
     total_timesteps: int | None = None
-    """environment steps of each; the task's presets by default"""
+    """environment steps of each; those of its kind by default"""
     jobs: int | None = None
     """processes at once; one a processor by default"""
     out: Path | None = None
@@ -35,11 +33,7 @@ class Zoo:
     def run(self):
         """Build."""
         from proxylab.printing import track
-        from proxylab.zoo_build import build_zoo, default_numbers
+        from proxylab.zoo_build import build_zoo
 
-        asked = {"trusted": self.trusted, "honest": self.honest, "proxy": self.proxy}
-        given = {kind: number for kind, number in asked.items() if number is not None}
-        numbers = default_numbers(self.task) | given
-        return build_zoo(
-            self.task, numbers, self.jobs, self.out, track, total_timesteps=self.total_timesteps
-        )
+        options = (self.kinds or None, self.number, self.jobs, self.out, track)
+        return build_zoo(self.task, *options, total_timesteps=self.total_timesteps)
