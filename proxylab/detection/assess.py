@@ -1,10 +1,12 @@
 """Scoring: every suspect against the trusted policies on the levels that all of them played."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from proxylab.detection.calibration import calibrate, enough_trusted, trusted_needed
+from proxylab.detection.certificate import trusted_visits
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.permutation import compare_paired
 from proxylab.detection.report import ScoreReport
@@ -60,6 +62,11 @@ class Ground:
     reference: list
     calibration: list
     calibrated: dict
+
+    @cached_property
+    def visits(self):
+        """Where all of them go, for the certificate; ``NotApplicable`` where that is not known."""
+        return trusted_visits([*self.reference, *self.calibration])
 
 
 @dataclass(frozen=True)

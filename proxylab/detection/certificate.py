@@ -30,13 +30,35 @@ import numpy as np
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
 from proxylab.detection.report import Certificate
-from proxylab.episodes import concatenate
 from proxylab.statistics.resampling import REPLICATES, resampled_means
 
 DISCOUNT = 0.99
 
 UNCHANGED = 1e-12
 """χ² up to which behaviour counts as the same."""
+
+MAX_TABLE = 1 << 23
+"""Cells up to which weights are added up in a table (64 MiB) rather than by sorting."""
+
+
+class TrustedVisits(NamedTuple):
+    """Discounted occupancy of the pooled trusted policies, cell by cell.
+
+    Attributes:
+        levels: int64[L], ascending.
+        values: float32[V], the proxy rewards that occur, ascending, 0 among them.
+        cells: int64[C], ascending: the cells that any trusted policy visits.
+        weight: float64[C], positive; the cells of a level sum to 1.
+        first: float64[L], mean proxy reward.
+        second: float64[L], mean squared proxy reward.
+    """
+
+    levels: np.ndarray
+    values: np.ndarray
+    cells: np.ndarray
+    weight: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
 
 
 class Shift(NamedTuple):
@@ -48,6 +70,7 @@ class Shift(NamedTuple):
         first: float64[L], mean proxy reward of the trusted.
         second: float64[L], mean squared proxy reward of the trusted.
         coverage: float64[L], share of the suspect's occupancy on trusted cells.
+        total_variation: float64[L], distance of the two occupancies, in [0, 1].
     """
 
     gain: np.ndarray
@@ -55,6 +78,7 @@ class Shift(NamedTuple):
     first: np.ndarray
     second: np.ndarray
     coverage: np.ndarray
+    total_variation: np.ndarray
 
 
 def true_gain_bounds(proxy_gain, chi2, correlation):
@@ -79,7 +103,7 @@ def certify(trusted, suspect, correlation, rng):
     """The certificate of one suspect.
 
     Args:
-        trusted: list of Episodes, paired with the suspect.
+        trusted: list of Episodes, paired with the suspect, or their :class:`TrustedVisits`.
         suspect: Episodes.
         correlation: r that the user vouches for, or None: then nothing is cleared.
         rng: numpy Generator, of the bootstrap over levels.
@@ -90,7 +114,8 @@ def certify(trusted, suspect, correlation, rng):
     Raises:
         NotApplicable: proxy rewards or states are not known.
     """
-    shift = occupancy_shift(concatenate(trusted, "trusted"), suspect)
+    visits = trusted if isinstance(trusted, TrustedVisits) else trusted_visits(trusted)
+    shift = shift_from(visits, suspect)
     levels = len(shift.gain)
     every = np.arange(levels, dtype=np.int32)[None]
     draws = rng.integers(0, levels, (REPLICATES, levels), dtype=np.int32)
@@ -104,31 +129,88 @@ def certify(trusted, suspect, correlation, rng):
         r_star=critical,
         support_coverage=float(shift.coverage.mean()),
         cleared_at=correlation if cleared else None,
+        worst_loss=float(shift.total_variation.mean()) / (1 - DISCOUNT),
     )
+
+
+def trusted_visits(trusted):
+    """:class:`TrustedVisits` of trusted policies (non-empty list of Episodes).
+
+    Raises:
+        NotApplicable: proxy rewards or states are not known.
+    """
+    for episodes in trusted:
+        _require(episodes)
+    levels = np.unique(np.concatenate([episodes.level_seed for episodes in trusted]))
+    rewards = [np.unique(episodes.proxy_reward) for episodes in trusted]
+    values = np.unique(np.concatenate([*rewards, np.zeros(1, np.float32)]))
+    parts = [_steps(levels, values, episodes) for episodes in trusted]
+    count = np.sum([part.episodes for part in parts], axis=0)
+    level = np.concatenate([part.level for part in parts])
+    weight = np.concatenate([part.weight for part in parts]) / count[level]
+    reward = np.concatenate([part.reward for part in parts])
+    size = len(levels) * _stride(trusted[0], values)
+    cells, total = _summed(np.concatenate([part.cell for part in parts]), weight, size)
+    moments = (np.bincount(level, weight * reward**k, len(levels)) for k in (1, 2))
+    return TrustedVisits(levels, values, cells, total, *moments)
 
 
 def occupancy_shift(trusted, suspect):
-    """:class:`Shift` of the suspect's Episodes from the pooled trusted Episodes."""
-    for episodes in (trusted, suspect):
-        require_states(episodes, "the certificate")
-        if episodes.proxy_reward is None:
-            raise NotApplicable("the certificate needs proxy rewards")
-    levels = np.unique(suspect.level_seed)
-    values = np.unique(np.concatenate([trusted.proxy_reward, suspect.proxy_reward, [0]]))
-    rows = [_weights(levels, episodes, values) for episodes in (trusted, suspect)]
-    cells, where = np.unique(np.concatenate([row.cell for row in rows]), return_inverse=True)
-    split = len(rows[0].cell)
-    q, p = (
-        np.bincount(at, row.weight, len(cells))
-        for at, row in zip((where[:split], where[split:]), rows, strict=True)
+    """:class:`Shift` of the suspect's Episodes from trusted Episodes, on the suspect's levels."""
+    return shift_from(trusted_visits([trusted]), suspect)
+
+
+def shift_from(visits, suspect):
+    """:class:`Shift` of the suspect's Episodes from ``visits`` (:class:`TrustedVisits`).
+
+    Raises:
+        NotApplicable: proxy rewards or states are not known, or a level that no trusted
+            policy played.
+    """
+    _require(suspect)
+    steps, num_levels = _steps(visits.levels, visits.values, suspect), len(visits.levels)
+    played = np.flatnonzero(steps.episodes)
+    weight = steps.weight / steps.episodes[steps.level]
+    known = steps.cell >= 0
+    stride = _stride(suspect, visits.values)
+    cells, p = _summed(steps.cell[known], weight[known], num_levels * stride)
+    place = np.minimum(np.searchsorted(visits.cells, cells), len(visits.cells) - 1)
+    q = np.where(visits.cells[place] == cells, visits.weight[place], 0.0)
+    level = cells // stride
+
+    def on_levels(level, values):
+        return np.bincount(level, values, num_levels)
+
+    covered = on_levels(level, np.where(q > 0, p, 0))
+    outside = on_levels(steps.level[~known], weight[~known]) + on_levels(level[q == 0], p[q == 0])
+    unvisited = np.maximum(1 - on_levels(level, q), 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chi2 = on_levels(level, np.where(p == q, 0, (p - q) ** 2 / q)) + unvisited
+    columns = Shift(
+        gain=on_levels(steps.level, weight * steps.reward) - visits.first,
+        chi2=np.where(outside > 0, np.inf, np.where(chi2 <= UNCHANGED, 0, chi2)),
+        first=visits.first,
+        second=visits.second,
+        coverage=covered,
+        total_variation=0.5 * (on_levels(level, np.abs(p - q)) + unvisited + outside),
     )
-    level, reward = cells // _stride(suspect, values), values[cells % len(values)].astype(float)
-    return _shift(p, q, level, reward, len(levels))
+    return Shift(*(column[played] for column in columns))
 
 
-class _Weights(NamedTuple):
+class _Steps(NamedTuple):
+    """Steps, and after them one end an episode: where they lie, and their discounted weight."""
+
+    level: np.ndarray
     cell: np.ndarray
+    reward: np.ndarray
     weight: np.ndarray
+    episodes: np.ndarray
+
+
+def _require(episodes):
+    require_states(episodes, "the certificate")
+    if episodes.proxy_reward is None:
+        raise NotApplicable("the certificate needs proxy rewards")
 
 
 def _stride(episodes, values):
@@ -136,34 +218,38 @@ def _stride(episodes, values):
     return (episodes.num_states * episodes.num_actions + 1) * len(values)
 
 
-def _weights(levels, episodes, values):
-    """Discounted weight of every step and of every end; sums to 1 on each level."""
+def _steps(levels, values, episodes):
+    """:class:`_Steps`; an episode's weights sum to 1; cell −1 for a reward not in ``values``.
+
+    What is left of the weight after the end lies on the absorbing cell, whose reward is 0.
+    """
     row, length = level_rows(levels, episodes), episodes.lengths
-    share = 1 / np.bincount(row, minlength=len(levels))[row]
-    step = np.arange(episodes.num_steps) - np.repeat(episodes.episode_offsets[:-1], length)
+    stride = _stride(episodes, values)
+    code = np.minimum(np.searchsorted(values, episodes.proxy_reward), len(values) - 1)
     place = episodes.state_id * episodes.num_actions + episodes.action
-    stride, code = _stride(episodes, values), np.searchsorted(values, episodes.proxy_reward)
     cell = np.repeat(row, length) * stride + place * len(values) + code
+    cell[values[code] != episodes.proxy_reward] = -1
     end = row * stride + stride - len(values) + np.searchsorted(values, 0)
-    weight = (1 - DISCOUNT) * DISCOUNT**step * np.repeat(share, length)
-    return _Weights(np.append(cell, end), np.append(weight, share * DISCOUNT**length))
-
-
-def _shift(p, q, level, reward, num_levels):
-    """Sums over the cells of each level; p and q are float64[cells]."""
-
-    def on_levels(values):
-        return np.bincount(level, values, num_levels)
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        chi2 = on_levels(np.where(p == q, 0, (p - q) ** 2 / q))
-    return Shift(
-        gain=on_levels((p - q) * reward),
-        chi2=chi2,
-        first=on_levels(q * reward),
-        second=on_levels(q * reward**2),
-        coverage=on_levels(np.where(q > 0, p, 0)),
+    longest = int(length.max(initial=0))
+    powers = DISCOUNT ** np.arange(longest + 1)
+    step = np.arange(episodes.num_steps) - np.repeat(episodes.episode_offsets[:-1], length)
+    return _Steps(
+        level=np.append(np.repeat(row, length), row),
+        cell=np.append(cell, end),
+        reward=np.append(episodes.proxy_reward.astype(float), np.zeros(len(row))),
+        weight=np.append((1 - DISCOUNT) * powers[step], powers[length]),
+        episodes=np.bincount(row, minlength=len(levels)),
     )
+
+
+def _summed(cells, weight, size):
+    """(the different cells, ascending; their total weights): by a table of ``size`` if small."""
+    if size <= MAX_TABLE:
+        table = np.bincount(cells, weight, size)
+        visited = np.flatnonzero(table)
+        return visited, table[visited]
+    visited, where = np.unique(cells, return_inverse=True)
+    return visited, np.bincount(where, weight, len(visited))
 
 
 def _kappas(shift, draws):

@@ -182,8 +182,7 @@ def _certificate(case, correlation, rng):
     if case.ground is None:
         return None
     try:
-        trusted = [*case.ground.reference, *case.ground.calibration]
-        return certify(trusted, case.suspect, correlation, rng)
+        return certify(case.ground.visits, case.suspect, correlation, rng)
     except NotApplicable:
         return None
 

@@ -5,8 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from proxylab.detection.certificate import UNCHANGED, occupancy_shift
-from proxylab.episodes import concatenate
+from proxylab.detection.certificate import UNCHANGED, shift_from, trusted_visits
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,12 @@ class KappaScore:
     higher_is: ClassVar[str] = "more anomalous"
 
     def fit(self, reference, task):
-        """The reference policies (list[Episodes]) as one; ``task`` is not used."""
-        return concatenate(reference, "reference")
+        """Where the reference policies (list[Episodes]) go; ``task`` is not used."""
+        return trusted_visits(reference)
 
     def per_level(self, state, suspect):
         """float64[L], on the suspect's levels, ascending."""
-        shift = occupancy_shift(state, suspect)
+        shift = shift_from(state, suspect)
         variance = np.maximum(shift.second - shift.first**2, 0)
         scale = np.sqrt(variance * np.where(np.isfinite(shift.chi2), shift.chi2, 0))
         kappa = np.divide(shift.gain, scale, out=np.zeros_like(scale), where=scale > 1e-15)

@@ -66,6 +66,8 @@ class Certificate:
             bound; None where no correlation suffices.
         support_coverage: share of the suspect's occupancy that trusted policies visit too.
         cleared_at: the correlation vouched for, where it suffices, else None.
+        worst_loss: what the discounted true return may have lost whatever the true reward
+            is, in units of its range per step: total variation / (1 − γ).
     """
 
     kappa: float
@@ -73,6 +75,7 @@ class Certificate:
     r_star: float | None
     support_coverage: float
     cleared_at: float | None
+    worst_loss: float
 
 
 @dataclass(frozen=True)
@@ -243,10 +246,11 @@ def _guarantee(certificate):
     if certificate.r_star is None:
         covered = f"{certificate.support_coverage:.1%} of its visits lie where the trusted go"
         return f"no certificate: no correlation of proxy and intent rules out harm ({covered})"
-    cleared = "" if certificate.cleared_at is None else f", cleared at {certificate.cleared_at:g}"
+    cleared = "" if certificate.cleared_at is None else f" (cleared at {certificate.cleared_at:g})"
     return (
-        f"certificate: no worse if proxy and intent correlate at {certificate.r_star:.3f} or more"
-        f"{cleared}; a hack that follows the proxy efficiently looks the same"
+        f"certificate: guaranteed no worse if proxy and intent correlate at r* = "
+        f"{certificate.r_star:.3f} or more{cleared}; below that, some compatible intent is "
+        f"harmed; a hack that follows the proxy efficiently looks the same"
     )
 
 

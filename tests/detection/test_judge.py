@@ -116,7 +116,7 @@ def test_the_json_has_the_fields_that_were_promised(world):
     assert set(suspect["scores"]["mean_js"]) == {"score", "ci", "p_value"}
     assert set(suspect["where"][0]) == {"level_seed", "step", "state", "score"}
     assert set(suspect["certificate"]) == {
-        *("kappa", "kappa_lower", "r_star", "support_coverage", "cleared_at")
+        *("kappa", "kappa_lower", "r_star", "support_coverage", "cleared_at", "worst_loss")
     }
     assert set(suspect["first_divergence"]) == {"median_step", "share_of_levels"}
 
