@@ -41,6 +41,11 @@ def variant(config, preset):
     return f"{config.role}-{alike.fingerprint[:8]}"
 
 
+def cache_folder():
+    """Where ``detect`` keeps rollouts of trusted agents; it may be deleted at any time."""
+    return results_folder() / "cache"
+
+
 def measures_folder(experiment):
     """Where the measurements of an experiment's runs are kept, a file a run."""
     return results_folder() / "runs" / "measures" / experiment

@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from proxylab.detection.calibration import calibrate, enough_trusted, trusted_needed
+from proxylab.detection.calibration import (
+    Calibration,
+    calibrate,
+    enough_trusted,
+    memory_key,
+    trusted_needed,
+)
 from proxylab.detection.certificate import trusted_visits
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.permutation import compare_paired
@@ -35,12 +42,14 @@ class Setting:
         alpha: false-alarm rate wanted.
         fdr: decide by the q-value.
         correlation: what the certificate may assume, or None.
+        memory: remembers calibration scores (``proxylab.detection_cache``), or None.
     """
 
     detectors: tuple
     alpha: float
     fdr: bool
     correlation: float | None
+    memory: Any = None
 
     def __post_init__(self):
         for name in ("alpha", "correlation"):
@@ -127,12 +136,31 @@ def _nothing_shared(suspect):
 def _ground(paired, parts, setting, task, rng):
     reference, calibration = ([paired[name] for name in part] for part in parts)
     calibrated = {}
-    for detector in setting.detectors if enough_trusted(len(calibration)) else ():
-        try:
-            calibrated[detector.name] = calibrate(detector, reference, calibration, task, rng)
-        except NotApplicable as obstacle:
-            calibrated[detector.name] = obstacle
+    if enough_trusted(len(calibration)):
+        calibrated = _calibrated(reference, calibration, setting, task, rng)
     return Ground(reference, calibration, calibrated)
+
+
+def _calibrated(reference, calibration, setting, task, rng):
+    """{detector: Calibration or NotApplicable}, with scores remembered where there is a memory.
+
+    Every detector draws from a stream of its own, so that remembering changes no draw.
+    """
+    memory = setting.memory
+    known = memory.scores(reference, calibration, task) if memory else {}
+    found = {}
+    for detector, stream in zip(setting.detectors, rng.spawn(len(setting.detectors)), strict=True):
+        scores = known.get(memory_key(detector))
+        try:
+            row = calibrate(detector, reference, calibration, task, stream, scores)
+        except NotApplicable as obstacle:
+            row = obstacle
+        found[detector.name] = row
+    rows = {memory_key(detector): found[detector.name] for detector in setting.detectors}
+    new = {k: row.scores.tolist() for k, row in rows.items() if k and isinstance(row, Calibration)}
+    if memory and new.keys() - known.keys():
+        memory.keep(reference, calibration, task, known | new)
+    return found
 
 
 def _case(name, suspect, ground, setting, rng):

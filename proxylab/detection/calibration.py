@@ -71,7 +71,12 @@ def trusted_needed(alpha, num_suspects=1):
     return total
 
 
-def calibrate(detector, reference, calibration, task, rng):
+def memory_key(detector):
+    """Under which name a detector's scores are remembered; None for one from elsewhere."""
+    return repr(detector) if type(detector).__module__.startswith("proxylab.") else None
+
+
+def calibrate(detector, reference, calibration, task, rng, known=None):
     """Fit a detector and score every calibration policy against the same reference.
 
     Args:
@@ -80,12 +85,15 @@ def calibrate(detector, reference, calibration, task, rng):
         calibration: list of Episodes on the same levels.
         task: :class:`~proxylab.detection.task_view.TaskView` that knows these levels, or none.
         rng: numpy Generator, handed to the detector.
+        known: list of float, the scores where they are remembered, or None.
 
     Raises:
         NotApplicable: the detector cannot score these episodes.
     """
     state = detector.fit(reference, task)
-    scores = np.array([detector.score(state, episodes, rng) for episodes in calibration])
+    if known is None:
+        known = [detector.score(state, episodes, rng) for episodes in calibration]
+    scores = np.array(known, np.float64)
     if np.isnan(scores).any():
         raise NotApplicable(f"{detector.name} is undefined for a calibration policy")
     return Calibration(state, scores)
