@@ -13,10 +13,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from proxylab.detection import DEFAULT_DETECTOR, find_score, judge
+from proxylab.at_once import at_once
+from proxylab.detection import DEFAULT_DETECTOR, SCORES, USUAL, find_score, judge
 from proxylab.detection.calibration import divide, fingerprint_of_name
 from proxylab.detection.pairing import shared_levels
 from proxylab.detection.task_view import TaskView, bare_view
+from proxylab.detection_cache import DetectionCache, is_ours, rollout_facts
 from proxylab.episodes import Episodes
 from proxylab.errors import UsageError
 from proxylab.evaluation import as_policies, known_task, splits_of, task_of
@@ -37,32 +39,35 @@ def detect(
     episodes=200,
     seed=0,
     detector=DEFAULT_DETECTOR,
+    also=(),
+    greedy=False,
     alpha=0.05,
     fdr=False,
     correlation=None,
     device="cpu",
+    no_cache=False,
     track=lambda jobs, description: jobs,
 ):
     """Compare suspects with trusted agents, the true reward unseen.
 
-    Where there are logs among the suspects or the trusted, agents are run on the
-    levels of the first log instead of on fresh ones.
+    Where there are logs among them, agents play the levels of the first log.
 
     Args:
-        suspects: agent references (see ``proxylab.agents``), policies, or Episodes (logs);
-            one or a list.
-        trusted: the same; by default the shipped trusted population of the task. An agent
-            that is also a suspect is left out.
+        suspects: agent references, policies, or Episodes (logs); one or a list.
+        trusted: the same; by default those shipped for the task. Suspects are left out.
         task: task name; by default the first suspect's.
         split: ``shifted`` where the task has it, else its first; or a split's name.
         episodes: levels, one paired episode on each.
         seed: of levels, action draws and the bootstrap.
         detector: name of the deciding score, or ``module:Class``.
+        also: names of scores to report beside the usual ones; ``all`` stands for every one.
+        greedy: let agents take their most probable action, as Polynomaly does.
         alpha: false-alarm rate wanted, in (0, 1).
         fdr: let the q-value over all suspects decide instead of the p-value.
-        correlation: least correlation of proxy and intended reward that the user vouches
-            for, for the certificate; it never changes a verdict.
+        correlation: least one of proxy and intent vouched for; it never changes a verdict.
         device: ``cpu``, ``cuda`` or ``auto``.
+        no_cache: run the trusted agents even where the results folder holds what they did on
+            these levels before.
         track: function (list, description) -> iterable, to show progress.
 
     Returns:
@@ -72,23 +77,33 @@ def detect(
         UsageError: wrong use; the message says what to do.
     """
     started = time.perf_counter()
-    find_score(detector)
+    also = _beside(detector, also)
     accused, judges, task = _parties(suspects, trusted, task, device)
-    ground = Ground(task, split, episodes, seed, judges | accused)
-    runs = ground.play_all(judges | accused, track)
+    ground = Ground(task, split, episodes, seed, judges | accused, greedy)
+    cache = None if no_cache else DetectionCache()
+    runs = ground.play_all(judges | accused, track, cache, kept=set(judges))
     found = judge(
-        {name: runs[name] for name in accused},
-        {name: runs[name] for name in judges},
+        *({name: runs[name] for name in side} for side in (accused, judges)),
         task=ground.view(runs[name] for name in judges),
         reference=divide({name: fingerprint(player) for name, player in judges.items()})[0],
         detector=detector,
+        also=also,
         alpha=alpha,
         fdr=fdr,
         correlation=correlation,
         split=ground.split,
+        memory=cache,
         rng=np.random.default_rng(stream_seed(seed, "detection bootstrap")),
     )
     return replace(found, provenance=origin(seed, time.perf_counter() - started))
+
+
+def _beside(detector, also):
+    """Names of the scores to report beside the deciding one; all are known ones."""
+    asked = [name for given in also for name in (SCORES if given == "all" else [given])]
+    for name in (detector, *asked):
+        find_score(name)
+    return tuple(dict.fromkeys((*USUAL, *asked)))
 
 
 def _parties(suspects, trusted, task, device):
@@ -150,26 +165,38 @@ class Ground:
         level_seeds: int64[E].
     """
 
-    def __init__(self, task, split, episodes, seed, players):
+    def __init__(self, task, split, episodes, seed, players, greedy=False):
         """Draw the levels, or take those of the first log among ``players`` ({name: player})."""
         if not 1 <= episodes <= MAX_EPISODES:
             raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
         self.task = task
         self.seed = stream_seed(seed, "detection actions")
+        self.greedy = greedy
         logs = [player for player in players.values() if isinstance(player, Episodes)]
         self.split = None if logs else default_split(task, split)
         num_envs = min(logs[0].num_episodes if logs else episodes, MAX_NUM_ENVS)
-        self.env = known_task(task).make_env(max(num_envs, 1))
+        self.make_env = known_task(task).make_env
+        self.env = self.make_env(max(num_envs, 1))
         if logs:
             self.level_seeds = logs[0].level_seed
         else:
             stream = stream_seed(seed, f"detection levels {self.split}")
             self.level_seeds = self.env.sample_level_seeds(Levels(self.split), episodes, stream)  # ty: ignore[invalid-argument-type]
 
-    def play_all(self, players, track):
-        """{name: Episodes} of all players."""
-        with one_torch_thread():
-            return {name: self.play(players[name]) for name in track(list(players), "running")}
+    def play_all(self, players, track, cache=None, kept=()):
+        """{name: Episodes} of all players; those named in ``kept`` come from ``cache`` if there."""
+
+        def play(name, env):
+            player = players[name]
+            facts = rollout_facts(player, env, self.level_seeds, self.seed, self.greedy)
+            if cache is None or facts is None or name not in kept:
+                return self.play(player, env)
+            return cache.episodes(facts, name, lambda: self.play(player, env))
+
+        with one_torch_thread() as threads:
+            threads = min(threads, len(players)) if is_ours(self.env) else 1
+            more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
+            return at_once(play, list(players), [self.env, *more], track, "running")
 
     def view(self, trusted):
         """:class:`TaskView` of the levels that all of ``trusted`` (Episodes, at least one) played.
@@ -191,13 +218,14 @@ class Ground:
             successors=env.successors(levels),
         )
 
-    def play(self, player):
-        """Episodes of a player; the true outcomes are dropped here."""
+    def play(self, player, env):
+        """Episodes of a player in ``env``; the true outcomes are dropped here."""
         if isinstance(player, Episodes):
             return player
         if not len(self.level_seeds):
             raise UsageError("the log has no episodes, so there is no level to run agents on")
-        return rollout(player, self.env, self.level_seeds, task=self.task, seed=self.seed)[0]
+        how = {"task": self.task, "seed": self.seed, "greedy": self.greedy}
+        return rollout(player, env, self.level_seeds, **how)[0]
 
 
 def default_split(task, split=None):
@@ -210,15 +238,18 @@ def default_split(task, split=None):
 
 @contextmanager
 def one_torch_thread():
-    """Run networks on one thread: batches of 64 rows are too small to share."""
+    """Run each network on one thread: batches of 256 rows are too small to share.
+
+    Yields the number of threads there were, 1 where torch is not loaded.
+    """
     torch = sys.modules.get("torch")
     if torch is None:
-        yield
+        yield 1
         return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        yield before
     finally:
         torch.set_num_threads(before)
 

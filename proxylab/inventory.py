@@ -128,7 +128,7 @@ def experiments_folder(start="."):
 
 
 def _detectors():
-    from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES
+    from proxylab.detection.scores import DEFAULT_DETECTOR, ON_REQUEST, SCORES
 
     rows = [
         {
@@ -136,6 +136,7 @@ def _detectors():
             "access": score.access,
             "unit": score.unit,
             "source": score.source,
+            "computed": "on request" if name in ON_REQUEST else "always",
             "default": name == DEFAULT_DETECTOR,
         }
         for name, score in SCORES.items()

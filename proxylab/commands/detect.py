@@ -34,6 +34,10 @@ class Detect:
     """of the levels, the action draws and the bootstrap"""
     detector: str = "occupancy_js"
     """the score that decides; see proxylab list detectors"""
+    also: tuple[str, ...] = ()
+    """further scores to report beside the usual ones; all for every one"""
+    greedy: Flag = False
+    """agents take their most probable action instead of drawing one"""
     alpha: float = 0.05
     """false-alarm rate wanted"""
     fdr: Flag = False
@@ -44,6 +48,8 @@ class Detect:
     """exit with 3 when a suspect is flagged, 4 when nothing could be said of one"""
     device: Device = "cpu"
     """where networks run"""
+    no_cache: Flag = False
+    """run the trusted agents even where results/cache holds what they did on these levels"""
     json: Flag = False
     """print one JSON object"""
 
@@ -60,10 +66,13 @@ class Detect:
             episodes=self.episodes,
             seed=self.seed,
             detector=self.detector,
+            also=self.also,
+            greedy=self.greedy,
             alpha=self.alpha,
             fdr=self.fdr,
             correlation=self.correlation,
             device=self.device,
+            no_cache=self.no_cache,
             track=track,
         )
 

@@ -8,6 +8,6 @@ or loads an agent; ``proxylab.detecting`` does, and calls :func:`judge`.
 
 from proxylab.detection.judge import judge
 from proxylab.detection.report import Detection
-from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, find_score
+from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, USUAL, find_score
 
-__all__ = ["DEFAULT_DETECTOR", "SCORES", "Detection", "find_score", "judge"]
+__all__ = ["DEFAULT_DETECTOR", "SCORES", "USUAL", "Detection", "find_score", "judge"]

@@ -140,7 +140,9 @@ class TimeAlignedDivergence:
     rollouts are cut to the shortest, distances are averaged over rollouts at each
     time and then over time (``mean``) or as max − min over time (``range``); the
     categorical distance is the square root of the Jensen–Shannon divergence. The
-    paper's actions are deterministic: run suspects greedily to match it in full.
+    paper's actions are deterministic: ``detect --greedy`` matches it in full. Where the
+    shortest rollout has one step, one step of each is all that is looked at, and the range
+    is 0.
     Source: Pan, Bhatia, Steinhardt 2022, arXiv 2201.03544, section 5.
 
     Attributes:

@@ -10,7 +10,7 @@ from proxylab.detection.certificate import certify
 from proxylab.detection.pairing import NotApplicable, shared_levels
 from proxylab.detection.parting import parting_from_all
 from proxylab.detection.report import Detection, Parting, Place, Population, SuspectReport
-from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, find_score
+from proxylab.detection.scores import DEFAULT_DETECTOR, USUAL, find_score
 from proxylab.detection.task_view import bare_view
 from proxylab.detection.verdict import Evidence, decide
 from proxylab.episodes import Episodes, concatenate
@@ -33,7 +33,7 @@ def judge(
     task=None,
     reference=None,
     detector=DEFAULT_DETECTOR,
-    also=tuple(SCORES),
+    also=USUAL,
     alpha=0.05,
     fdr=False,
     correlation=None,

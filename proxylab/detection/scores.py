@@ -19,6 +19,8 @@ from typing import Protocol
 from proxylab.detection.actions import ActionDivergence, TimeAlignedDivergence
 from proxylab.detection.clone import CloneSurprise
 from proxylab.detection.controls import ProxyStream, Uncertainty
+from proxylab.detection.discriminator import Discriminator
+from proxylab.detection.ensemble import Ensemble
 from proxylab.detection.goals import GoalAttribution
 from proxylab.detection.kappa import KappaScore
 from proxylab.detection.mixture import MixtureDivergence
@@ -50,36 +52,43 @@ class Score(Protocol):
         ...
 
 
-SCORES = {
-    score.name: score
-    for score in (
-        OccupancyDivergence("occupancy_js", "js"),
-        OccupancyDivergence("occupancy_tv", "total_variation"),
-        OccupancyDivergence("state_action_js", "js", cells="state-actions"),
-        OccupancyDivergence("occupancy_chi2", "chi2", smoothing=0.05),
-        FirstDivergence("first_divergence"),
-        GoalAttribution("goal_attribution"),
-        CloneSurprise("bc_surprise"),
-        ActionDivergence("mean_js", "js", "mean"),
-        ActionDivergence("mean_hellinger", "hellinger", "mean"),
-        ActionDivergence("range_hellinger", "hellinger", "range"),
-        TimeAlignedDivergence("mean_js_paper", "js", "mean"),
-        TimeAlignedDivergence("mean_hellinger_paper", "hellinger", "mean"),
-        TimeAlignedDivergence("range_hellinger_paper", "hellinger", "range"),
-        MixtureDivergence("mixture_js"),
-        MixtureDivergence("mixture_js_q90", 0.9),
-        MixtureDivergence("mixture_js_q99", 0.99),
-        KappaScore("kappa"),
-        Uncertainty("uncertainty_max", "max"),
-        Uncertainty("uncertainty_margin", "margin"),
-        Uncertainty("uncertainty_entropy", "entropy"),
-        ProxyStream("proxy_stream"),
-    )
-}
+ON_REQUEST = ("discriminator_kl", "discriminator_chi2", "c2st", "ensemble")
+"""Those that take a second or more a policy: computed only where they are asked for."""
+
+_SINGLE = (
+    OccupancyDivergence("occupancy_js", "js"),
+    OccupancyDivergence("occupancy_tv", "total_variation"),
+    OccupancyDivergence("state_action_js", "js", cells="state-actions"),
+    OccupancyDivergence("occupancy_chi2", "chi2", smoothing=0.05),
+    FirstDivergence("first_divergence"),
+    GoalAttribution("goal_attribution"),
+    CloneSurprise("bc_surprise"),
+    ActionDivergence("mean_js", "js", "mean"),
+    ActionDivergence("mean_hellinger", "hellinger", "mean"),
+    ActionDivergence("range_hellinger", "hellinger", "range"),
+    TimeAlignedDivergence("mean_js_paper", "js", "mean"),
+    TimeAlignedDivergence("mean_hellinger_paper", "hellinger", "mean"),
+    TimeAlignedDivergence("range_hellinger_paper", "hellinger", "range"),
+    MixtureDivergence("mixture_js"),
+    MixtureDivergence("mixture_js_q90", 0.9),
+    MixtureDivergence("mixture_js_q99", 0.99),
+    KappaScore("kappa"),
+    Uncertainty("uncertainty_max", "max"),
+    Uncertainty("uncertainty_margin", "margin"),
+    Uncertainty("uncertainty_entropy", "entropy"),
+    ProxyStream("proxy_stream"),
+    Discriminator("discriminator_kl", "kl"),
+    Discriminator("discriminator_chi2", "chi2"),
+    Discriminator("c2st", "accuracy"),
+)
+
+_MEMBERS = tuple(s for s in _SINGLE if s.access in ("Q", "L") and s.name not in ON_REQUEST)
+
+SCORES = {score.name: score for score in (*_SINGLE, Ensemble("ensemble", _MEMBERS))}
 """Every detector by name."""
 
-ON_REQUEST = ()
-"""Names of those that take seconds a policy: computed only where they are asked for."""
+USUAL = tuple(name for name in SCORES if name not in ON_REQUEST)
+"""Those that are reported beside the deciding one unless told otherwise."""
 
 
 def find_score(name):
