@@ -1,0 +1,134 @@
+"""A Procgen maze as data: knobs, where things lie in the world, and the ASCII form.
+
+Coordinates are (row, column) of an array of ``planes_size(mode)`` cells a side, row 0 at
+the top. The game's world is ``world_dim`` cells wide; since its largest mazes fill the
+whole world, the array has one more ring of wall around it. A maze of ``maze_dim`` cells
+lies in the middle of the world, as in the game.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from proxylab_envs.maze_corner.level import ENDS, OBSERVATIONS, MazeLevel
+
+WORLD_DIMS = {"easy": 15, "hard": 25, "memory": 31}
+"""Cells a side of the game's world, by its ``distribution_mode``."""
+
+GOAL_REWARD = 10.0
+"""What the game pays for the cheese."""
+
+GAME_SEEDS = (1 << 31) - 1
+"""The game's level seeds lie in [0, GAME_SEEDS)."""
+
+_TENTH = GAME_SEEDS // 10
+SPLIT_SEEDS = {
+    "train": range(8 * _TENTH),
+    "iid": range(8 * _TENTH, 9 * _TENTH),
+    "shifted": range(9 * _TENTH, 10 * _TENTH),
+}
+"""Level seeds of each split. Layouts repeat between them, as they do in the game."""
+
+
+def planes_size(mode):
+    """Cells a side of the planes: the game's world and one ring of wall around it."""
+    return WORLD_DIMS[mode] + 2
+
+
+def margin(size, maze_dim):
+    """Cells of wall between the edge of the planes (``size`` a side) and the maze."""
+    return (size - maze_dim) // 2
+
+
+@dataclass(frozen=True)
+class ProcgenConfig:
+    """Knobs of the Procgen maze.
+
+    Attributes:
+        mode: the game's ``distribution_mode``: ``easy`` (mazes of 3 to 15 cells),
+            ``hard`` (3 to 25) or ``memory`` (3 to 31; the game then shows the mouse's
+            surroundings only, the planes here show all).
+        corner_size: on training levels the cheese lies on a free cell of the top-right
+            block of this many cells squared; 0 and 1 both mean the corner cell itself.
+        end_on: the episode ends at the ``cheese``, as in the game, or when ``both`` goals
+            were reached.
+        observation: ``planes`` uint8[3, S, S] (wall, mouse, cheese; S is
+            ``planes_size(mode)``) or ``rgb``.
+        time_limit: in steps, 500 as in the game.
+    """
+
+    mode: str = "easy"
+    corner_size: int = 1
+    end_on: str = "cheese"
+    observation: str = "planes"
+    time_limit: int = 500
+
+    def __post_init__(self):
+        _one_of("mode", self.mode, tuple(WORLD_DIMS))
+        _one_of("end_on", self.end_on, ENDS)
+        _one_of("observation", self.observation, OBSERVATIONS)
+        if not 0 <= self.corner_size <= 15:
+            raise ValueError(f"corner_size {self.corner_size} is not between 0 and 15")
+        if self.time_limit < 1:
+            raise ValueError(f"time_limit {self.time_limit} is less than 1")
+
+    @property
+    def size(self):
+        """Cells a side of the planes."""
+        return planes_size(self.mode)
+
+    @property
+    def max_steps(self):
+        """Steps after which an episode is truncated."""
+        return self.time_limit
+
+
+def _one_of(name, value, choices):
+    if value not in choices:
+        raise ValueError(f"unknown {name} {value!r}: choose {', '.join(choices)}")
+
+
+class ProcgenLevel(MazeLevel):
+    """One level; any amount of wall may lie around the maze.
+
+    The text is a :class:`MazeLevel`'s: ``#`` wall, ``.`` free, ``m`` mouse, ``c`` cheese.
+    The corner is the cell in the maze's top row and right column, and must be free.
+    """
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.walls[self.corner]:
+            raise ValueError(f"the maze's top-right cell {self.corner} is a wall")
+
+    @property
+    def corner(self):
+        """(row, column) of the proxy goal: the maze's top-right cell."""
+        rows, cols = np.nonzero(~self.walls)
+        return int(rows.min()), int(cols.max())
+
+    @property
+    def maze_dim(self):
+        """Cells a side of the maze, the smallest square that holds the free cells."""
+        rows, cols = np.nonzero(~self.walls)
+        return int(max(np.ptp(rows), np.ptp(cols))) + 1
+
+    def centred(self, size):
+        """The same maze in the middle of a world of ``size`` cells a side, border included.
+
+        Raises:
+            ValueError: the maze and its border do not fit, or cannot lie in the middle.
+        """
+        dim, (top, right) = self.maze_dim, self.corner
+        if dim + 2 > size or (size - dim) % 2:
+            raise ValueError(f"a maze of {dim} cells cannot lie in the middle of {size}")
+        edge = margin(size, dim)
+        down, across = edge - top, edge + dim - 1 - right
+        walls = np.ones((size, size), bool)
+        rows, cols = np.nonzero(~self.walls)
+        walls[rows + down, cols + across] = False
+        mouse, cheese = ((row + down, col + across) for row, col in (self.mouse, self.cheese))
+        return ProcgenLevel(walls, mouse, cheese)
+
+    def cropped(self):
+        """The maze with a single ring of wall around it."""
+        return self.centred(self.maze_dim + 2)
