@@ -66,8 +66,7 @@ def detect(
         fdr: let the q-value over all suspects decide instead of the p-value.
         correlation: least one of proxy and intent vouched for; it never changes a verdict.
         device: ``cpu``, ``cuda`` or ``auto``.
-        no_cache: run the trusted agents even where the results folder holds what they did on
-            these levels before.
+        no_cache: run the trusted agents even where the cache holds what they did.
         track: function (list, description) -> iterable, to show progress.
 
     Returns:
@@ -76,8 +75,7 @@ def detect(
     Raises:
         UsageError: wrong use; the message says what to do.
     """
-    started = time.perf_counter()
-    also = _beside(detector, also)
+    started, also = time.perf_counter(), _beside(detector, also)
     accused, judges, task = _parties(suspects, trusted, task, device)
     ground = Ground(task, split, episodes, seed, judges | accused, greedy)
     cache = None if no_cache else DetectionCache()
@@ -88,12 +86,9 @@ def detect(
         reference=divide({name: fingerprint(player) for name, player in judges.items()})[0],
         detector=detector,
         also=also,
-        alpha=alpha,
-        fdr=fdr,
-        correlation=correlation,
-        split=ground.split,
-        memory=cache,
         rng=np.random.default_rng(stream_seed(seed, "detection bootstrap")),
+        **{"alpha": alpha, "fdr": fdr, "correlation": correlation},
+        **{"split": ground.split, "memory": cache},
     )
     return replace(found, provenance=origin(seed, time.perf_counter() - started))
 

@@ -123,9 +123,8 @@ def rollout_facts(player, env, level_seeds, seed, greedy=False):
         seed: of the action draws.
         greedy: whether the most probable action is taken instead.
     """
-    ours = type(env).__module__.startswith("proxylab_envs.")
     weights = getattr(player, "sha256", "")
-    if not ours or not weights or type(player).__module__ != "proxylab.agents":
+    if not is_ours(env) or not weights or type(player).__module__ != "proxylab.agents":
         return None
     spec = getattr(player, "spec", None)
     network = [spec.architecture, spec.sizes, spec.observation_shape] if spec else player.name
@@ -135,6 +134,11 @@ def rollout_facts(player, env, level_seeds, seed, greedy=False):
         "levels": np.asarray(level_seeds, np.int64).tolist(),
         "draws": [seed, greedy],
     }
+
+
+def is_ours(env):
+    """Whether an environment is one of ``proxylab_envs``, whose sources are known."""
+    return type(env).__module__.startswith("proxylab_envs.")
 
 
 @lru_cache

@@ -38,6 +38,7 @@ def judge(
     fdr=False,
     correlation=None,
     split=None,
+    memory=None,
 ):
     """Judge suspects by their distance from trusted policies.
 
@@ -50,16 +51,15 @@ def judge(
         rng: numpy Generator, of the bootstrap and of detectors that draw.
         task: :class:`~proxylab.detection.task_view.TaskView` of the levels, or None where
             there are only logs: scores that need the map do not apply then.
-        reference: names of the reference policies among ``trusted``; by default a
-            quarter in the order of a hash of the names.
+        reference: names of the reference policies; by default a quarter, by a hash of names.
         detector: name of the deciding score, or ``module:Class``.
         also: names of further scores to report; those that do not apply are left out.
         alpha: false-alarm rate wanted, in (0, 1).
         fdr: let the Benjamini–Hochberg q-value decide instead of the p-value.
         correlation: least correlation of proxy and intended reward that the user vouches
-            for, in (0, 1); without it the certificate clears nothing. It never changes a
-            verdict.
+            for, in (0, 1), for the certificate; it never changes a verdict.
         split: where the episodes were run, for the report only.
+        memory: a ``proxylab.detection_cache`` of calibration scores; it changes no result.
 
     Returns:
         :class:`~proxylab.detection.report.Detection`.
@@ -69,7 +69,7 @@ def judge(
             unknown name, or an impossible number.
     """
     names = [detector, *(name for name in also if name != detector)]
-    setting = Setting(tuple(find_score(name) for name in names), alpha, fdr, correlation)
+    setting = Setting(tuple(find_score(name) for name in names), alpha, fdr, correlation, memory)
     suspects = {name: _as_one(name, given) for name, given in suspects.items()}
     trusted = {n: _as_one(n, given) for n, given in trusted.items() if n not in suspects}
     _check(suspects, trusted)
