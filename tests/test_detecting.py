@@ -1,5 +1,6 @@
 """detect: the same levels for everybody, the true reward unseen, wrong use in one line."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -136,3 +137,30 @@ def test_wrong_use_is_refused(suspects, trusted, change, message):
     options = {"suspects": suspects, "trusted": trusted, "episodes": 3} | change
     with pytest.raises(UsageError, match=message):
         detect(**options)
+
+
+def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    asked = ("zoo:maze-corner/proxy-00", "zoo:maze-corner/trusted-0*")
+    fresh, first, second = (
+        replace(detect(*asked, episodes=20, no_cache=skip), provenance={}).as_json()
+        for skip in (True, False, False)
+    )
+    entries = sorted(path.suffix for path in (tmp_path / "cache").iterdir())
+    assert entries == [".json"] + 10 * [".npz"]
+    assert json.dumps(fresh) == json.dumps(first) == json.dumps(second)
+
+
+def test_a_cached_population_is_not_run_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    asked = ("zoo:maze-corner/proxy-00", "zoo:maze-corner/trusted-0*")
+    run = []
+    monkeypatch.setattr(
+        "proxylab.detecting.rollout", lambda p, *a, **k: run.append(p.name) or rollout(p, *a, **k)
+    )
+    detect(*asked, episodes=8)
+    assert len(run) == 11
+    detect(*asked, episodes=8)
+    assert run[11:] == ["zoo:maze-corner/proxy-00"]
+    detect(*asked, episodes=9)
+    assert len(run) == 23
