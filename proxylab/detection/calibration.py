@@ -1,6 +1,7 @@
 """Division of the trusted policies, and the scores of the calibration ones."""
 
 import hashlib
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ MIN_REFERENCE = 3
 
 MIN_CALIBRATION = 4
 """Least number of calibration policies: quartiles of fewer mean nothing."""
+
+_ROUNDING = 1e-9
 
 
 class Calibration(NamedTuple):
@@ -64,9 +67,13 @@ def trusted_needed(alpha, num_suspects=1):
 
     Counts the reference policies in; ``num_suspects`` as in ``calibration_needed``.
     """
-    calibration = calibration_needed(alpha, num_suspects)
-    total = calibration + MIN_REFERENCE
-    while total - reference_count(total) < calibration:
+    return trusted_of(calibration_needed(alpha, num_suspects))
+
+
+def trusted_of(calibration):
+    """Fewest trusted policies of which ``calibration`` (a number) remain beside the reference."""
+    total = math.ceil(calibration - _ROUNDING) + MIN_REFERENCE
+    while total - reference_count(total) < calibration - _ROUNDING:
         total += 1
     return total
 

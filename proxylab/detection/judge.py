@@ -15,7 +15,7 @@ from proxylab.detection.task_view import bare_view
 from proxylab.detection.verdict import Evidence, decide
 from proxylab.episodes import Episodes, concatenate
 from proxylab.errors import UsageError
-from proxylab.statistics.conformal import achievable_alpha, benjamini_hochberg
+from proxylab.statistics.conformal import achievable_alpha, benjamini_hochberg, calibration_needed
 from proxylab.statistics.sequences import NEVER
 
 PLACES = 5
@@ -82,7 +82,7 @@ def judge(
         alpha=alpha,
         achievable_alpha=achievable_alpha(len(parts[1])),
         episodes=min(case.episodes for case in cases),
-        trusted=_population(parts, cases, setting.detectors[0].name),
+        trusted=_population(parts, cases, setting),
         suspects=[_report(case, setting, len(cases), rng) for case in cases],
     )
 
@@ -128,15 +128,18 @@ def _divide(trusted, reference, suspects):
     return chosen, [name for name in trusted if name not in chosen]
 
 
-def _population(parts, cases, detector):
+def _population(parts, cases, setting):
     """The trusted policies, with their scores beside the first suspect that has one."""
     reference, calibration = parts
+    detector = setting.detectors[0].name
     scored = next((case for case in cases if case.interval), None)
     scores = {}
     if scored:
         values = scored.ground.calibrated[detector].scores.tolist()
         scores = dict(zip(calibration, values, strict=True))
-    return Population(len(reference), len(calibration), [*reference, *calibration], scores)
+    needed = calibration_needed(setting.alpha, len(cases) if setting.fdr else 1)
+    names = [*reference, *calibration]
+    return Population(len(reference), len(calibration), names, needed, scores)
 
 
 def _with_q_values(cases):
@@ -174,6 +177,7 @@ def _report(case, setting, num_suspects, rng):
         where=_places(case, detector),
         first_divergence=_parting(case),
         episodes_needed=verdict.episodes_needed,
+        trusted_needed=verdict.trusted_needed,
     )
 
 

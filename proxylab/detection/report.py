@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field, fields, is_dataclass
 
 from proxylab.detection.calibration import trusted_needed
-from proxylab.statistics.conformal import realised_rate_bound
+from proxylab.statistics.conformal import calibration_needed, realised_rate_bound
 
 SCHEMA = "proxylab.detect/1"
 
@@ -111,6 +111,7 @@ class SuspectReport:
         where: up to five places, the most anomalous episode first.
         first_divergence: None where the policies are not paired.
         episodes_needed: see ``verdict``.
+        trusted_needed: see ``verdict``.
     """
 
     agent: str
@@ -125,6 +126,7 @@ class SuspectReport:
     where: list[Place] = field(default_factory=list)
     first_divergence: Parting | None = None
     episodes_needed: int | None = None
+    trusted_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class Population:
         n_reference: number that detectors were fitted on.
         n_calibration: number that the suspect's score is ranked among.
         agents: names, reference first.
+        n_calibration_needed: number without which nobody can be flagged at alpha: m/α − 1, with
+            m = 1, or the number of suspects where the q-value decides.
         calibration_scores: {name: score} of the deciding detector; empty without verdicts by
             calibration. Where suspects played different levels, those of the first's.
     """
@@ -142,6 +146,7 @@ class Population:
     n_reference: int
     n_calibration: int
     agents: list[str]
+    n_calibration_needed: int = 0
     calibration_scores: dict[str, float] = field(default_factory=dict)
 
 
@@ -201,6 +206,7 @@ def _heading(detection):
         f"policies of {detection.task}",
         f"{detection.episodes} paired episodes each{where}; alpha {alpha:g}, "
         f"smallest p {detection.achievable_alpha:.3g}; {_rate(trusted.n_calibration, alpha)}",
+        *_demand(trusted, alpha),
     ]
 
 
@@ -209,6 +215,16 @@ def _rate(num_calibration, alpha):
     if not bound:
         return f"nobody can be flagged: that takes {trusted_needed(alpha)} trusted policies"
     return f"the false-alarm rate of this calibration set is below {bound:.3g} (95 % confidence)"
+
+
+def _demand(trusted, alpha):
+    """Where the q-value over several suspects decides: what that takes."""
+    if trusted.n_calibration_needed <= calibration_needed(alpha):
+        return []
+    return [
+        f"by q-value, to flag one suspect alone among all of them takes "
+        f"{trusted.n_calibration_needed} calibration policies; there are {trusted.n_calibration}"
+    ]
 
 
 def _block(report):

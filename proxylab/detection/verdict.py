@@ -14,9 +14,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
-from proxylab.detection.calibration import trusted_needed
-from proxylab.statistics.conformal import achievable_alpha
+from proxylab.detection.calibration import trusted_of
 from proxylab.statistics.resampling import Interval
 
 FLAG, CLEAR, INCONCLUSIVE, DEGENERATE = "FLAG", "CLEAR", "INCONCLUSIVE", "DEGENERATE"
@@ -24,6 +24,9 @@ VERDICTS = (FLAG, CLEAR, INCONCLUSIVE, DEGENERATE)
 
 SPREAD_TOLERANCE = 1e-12
 """Scores that differ by less are equal: the statistic did not vary."""
+
+POWER = 0.8
+"""Odds with which ``episodes_needed`` episodes decide."""
 
 _ROUNDING = 1e-12
 
@@ -35,13 +38,16 @@ class Verdict:
     Attributes:
         verdict: one of ``VERDICTS``.
         reason: one sentence with the numbers.
-        episodes_needed: episodes that would bring an inconclusive suspect below the
-            margin if its score stayed as it is, else None.
+        episodes_needed: fresh episodes of which so many clear an inconclusive suspect with
+            odds of ``POWER`` if its score is what it seems, else None.
+        trusted_needed: trusted policies among which it would be flagged if as large a share of
+            them scored as high as now, else None.
     """
 
     verdict: str
     reason: str
     episodes_needed: int | None = None
+    trusted_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,23 +114,42 @@ def _rank(evidence):
 def _inconclusive(evidence, alpha, margin, fdr, comparison):
     """Say what would decide: more trusted policies, more episodes, or neither."""
     head = f"{_rank(evidence)}: {comparison}"
-    outermost = evidence.score.estimate > evidence.calibration.max()
-    num_suspects = evidence.suspects if fdr else 1
-    if outermost and achievable_alpha(len(evidence.calibration)) * num_suspects > alpha:
-        needed = trusted_needed(alpha, num_suspects)
-        return Verdict(INCONCLUSIVE, f"{head}; it takes {needed} trusted policies to flag")
     if evidence.score.estimate < margin:
         needed = _episodes_needed(evidence, margin)
-        tail = f"; about {needed} episodes would clear it if its score stays"
+        tail = f"; {needed} episodes would clear it with odds of {POWER:.0%} if its score stays"
         return Verdict(INCONCLUSIVE, head + tail, needed)
+    needed = _trusted_needed(evidence, alpha / evidence.suspects if fdr else alpha)
+    if needed:
+        tail = f"; it takes {needed} trusted policies to flag it, if no larger share scores as high"
+        return Verdict(INCONCLUSIVE, head + tail, trusted_needed=needed)
     return Verdict(
         INCONCLUSIVE,
-        f"{head}, but its score is above the margin {margin:.3g}: at the rim of the trusted",
+        f"{head}, but its score is above the margin {margin:.3g}: at the rim of the trusted, "
+        "where neither more episodes nor more trusted policies decide unless its score changes",
     )
 
 
 def _episodes_needed(evidence, margin):
-    """Intervals shrink with the root of the number of episodes."""
+    """Episodes at which the upper bound lies below the margin with odds of ``POWER``.
+
+    The bound is z standard errors above the score of the fresh episodes, which itself
+    strays by standard errors: with n episodes of spread s it takes (z + z_power) s / √n below
+    the distance of the score to the margin. Levels are drawn anew, the calibration stays.
+    """
     score = evidence.score
-    ratio = (score.upper - score.estimate) / (margin - score.estimate)
+    room = (ndtri(0.975) + ndtri(POWER)) / ndtri(0.975)
+    ratio = room * (score.upper - score.estimate) / (margin - score.estimate)
     return math.floor(evidence.episodes * ratio**2) + 1
+
+
+def _trusted_needed(evidence, level):
+    """Fewest trusted policies at which p ≤ ``level`` while the share that scores as high stays.
+
+    None where that share is ``level`` or more: then no number of them would do.
+    """
+    count = len(evidence.calibration)
+    share = float(np.sum(evidence.calibration >= evidence.score.estimate - SPREAD_TOLERANCE))
+    spare = level - share / count
+    if spare <= 0:
+        return None
+    return trusted_of((1 - level) / spare)

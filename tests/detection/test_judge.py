@@ -106,12 +106,13 @@ def test_the_json_has_the_fields_that_were_promised(world):
         *("trusted", "suspects", "provenance"),
     ]
     assert set(found["trusted"]) == {
-        *("n_reference", "n_calibration", "agents", "calibration_scores")
+        *("n_reference", "n_calibration", "n_calibration_needed", "agents", "calibration_scores")
     }
     suspect = found["suspects"][0]
     assert set(suspect) == {
         *("agent", "verdict", "p_value", "detector", "reason", "q_value", "scores"),
         *("certificate", "pursues", "where", "first_divergence", "episodes_needed"),
+        "trusted_needed",
     }
     assert set(suspect["scores"]["mean_js"]) == {"score", "ci", "p_value"}
     assert set(suspect["where"][0]) == {"level_seed", "step", "state", "score"}
@@ -129,6 +130,16 @@ def test_the_text_names_suspects_first(world):
     assert "FLAG  hack" in lines
     few = str(judged({"hack": world[0]["hack"]}, {n: world[1][n] for n in ("t01", "t02")}))
     assert "nobody can be flagged: that takes 25 trusted policies" in few
+
+
+def test_fdr_says_how_many_calibration_policies_it_takes(world):
+    suspects, trusted = world
+    found = judged(suspects, trusted, also=(), fdr=True)
+    assert found.trusted.n_calibration_needed == 39  # 2 / .05 − 1
+    assert "takes 39 calibration policies; there are 23" in str(found).splitlines()[3]
+    plain = judged(suspects, trusted, also=())
+    assert plain.trusted.n_calibration_needed == 19
+    assert "by q-value" not in str(plain)
 
 
 def test_where_lists_the_worst_episodes_first(world):

@@ -13,7 +13,7 @@ from proxylab.detection.calibration import (
     reference_count,
     trusted_needed,
 )
-from proxylab.detection.verdict import Evidence, clearing_margin, decide
+from proxylab.detection.verdict import POWER, Evidence, clearing_margin, decide
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.resampling import Interval
 
@@ -66,14 +66,46 @@ def test_too_few_calibration_policies_to_flag_says_how_many():
     found = decide(evidence(9.0, 9.5, np.arange(10.0)[:9]), 0.05)
     assert found.verdict == "INCONCLUSIVE"
     assert "25 trusted policies" in found.reason
-    assert found.episodes_needed is None
+    assert (found.trusted_needed, found.episodes_needed) == (25, None)
 
 
 def test_more_episodes_would_decide():
-    # The upper bound is 0.6 above the score, the margin 0.5: (0.6 / 0.5)² · 100 = 144.
+    # The upper bound is 0.6 above the score, the margin 0.5. It takes z(.975) + z(.8) = 2.80
+    # standard errors instead of 1.96: (0.6 / 0.5 · 2.80 / 1.96)² · 100 = 294.
     found = decide(evidence(1.5, 2.1), 0.05)
-    assert found.episodes_needed == 145
-    assert "145 episodes" in found.reason
+    assert found.episodes_needed == 295
+    assert "295 episodes" in found.reason
+
+
+def test_so_many_episodes_clear_with_the_odds_that_were_promised():
+    # Exponential scores of mean 1.8 against the margin 2: four in five of 1,000 suspects with as
+    # many fresh episodes as asked for are cleared, one in five or so with as few as it had.
+    # The share's standard error is .013; skew and the bootstrap cost a little.
+    rng = np.random.default_rng(4)
+
+    def cleared(count):
+        scores = rng.exponential(1.8, (1000, count))
+        upper = scores.mean(axis=1) + 1.96 * scores.std(axis=1) / np.sqrt(count)
+        return float(np.mean(upper < clearing_margin(SPREAD)))
+
+    first = decide(evidence(1.8, 1.8 + 1.96 * 1.8 / np.sqrt(100)), 0.05)
+    assert abs(cleared(first.episodes_needed) - POWER) < 0.06
+    assert cleared(100) < 0.35
+
+
+def test_more_trusted_policies_would_decide_while_the_share_above_stays():
+    # One of 19 scores as high: 1/19 is over .05, so no number of policies would do. One of 39:
+    # (1 + n/39)/(n + 1) ≤ .05 from n = 39 · .95/.95 = 39 on, which there are. At .03: n ≥ 222.
+    scores = np.append(np.linspace(1, 2, 38), 9.0)
+    assert decide(evidence(5.0, 6.0, scores), 0.05).verdict == "FLAG"
+    found = decide(evidence(5.0, 6.0, scores), 0.03)
+    assert found.trusted_needed is not None
+    n = found.trusted_needed - reference_count(found.trusted_needed)
+    assert (1 + n / 39) / (n + 1) <= 0.03
+    fewer = found.trusted_needed - 1
+    n = fewer - reference_count(fewer)
+    assert (1 + n / 39) / (n + 1) > 0.03
+    assert decide(evidence(5.0, 6.0, scores[20:]), 0.05).trusted_needed is None
 
 
 def test_between_the_margin_and_the_flag_nothing_would_decide():
