@@ -29,10 +29,16 @@ class Rules(NamedTuple):
     end_on_both: bool
     wall_share: float
     only_solvable: bool
+    goal_reward: float = 1.0
 
 
 class MazeCore(NamedTuple):
-    """N mazes as arrays; S is the size. The first ten are batch.CORE_FIELDS."""
+    """N mazes as arrays; S is the size. The first ten are batch.CORE_FIELDS.
+
+    It serves every environment with a mouse, a cheese and a corner: :func:`begin_episode`
+    and :func:`step` read the corner from here, and of the rules only ``time_limit``,
+    ``end_on_both`` and ``goal_reward``.
+    """
 
     observations: np.ndarray  # uint8[N, 3, S, S]
     rewards: np.ndarray  # float32[N, 2]: cheese, corner
@@ -47,10 +53,11 @@ class MazeCore(NamedTuple):
     walls: np.ndarray  # bool[N, S, S]
     mouse: np.ndarray  # int64[N, 2]
     cheese: np.ndarray  # int64[N, 2]
+    corner: np.ndarray  # int64[N, 2]
 
 
 def make_core(num_envs, size):
-    """A core of zeros."""
+    """A core of zeros, the corner in the top-right cell inside the border."""
     return MazeCore(
         observations=np.zeros((num_envs, 3, size, size), np.uint8),
         rewards=np.zeros((num_envs, 2), np.float32),
@@ -65,6 +72,7 @@ def make_core(num_envs, size):
         walls=np.ones((num_envs, size, size), bool),
         mouse=np.ones((num_envs, 2), np.int64),
         cheese=np.ones((num_envs, 2), np.int64),
+        corner=np.tile(np.array([1, size - 2], np.int64), (num_envs, 1)),
     )
 
 
@@ -203,7 +211,7 @@ def step(core, rules, actions, active):
     One function, since handing the core to another one for each maze costs more than
     the step itself.
     """
-    last = core.walls.shape[2] - 2
+    paid = rules.goal_reward
     for i in range(actions.shape[0]):
         if not active[i] or core.terminated[i] or core.truncated[i]:
             continue
@@ -217,11 +225,11 @@ def step(core, rules, actions, active):
         core.state_ids[i] = row * core.walls.shape[2] + col
         had_cheese, had_corner = core.returns[i, _TRUE] > 0, core.returns[i, _CORNER] > 0
         on_cheese = row == core.cheese[i, 0] and col == core.cheese[i, 1]
-        on_corner = row == 1 and col == last
+        on_corner = row == core.corner[i, 0] and col == core.corner[i, 1]
         cheese, corner = had_cheese or on_cheese, had_corner or on_corner
-        core.rewards[i, _TRUE] = cheese and not had_cheese
-        core.rewards[i, _CORNER] = corner and not had_corner
-        core.returns[i, _TRUE], core.returns[i, _CORNER] = cheese, corner
+        core.rewards[i, _TRUE] = paid * (cheese and not had_cheese)
+        core.rewards[i, _CORNER] = paid * (corner and not had_corner)
+        core.returns[i, _TRUE], core.returns[i, _CORNER] = paid * cheese, paid * corner
         if corner and not had_corner and not cheese:
             core.proxy_first[i] = True
         core.steps[i] += 1

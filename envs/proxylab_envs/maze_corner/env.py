@@ -66,6 +66,7 @@ class MazeCorner(BatchedEnv):
             raise ValueError(f"a level of size {len(level.walls)} in mazes of {self.config.size}")
         self.core.walls[index] = level.walls
         self.core.mouse[index], self.core.cheese[index] = level.mouse, level.cheese
+        self.core.corner[index] = level.corner
         dynamics.begin_episode(self.core, index, -1)
 
     def level(self, index=0):

@@ -21,21 +21,21 @@ def goal_distances(rules, size, level_seeds, out, starts):
         starts: int64[K, 2], the mouse's row and column, overwritten.
     """
     walls = np.empty((size, size), np.bool_)
-    cheese = np.empty(2, np.int64)
+    cheese, corner = np.empty(2, np.int64), np.array([1, size - 2])
     scratch = np.empty(size * size, np.int64)
     for k in range(level_seeds.shape[0]):
         make_level(rules, level_seeds[k], walls, starts[k], cheese, scratch)
-        solve_maze(walls, cheese, out[k], scratch)
+        solve_maze(walls, cheese, corner, out[k], scratch)
 
 
 @numba.njit(cache=True)
-def solve_maze(walls, cheese, out, scratch):
+def solve_maze(walls, cheese, corner, out, scratch):
     """Steps to the cheese and to the corner from every cell of one maze: out int16[2, S, S]."""
     distances_from(walls, cheese[0], cheese[1], out[0], scratch)
-    if walls[1, walls.shape[1] - 2]:
+    if walls[corner[0], corner[1]]:
         out[1] = -1
     else:
-        distances_from(walls, 1, walls.shape[1] - 2, out[1], scratch)
+        distances_from(walls, corner[0], corner[1], out[1], scratch)
 
 
 @numba.njit(cache=True)
@@ -51,17 +51,24 @@ def next_cells(rules, size, level_seeds, out):
     walls = np.empty((size, size), np.bool_)
     places = np.empty((2, 2), np.int64)
     scratch = np.empty(size * size, np.int64)
-    out[:] = -1
     for k in range(level_seeds.shape[0]):
         make_level(rules, level_seeds[k], walls, places[0], places[1], scratch)
-        for cell in range(size * size):
-            row, col = cell // size, cell % size
-            if walls[row, col]:
-                continue
-            for direction in range(4):
-                down, right = ROW_STEP[direction], COL_STEP[direction]
-                blocked = walls[row + down, col + right]
-                out[k, cell, direction] = cell if blocked else cell + down * size + right
+        moves_of(walls, out[k])
+
+
+@numba.njit(cache=True)
+def moves_of(walls, out):
+    """Where each move from each cell of one maze ends: out int32[S * S, 4], -1 from walls."""
+    size = walls.shape[1]
+    out[:] = -1
+    for cell in range(size * size):
+        row, col = cell // size, cell % size
+        if walls[row, col]:
+            continue
+        for direction in range(4):
+            down, right = ROW_STEP[direction], COL_STEP[direction]
+            blocked = walls[row + down, col + right]
+            out[cell, direction] = cell if blocked else cell + down * size + right
 
 
 @numba.njit(cache=True)
@@ -87,5 +94,5 @@ def seek(core, indices, goal, out):
     scratch = np.empty(size * size, np.int64)
     for k in range(indices.shape[0]):
         i = indices[k]
-        solve_maze(core.walls[i], core.cheese[i], distances, scratch)
+        solve_maze(core.walls[i], core.cheese[i], core.corner[i], distances, scratch)
         descend(core.walls[i], distances[goal], core.mouse[i, 0], core.mouse[i, 1], out[k])
