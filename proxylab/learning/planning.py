@@ -98,16 +98,62 @@ def _settle_tree(beside, parent, count, value, origin, cost):
 
 
 @numba.njit(cache=True)
-def _settle(beside, count, value, origin, cost):
-    """The values of any grid: sweeps inwards and outwards until nothing changes."""
-    changed = True
-    while changed:
-        changed = False
-        for k in range(2 * count):
-            here = count - 1 - k if k < count else k - count
-            for side in range(4):
-                if beside[here, side] >= 0:
-                    changed |= _relax(value, origin, cost, here, beside[here, side]) > 0
+def _steps_from(beside, count, start, steps, queue):
+    """Steps from the cell of rank ``start`` to each of ``count`` cells: int32[S·S], overwritten."""
+    steps[:count] = -1
+    queue[0], steps[start] = start, 0
+    head, tail = 0, 1
+    while head < tail:
+        cell = queue[head]
+        head += 1
+        for side in range(4):
+            there = beside[cell, side]
+            if there >= 0 and steps[there] < 0:
+                steps[there] = steps[cell] + 1
+                queue[tail] = there
+                tail += 1
+
+
+@numba.njit(cache=True)
+def _best_source(value, cells, steps, count, cost, best, best_origin):
+    """The best of ``count`` sources at their distances: ``best`` [C] and its cell, overwritten."""
+    best[:] = _OFF_MAP
+    for r in range(count):
+        row, away, cell = np.uint64(r), np.float32(steps[r]), np.int32(cells[r])
+        for k in range(cost.shape[0]):
+            c = np.uint64(k)
+            gain = np.int32(value[row, c] - away * cost[c] > best[c])
+            best_origin[c] += gain * (cell - best_origin[c])
+        for k in range(cost.shape[0]):
+            c = np.uint64(k)
+            held, offer = best[c], value[row, c] - away * cost[c]
+            best[c] = held if held > offer else offer
+
+
+@numba.njit(cache=True)
+def _settle(beside, count, value, origin, cost, cells, scratch):
+    """The values of any grid at the walker and beside it, by breadth-first search from each.
+
+    Args:
+        beside: int64[S·S, 4], of :func:`_explore`.
+        count: number of cells.
+        value: float32[S·S, C], the sources; the values asked for are written in place.
+        origin: int32[S·S, C], likewise.
+        cost: float32[C].
+        cells: int64[S·S], of :func:`_explore`.
+        scratch: (int32[S·S], int64[S·S], float32[READINGS, C], int32[READINGS, C]).
+    """
+    steps, queue, best, best_origin = scratch
+    for k in range(READINGS):
+        start = 0 if k == 0 else beside[0, k - 1]
+        if start >= 0:
+            _steps_from(beside, count, start, steps, queue)
+            _best_source(value, cells, steps, count, cost, best[k], best_origin[k])
+    for k in range(READINGS):
+        start = 0 if k == 0 else beside[0, k - 1]
+        if start >= 0:
+            value[start] = best[k]
+            origin[start] = best_origin[k]
 
 
 @numba.njit(cache=True)
@@ -141,6 +187,8 @@ def read_values(planes, here, look, place, cost, out, out_origin):
     origin = np.empty((area, cost.shape[0]), np.int32)
     cells, rank, parent = np.empty((3, area), np.int64)
     beside = np.empty((area, 4), np.int64)
+    best = np.empty((READINGS, cost.shape[0]), np.float32)
+    scratch = (np.empty(area, np.int32), np.empty(area, np.int64), best, best.astype(np.int32))
     for b in range(planes.shape[0]):
         count, edges = _explore(planes[b, 0], size, here[b], cells, beside, rank, parent)
         for k in range(count):
@@ -149,7 +197,7 @@ def read_values(planes, here, look, place, cost, out, out_origin):
         if edges == count - 1:
             _settle_tree(beside, parent, count, value, origin, cost)
         else:
-            _settle(beside, count, value, origin, cost)
+            _settle(beside, count, value, origin, cost, cells, scratch)
         _read(beside, value, origin, cost, out[b], out_origin[b])
 
 
