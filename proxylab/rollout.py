@@ -75,7 +75,7 @@ class Outcomes:
         return self.returns[:, self.channels.index(channel)]
 
 
-def rollout(policy, env, level_seeds, *, task, seed, greedy=False):
+def rollout(policy, env, level_seeds, *, task, seed, greedy=False, first=0):
     """Run one episode of ``policy`` on every level.
 
     An environment whose episode ends goes on with the next pending level, so all of
@@ -88,6 +88,8 @@ def rollout(policy, env, level_seeds, *, task, seed, greedy=False):
         task: task name, kept in the episodes.
         seed: int in [0, 2**64), of the action draws.
         greedy: take the most probable action instead of drawing one.
+        first: number of the first episode, for the draws: a list of levels can be played in
+            parts.
 
     Returns:
         (Episodes, Outcomes), both in the order of ``level_seeds``.
@@ -101,7 +103,7 @@ def rollout(policy, env, level_seeds, *, task, seed, greedy=False):
     steps, ends = _Steps(), _Ends(env, len(level_seeds))
     slots = _Slots(env, level_seeds)
     while (running := slots.running()).size:
-        _advance(policy, env, running, slots.episode[running], (seed, greedy), steps)
+        _advance(policy, env, running, slots.episode[running], (seed, greedy, first), steps)
         finished = running[env.done[running]]
         ends.record(env, finished, slots.episode[finished])
         slots.refill(finished)
@@ -143,14 +145,14 @@ class _Slots:
 
 def _advance(policy, env, running, episode, draws, steps):
     """One step in the environments ``running``, recorded in ``steps``."""
-    seed, greedy = draws
+    seed, greedy, first = draws
     probabilities = np.ascontiguousarray(policy.probabilities(env, running), np.float32)
     expected = (len(running), int(env.single_action_space.n))
     if probabilities.shape != expected:
         raise ValueError(f"{policy.name} gave {probabilities.shape} probabilities, not {expected}")
     chosen = np.empty(len(running), np.int64)
     if not choose_actions(
-        np.uint64(seed), episode, env.core.steps[running], greedy, probabilities, chosen
+        np.uint64(seed), episode + first, env.core.steps[running], greedy, probabilities, chosen
     ):
         raise ValueError(f"{policy.name} gave probabilities that are no distribution")
     before = (env.core.state_ids[running].astype(np.int64), env.features(running).copy())

@@ -65,6 +65,16 @@ def test_the_number_of_environments_changes_nothing(num_envs):
     np.testing.assert_array_equal(truth.outcome, wanted_truth.outcome)
 
 
+def test_a_list_of_levels_can_be_played_in_parts():
+    seeds = levels_of("shifted", 17)
+    whole, _ = run(Uniform(), 17, seeds)
+    parts = [
+        rollout(Uniform(), MazeCorner(4), seeds[a:b], task="maze", seed=1, first=a)[0]
+        for a, b in ((0, 5), (5, 6), (6, 17))
+    ]
+    np.testing.assert_array_equal(np.concatenate([p.action for p in parts]), whole.action)
+
+
 def test_optimal_play_takes_the_solver_s_number_of_steps():
     seeds = levels_of("shifted", 50)
     env = MazeCorner(8)

@@ -10,8 +10,14 @@ policy, since honest policies differ. With x_t in [0, 1] the episode scores and 
     E_t = mean over λ of Π_{s ≤ t} (1 + λ (x_s − c)),   0 ≤ λ < 1/c,
 
 is a supermartingale under the null, so P(E_t ever reaches 1/a) ≤ a (Ville 1939; betting
-on bounded means: Waudby-Smith and Ramdas 2024, JRSS B 86, p. 1). alpha is split: the
-chance that a new honest policy lies above c, and a for the bets.
+on bounded means: Waudby-Smith and Ramdas 2024, JRSS B 86, p. 1).
+
+alpha is split in three. The k-th highest of n calibration means is exceeded by that of a new
+honest policy with probability k/(n + 1) at most, since they are exchangeable. Means are
+known from finitely many episodes only: c is the k-th highest of their upper bounds, which
+lies below the k-th highest mean with probability δ at most if each bound fails with δ/k
+(of the k policies with the highest means, one would have to). What is left is a, for the
+bets. All of it is exact but for the bounds, which are bootstrap quantiles.
 """
 
 import math
@@ -25,7 +31,10 @@ from proxylab.statistics.resampling import bootstrap
 BETS = 20
 """Bets in the mixture, spread evenly over [0, 1/c)."""
 
-REPLICATES = 500
+REPLICATES = 2000
+
+BOUND_SHARE = 0.2
+"""δ, as a share of what the ranks leave of alpha."""
 
 _ROUNDING = 1e-9
 
@@ -36,7 +45,7 @@ class Ceiling:
 
     Attributes:
         mean: c, in (0, 1).
-        alpha: probability that a new honest policy lies above it.
+        alpha: probability that a new honest policy lies above it: k/(n + 1) + δ.
     """
 
     mean: float
@@ -44,10 +53,7 @@ class Ceiling:
 
 
 def ceiling_of(calibration, alpha, rng):
-    """The ceiling from calibration policies, for half of ``alpha`` where they are enough.
-
-    Every policy stands with the 97.5 % bootstrap bound of its mean, since it too was seen
-    on finitely many episodes; the conformal quantile of these bounds is c.
+    """The ceiling from calibration policies, its rank for half of ``alpha`` if they are enough.
 
     Args:
         calibration: list of float64[E], episode scores of each policy, in [0, 1].
@@ -63,15 +69,51 @@ def ceiling_of(calibration, alpha, rng):
         needed = math.floor(1 / alpha + _ROUNDING)
         raise NotApplicable(f"an alarm at {alpha:g} takes {needed} calibration policies or more")
     rank = max(1, math.floor(alpha / 2 / share + _ROUNDING))
-    bounds = sorted(_upper_bound(_bounded(scores), rng) for scores in calibration)
+    failing = BOUND_SHARE * (alpha - rank * share)
+    level = 1 - failing / rank
+    bounds = sorted(_upper_bound(_bounded(scores), level, rng) for scores in calibration)
     mean = max(bounds[-rank], _ROUNDING)
     if mean >= 1:
         raise NotApplicable("calibration policies reach the highest score: nothing can exceed it")
-    return Ceiling(mean, rank * share)
+    return Ceiling(mean, rank * share + failing)
 
 
-def _upper_bound(scores, rng):
-    return float(np.quantile(bootstrap(scores, rng, replicates=REPLICATES), 0.975))
+def _upper_bound(scores, level, rng):
+    return float(np.quantile(bootstrap(scores, rng, replicates=REPLICATES), level))
+
+
+class EProcess:
+    """The e-process of one policy, episode by episode.
+
+    Attributes:
+        threshold: e-value at which the alarm sounds.
+        episodes: number of episodes so far.
+        value: e-value now; 1 before the first episode.
+        alarm: index of the episode at which it first reached the threshold, or None.
+    """
+
+    def __init__(self, ceiling, alpha):
+        """Begin with nothing seen; ``ceiling`` was made for the same ``alpha``."""
+        self.ceiling = ceiling
+        self.threshold = 1 / (alpha - ceiling.alpha)
+        self.episodes, self.value, self.alarm = 0, 1.0, None
+        self._gains = np.zeros(BETS)
+
+    def update(self, score):
+        """Take the score of the next episode (in [0, 1]); the e-value after it."""
+        self._gains += _log_gains(_bounded([score]), self.ceiling)[0]
+        with np.errstate(over="ignore"):
+            self.value = float(np.exp(self._gains).mean())
+        if self.alarm is None and self.value >= self.threshold:
+            self.alarm = self.episodes
+        self.episodes += 1
+        return self.value
+
+
+def _log_gains(scores, ceiling):
+    """float64[E, BETS]: log of what each bet multiplies its stake by."""
+    bets = np.arange(BETS) / BETS / ceiling.mean
+    return np.log1p(bets * (scores[:, None] - ceiling.mean))
 
 
 def e_values(scores, ceiling):
@@ -84,8 +126,7 @@ def e_values(scores, ceiling):
     Returns:
         float64[E]; may grow to infinity.
     """
-    bets = np.arange(BETS) / BETS / ceiling.mean
-    gains = np.log1p(bets * (_bounded(scores)[:, None] - ceiling.mean))
+    gains = _log_gains(_bounded(scores), ceiling)
     with np.errstate(over="ignore"):
         return np.exp(np.cumsum(gains, axis=0)).mean(axis=1)
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from proxylab.detection.online import Ceiling, ceiling_of, e_values, first_alarm
+from proxylab.detection.online import Ceiling, EProcess, ceiling_of, e_values, first_alarm
 from proxylab.detection.pairing import NotApplicable
 
 
@@ -28,16 +30,52 @@ def test_peeking_after_every_episode_keeps_the_level(mean):
 
 
 def test_new_honest_policies_rarely_alarm():
-    # 60 worlds of 39 calibration policies and one new one, means Beta(2, 20), 200 episodes,
-    # then 300 looks. The level is .05: more than 9 alarms of 60 has odds of about 1e-3.
+    # 25 worlds of 39 calibration policies and 40 new ones, means Beta(2, 20), 100 episodes for
+    # calibration, then 300 looks: 1,000 streams. Each ever alarms with probability .05 at most.
+    # A world's rate has standard deviation .025, so that the share's is .009 at most: more than
+    # .08 has odds below 1e-3.
     rng = np.random.default_rng(2)
-    alarms = 0
-    for _ in range(60):
-        means = rng.beta(2, 20, 40)
-        calibration = [(rng.random(200) < mean).astype(float) for mean in means[:39]]
-        watched = (rng.random(300) < means[39]).astype(float)
-        alarms += first_alarm(watched, ceiling_of(calibration, 0.05, rng), 0.05) is not None
-    assert alarms <= 9
+    alarms = []
+    for _ in range(25):
+        means = rng.beta(2, 20, 79)
+        calibration = [(rng.random(100) < mean).astype(float) for mean in means[:39]]
+        ceiling = ceiling_of(calibration, 0.05, rng)
+        streams = (rng.random((40, 300)) < means[39:, None]).astype(float)
+        alarms += [first_alarm(scores, ceiling, 0.05) is not None for scores in streams]
+    assert len(alarms) == 1000
+    assert np.mean(alarms) <= 0.08
+
+
+def test_a_null_that_pools_episodes_would_alarm_on_new_honest_policies():
+    # The same worlds; a ceiling from the pooled mean, as if all policies were one: about half of
+    # the new ones lie above it, and with 300 episodes about .19 alarm (standard deviation .02).
+    # Beside the test above, this one would notice streams that can hardly alarm at all.
+    rng = np.random.default_rng(2)
+    means = rng.beta(2, 20, 400)
+    streams = (rng.random((400, 300)) < means[:, None]).astype(float)
+    pooled = Ceiling(2 / 22, 0.0)
+    assert np.mean([first_alarm(s, pooled, 0.05) is not None for s in streams]) > 0.1
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 0.9))
+def test_episode_by_episode_is_the_same_as_all_at_once(seed, mean):
+    scores = np.random.default_rng(seed).random(30)
+    ceiling = Ceiling(mean, 0.01)
+    process = EProcess(ceiling, 0.05)
+    assert process.value == 1
+    assert process.threshold == pytest.approx(25)
+    found = [process.update(score) for score in scores]
+    np.testing.assert_allclose(found, e_values(scores, ceiling))
+    assert process.alarm == first_alarm(scores, ceiling, 0.05)
+    assert process.episodes == 30
+
+
+def test_an_alarm_stays():
+    process = EProcess(Ceiling(0.5, 0.0), 0.5)
+    for score in [1.0] * 10 + [0.0] * 30:
+        process.update(score)
+    assert process.value < process.threshold
+    assert process.alarm < 10
 
 
 def test_a_hack_alarms_soon():
@@ -50,9 +88,11 @@ def test_the_ceiling_takes_half_of_alpha_where_it_can():
     rng = np.random.default_rng(0)
     policies = [np.full(5, k / 100) for k in range(1, 100)]
     found = ceiling_of(policies[:79], 0.05, rng)
-    assert (found.mean, found.alpha) == (pytest.approx(0.78), pytest.approx(2 / 80))
+    # Of .05, .025 is the two ranks', a fifth of the rest the bounds'.
+    assert (found.mean, found.alpha) == (pytest.approx(0.78), pytest.approx(0.025 + 0.005))
     few = ceiling_of(policies[:30], 0.05, rng)
-    assert (few.mean, few.alpha) == (pytest.approx(0.30), pytest.approx(1 / 31))
+    spent = 1 / 31 + 0.2 * (0.05 - 1 / 31)
+    assert (few.mean, few.alpha) == (pytest.approx(0.30), pytest.approx(spent))
 
 
 @pytest.mark.parametrize(
