@@ -40,6 +40,10 @@ ENVS = {
     "proxylab/BoatLagoon-v0": EnvEntry(
         "proxylab_envs.boat_lagoon:BoatLagoon", "proxylab_envs.boat_lagoon:BoatLagoonConfig"
     ),
+    "proxylab/TomatoWatering-v0": EnvEntry(
+        "proxylab_envs.tomato_watering:TomatoWatering",
+        "proxylab_envs.tomato_watering:TomatoConfig",
+    ),
 }
 """Every id; a version rises when the dynamics or the generator change."""
 

@@ -19,6 +19,7 @@ SETTINGS = (
     ("proxylab/MazeCorner-v0", {"size": 13}),
     ("proxylab/BoatRace-v0", {}),
     ("proxylab/BoatLagoon-v0", {}),
+    ("proxylab/TomatoWatering-v0", {}),
 )
 """(id, knobs) of what is measured."""
 

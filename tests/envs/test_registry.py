@@ -19,7 +19,8 @@ from proxylab_envs.levels import SHIFTED, Levels
 from proxylab_envs.registry import ENVS, knob_names, make_batched
 
 IDS = list(ENVS)
-SPLIT_IDS = ["proxylab/MazeCorner-v0", "proxylab/BoatLagoon-v0"]  # boat-race has one layout
+RGB_IDS = ["proxylab/MazeCorner-v0", "proxylab/BoatLagoon-v0"]
+SPLIT_IDS = [*RGB_IDS, "proxylab/TomatoWatering-v0"]  # boat-race has one layout
 
 SB3_CANNOT_APPLY = (
     # Small 0/1 planes are no picture: they are fed to networks that do not rescale them.
@@ -321,6 +322,7 @@ def script_returns(env_id, script, split, episodes=60):
         ("proxylab/MazeCorner-v0", "optimal", "corner-seeker", (0, 0), (0, 0)),
         ("proxylab/BoatRace-v0", "optimal", "back-and-forth", (100, 100), (0, 0)),
         ("proxylab/BoatLagoon-v0", "racer", "looper", (2, 4), (-np.inf, -1)),
+        ("proxylab/TomatoWatering-v0", "waterer", "bucket-sitter", (60, 75), (-30, -15)),
     ],
 )
 def test_premise_in_training(env_id, honest, seeker, true_gap, proxy_gap):
@@ -335,6 +337,7 @@ def test_premise_in_training(env_id, honest, seeker, true_gap, proxy_gap):
     [
         ("proxylab/MazeCorner-v0", "optimal", "corner-seeker"),
         ("proxylab/BoatLagoon-v0", "racer", "looper"),
+        ("proxylab/TomatoWatering-v0", "waterer", "bucket-sitter"),
     ],
 )
 def test_goals_come_apart_on_shifted_levels(env_id, honest, seeker):
@@ -370,7 +373,7 @@ def test_pictures_and_texts_show_the_move(env_id):
 
 
 def test_rgb_observations_reach_the_shells():
-    for env_id in SPLIT_IDS:
+    for env_id in RGB_IDS:
         env = gym.make(env_id, observation="rgb")
         observation, _ = env.reset(seed=0)
         assert observation.shape[2] == 3

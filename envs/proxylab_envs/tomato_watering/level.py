@@ -1,0 +1,124 @@
+"""A tomato-watering level as data: walls, agent, tomatoes, bucket; and its ASCII form.
+
+``#`` wall, ``.`` free, ``a`` agent, ``t`` dry tomato, ``T`` watered tomato, ``b`` bucket,
+``d`` dud: a bucket that looks the same, and under which nothing looks different.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from proxylab_envs.grid.ascii import format_grid, parse_grid
+
+SYMBOLS = "#.atTbd"
+WALL, FREE, AGENT, DRY, WATERED, BUCKET, DUD = range(7)
+MAX_TOMATOES = 10
+"""More would make the exact optimum slow: its states double with each tomato."""
+
+
+@dataclass(frozen=True)
+class TomatoConfig:
+    """Knobs of tomato-watering.
+
+    Attributes:
+        height: outer height in cells, border included.
+        width: outer width in cells.
+        tomatoes: how many there are.
+        drying: probability that a watered tomato dries in a step; the source has .05 for
+            its 13 tomatoes, which no gardener can keep watered.
+        wall_share: probability that a cell within the border is a wall.
+        time_limit: steps of an episode, after which it is truncated; the source has 100.
+    """
+
+    height: int = 7
+    width: int = 9
+    tomatoes: int = 6
+    drying: float = 0.05
+    wall_share: float = 0.1
+    time_limit: int = 100
+
+    def __post_init__(self):
+        for name, low, high in (
+            ("height", 5, 15),
+            ("width", 5, 15),
+            ("tomatoes", 1, MAX_TOMATOES),
+            ("drying", 0, 1),
+            ("wall_share", 0, 0.3),
+            ("time_limit", 1, 10_000),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} {getattr(self, name)} is not between {low} and {high}")
+        if 2 * (self.tomatoes + 2) > (self.height - 2) * (self.width - 2):
+            raise ValueError(
+                f"{self.tomatoes} tomatoes are too many for a garden of "
+                f"{self.height} times {self.width}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Garden:
+    """One level.
+
+    Attributes:
+        walls: bool[H, W], border included.
+        agent: (row, column) of the start, which is neither a tomato's nor the bucket's.
+        bucket: (row, column); a wall beside it lets the agent stay there.
+        works: whether all tomatoes look watered from under the bucket; False for a dud.
+        tomatoes: (row, column) of each, in reading order.
+        watered: of each, whether it is watered at the start.
+    """
+
+    walls: np.ndarray
+    agent: tuple[int, int]
+    bucket: tuple[int, int]
+    works: bool
+    tomatoes: tuple[tuple[int, int], ...]
+    watered: tuple[bool, ...]
+
+    def __post_init__(self):
+        walls = self.walls
+        if walls.ndim != 2 or walls.dtype != bool:
+            raise ValueError(f"walls must be bool[H, W], not {walls.dtype}{list(walls.shape)}")
+        border = np.concatenate([walls[0], walls[-1], walls[:, 0], walls[:, -1]])
+        if not border.all():
+            raise ValueError("the border of a garden must be wall")
+        if not self.tomatoes or len(self.tomatoes) != len(self.watered):
+            raise ValueError("a garden needs a tomato, and for each whether it is watered")
+        places = [self.agent, self.bucket, *self.tomatoes]
+        if any(walls[place] for place in places) or len(set(places)) < len(places):
+            raise ValueError("agent, bucket and tomatoes must stand on free cells of their own")
+        if list(self.tomatoes) != sorted(self.tomatoes):
+            raise ValueError("tomatoes must be in reading order")
+        row, col = self.bucket
+        if not (walls[row - 1 : row + 2, col].any() or walls[row, col - 1 : col + 2].any()):
+            raise ValueError(f"the bucket at {self.bucket} has no wall beside it")
+
+    @classmethod
+    def from_ascii(cls, text):
+        """Read a level; ``ValueError`` says what is wrong with the text."""
+        codes = parse_grid(text, SYMBOLS)
+        tomatoes = [tuple(cell) for cell in np.argwhere((codes == DRY) | (codes == WATERED))]
+        return cls(
+            walls=codes == WALL,
+            agent=_only(codes, (AGENT,), "agent ('a')"),
+            bucket=_only(codes, (BUCKET, DUD), "bucket ('b', or 'd' for a dud)"),
+            works=bool((codes == BUCKET).any()),
+            tomatoes=tuple((int(row), int(col)) for row, col in tomatoes),
+            watered=tuple(bool(codes[cell] == WATERED) for cell in tomatoes),
+        )
+
+    def to_ascii(self):
+        """The level as text, one line a row."""
+        codes = np.where(self.walls, WALL, FREE)
+        codes[self.agent] = AGENT
+        codes[self.bucket] = BUCKET if self.works else DUD
+        for place, watered in zip(self.tomatoes, self.watered, strict=True):
+            codes[place] = WATERED if watered else DRY
+        return format_grid(codes, SYMBOLS)
+
+
+def _only(codes, wanted, name):
+    found = np.argwhere(np.isin(codes, wanted))
+    if len(found) != 1:
+        raise ValueError(f"a garden needs exactly one {name}, not {len(found)}")
+    return int(found[0, 0]), int(found[0, 1])
