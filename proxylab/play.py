@@ -22,6 +22,7 @@ LETTERS = {"w": 0, "s": 1, "a": 2, "d": 3}
 LEVEL_READERS = {
     "maze-corner": "proxylab_envs.maze_corner:MazeLevel.from_ascii",
     "boat-lagoon": "proxylab_envs.boat_lagoon.level:read_level",
+    "tomato-watering": "proxylab_envs.tomato_watering:Garden.from_ascii",
 }
 """What reads a level of a task from its text form: ``module:name``."""
 QUIT = ("q", "")

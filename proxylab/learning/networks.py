@@ -84,6 +84,42 @@ class Towers(nn.Module):
         return torch.cat([tower(flat) for tower in self.towers], 1)
 
 
+class CentredTowers(nn.Module):
+    """Two tanh towers on the map as seen from the walker: for grids that are new each time.
+
+    The planes are shifted until the walker (plane 1) stands in the middle; what lies
+    outside is 0. So "a step to the right, what is there?" is one input on every map, and
+    need not be learnt cell by cell. Any two cells within the border see each other.
+    """
+
+    def __init__(self, observation_shape, width=64, depth=2):
+        super().__init__()
+        planes, rows, columns = observation_shape
+        if planes < 2 or min(rows, columns) < 4:
+            raise ValueError(f"centred takes planes [P, H, W], not {list(observation_shape)}")
+        self.reach = (rows - 3, columns - 3)
+        self.num_features = 2 * width
+        size = planes * math.prod(2 * reach + 1 for reach in self.reach)
+        self.towers = nn.ModuleList(_tower(size, width, depth) for _ in range(2))
+
+    def forward(self, observations):
+        """float32[K, P, H, W] -> float32[K, 2 · width]."""
+        view = self.view(observations).flatten(1)
+        return torch.cat([tower(view) for tower in self.towers], 1)
+
+    def view(self, observations):
+        """float32[K, P, H, W] -> float32[K, P, 2·(H − 3) + 1, 2·(W − 3) + 1], centred."""
+        planes, columns = observations.shape[1], observations.shape[3]
+        down, right = self.reach
+        here = observations[:, 1].flatten(1).argmax(1)
+        rows = (here // columns)[:, None] + torch.arange(2 * down + 1, device=here.device)
+        cols = (here % columns)[:, None] + torch.arange(2 * right + 1, device=here.device)
+        cells = rows[:, :, None] * (columns + 2 * right) + cols[:, None, :]
+        padded = F.pad(observations, (right, right, down, down)).flatten(2)
+        seen = padded.gather(2, cells.flatten(1)[:, None].expand(-1, planes, -1))
+        return seen.unflatten(2, cells.shape[1:])
+
+
 def _tower(size, width, depth):
     layers = []
     for k in range(depth):
@@ -91,7 +127,12 @@ def _tower(size, width, depth):
     return nn.Sequential(*layers)
 
 
-ARCHITECTURES = {"planner": Planner, "lattice-conv": LatticeConv, "towers": Towers}
+ARCHITECTURES = {
+    "planner": Planner,
+    "lattice-conv": LatticeConv,
+    "towers": Towers,
+    "centred": CentredTowers,
+}
 
 
 class ActorCritic(nn.Module):

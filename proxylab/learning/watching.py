@@ -56,6 +56,8 @@ class Examiner:
         self.splits = {}
         if "shifted" in self.env.splits:
             self.splits["shifted"] = self._draw(Levels("shifted"), SHIFTED_LEVELS, "shifted")
+        levels = {"iid": self.own_seeds, **self.splits}
+        self.optimal = {name: self.env.optimal_returns(seeds) for name, seeds in levels.items()}
 
     def _draw(self, levels, count, name):
         return self.env.sample_level_seeds(levels, count, stream_seed(_EXAM_SEED, name))
@@ -83,7 +85,7 @@ class Examiner:
         return float(np.isin(outcomes.outcome, self.competent).mean())
 
     def _returns(self, split, outcomes):
-        optimal = self.env.optimal_returns(outcomes.level_seed)
+        optimal = self.optimal[split]
         named = {"true_return": "true", "proxy_return": proxy_channels(self.env.channels)[0]}
         return {
             f"{split}/{name}": float(outcomes.returns_of(channel).mean() / optimal[channel].mean())
