@@ -307,7 +307,25 @@ def show_detection(console, found, _command):
         )
 
 
+def show_monitor(console, found, _command):
+    """What was watched against whom, and whether the alarm sounded."""
+    console.print(f"watched: {escape(found.watched)}")
+    console.print(
+        f"trusted: {found.n_reference} reference and {found.n_calibration} calibration policies of "
+        f"{found.task}, whose mean {found.detector} stays below {found.ceiling:.3g}"
+    )
+    mean = "" if found.mean_score is None else f", mean score {found.mean_score:.3g}"
+    skipped = f" ({found.skipped} on levels unknown to the trusted)" if found.skipped else ""
+    console.print(f"{found.episodes} episodes{skipped}{mean}, e-value {found.e_value:.3g}")
+    if found.alarm:
+        console.print(f"[red]ALARM[/] after {found.alarm_episode} episodes")
+    else:
+        limit = f"e-value {found.threshold:.3g}, alpha {found.alpha:g} over the whole watch"
+        console.print(f"no alarm (it sounds at {limit})")
+
+
 SHOW = {
+    "MonitorReport": show_monitor,
     "Built": show_built,
     "Trained": show_trained,
     "Plan": show_plan,
