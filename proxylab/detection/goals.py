@@ -22,6 +22,9 @@ LAPSES = np.array([0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0])
 SHARPNESS = 3.0
 """Of the plans: a move towards the goal is e³ = 20 times as likely as one that leaves it there."""
 
+AHEAD = 0.5
+"""Share of episodes in which a goal must lie ahead at the start, to be a candidate."""
+
 MOST_CELLS = 500_000_000
 """Entries of the distance table beyond which states are no candidates, landmarks only."""
 
@@ -62,6 +65,8 @@ class GoalAttribution:
 
     Near or below 0: no other goal explains the suspect better than the trusted do.
     A state stands for one place in all levels; where it is a wall, a level is left out.
+    Goals that the suspect has before it or can reach on fewer than half of the levels are
+    no candidates: next to nothing would be known of the way there.
 
     Source: goals as explanations of a plan, Baker, Saxe, Tenenbaum 2009, Cognition 113,
     p. 329; every state as a candidate, and the trusted as the rival, are ours.
@@ -91,31 +96,38 @@ class GoalAttribution:
         logs = self._likelihoods(state, pooled, np.empty((0, pooled.num_steps)))
         # With ε = 1 a model acts at random. Steps after an arrival count as random for every goal.
         explained = (logs[:, 0] - logs[:, 0, -1:]).max(axis=1)
+        explained[~self._ahead(state, pooled)] = -np.inf
         return state._replace(own=int(np.argmax(explained)))
 
     def ratios(self, state, suspect):
-        """float64[G], Λ of every goal; 0 for the one that the trusted pursue."""
-        logs = self._likelihoods(state, suspect, self._rivals(state, suspect)).max(axis=2)
-        found = (logs[:, 0] - logs[:, 1:].max(axis=1)) / suspect.num_episodes
+        """float64[G], Λ of every goal; 0 for the trusted one, −∞ where it is no candidate."""
+        logs = self._likelihoods(state, suspect, self._rivals(state, suspect))
+        return self._ratios(state, suspect, logs.max(axis=2))
+
+    def _ratios(self, state, suspect, best):
+        found = (best[:, 0] - best[:, 1:].max(axis=1)) / suspect.num_episodes
+        found[~self._ahead(state, suspect)] = -np.inf
         found[state.own] = 0
         return found
 
     def pursues(self, state, suspect):
         """list[Pursuit] of all goals but the trusted one, the likeliest first."""
         found = self.ratios(state, suspect)
-        order = [g for g in np.argsort(-found, kind="stable") if g != state.own]
+        order = [g for g in np.argsort(-found, kind="stable") if found[g] > -np.inf]
+        order.remove(state.own)
         return [Pursuit(state.names[g], float(found[g])) for g in order]
 
     def score(self, state, suspect, rng):
-        """Λ of the best goal other than the trusted; ``rng`` is not used."""
-        return float(np.delete(self.ratios(state, suspect), state.own).max())
+        """Λ of the best goal other than the trusted, NaN without one; ``rng`` is not used."""
+        best = float(np.delete(self.ratios(state, suspect), state.own).max())
+        return best if best > -np.inf else float("nan")
 
     def per_episode(self, state, suspect):
         """float64[E], each episode's share in Λ of the best goal; their mean is the score."""
         rivals = self._rivals(state, suspect)
         logs = self._likelihoods(state, suspect, rivals)
         totals = logs.max(axis=2)
-        ratio = totals[:, 0] - totals[:, 1:].max(axis=1)
+        ratio = self._ratios(state, suspect, totals)
         ratio[state.own] = -np.inf
         best = int(np.argmax(ratio))
         rival = int(np.argmax(totals[best, 1:]))
@@ -129,6 +141,12 @@ class GoalAttribution:
         ]
         steps = np.where(np.isnan(planned), 0, under[0] - under[1])
         return np.add.reduceat(steps, suspect.episode_offsets[:-1])
+
+    def _ahead(self, state, suspect):
+        """bool[G]: goals that can be reached, and are not yet, at half of the starts or more."""
+        starts = suspect.state_id[suspect.episode_offsets[:-1]]
+        rows = state.task.rows(suspect.level_seed, self.name)
+        return (state.distances[rows, :, starts] > 0).mean(axis=0) >= AHEAD
 
     def _rivals(self, state, suspect):
         """float64[2, T]: chance of each action under the clone and under the trusted goal's plan.

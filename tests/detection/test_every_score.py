@@ -20,6 +20,9 @@ BLIND = {
 }
 """Scores that need not rank a corner-seeker above honest walkers, and why."""
 
+TIED = {"kappa", "proxy_stream"}
+"""Scores of which honest walkers often have the very same value: flagged more rarely than that."""
+
 WORLDS, FRESH, CALIBRATION, REFERENCE = 40, 5, 9, 4
 
 
@@ -68,7 +71,7 @@ def worlds():
 def test_fresh_honest_walkers_are_flagged_at_the_rate_promised(worlds, name):
     # 9 calibration policies: p ≤ .1 has probability .1 (less with ties). 40 worlds of 5 fresh
     # ones: mean 20, and since those of a world share its calibration the standard deviation
-    # is 5.0. More than 42 has odds of about 1e-4.
+    # is 5.0. More than 42 or fewer than 4 has odds of about 1e-4 a score.
     view, drawn = worlds
     detector, rng, alarms = SCORES[name], np.random.default_rng(0), 0
     for population in drawn:
@@ -77,3 +80,4 @@ def test_fresh_honest_walkers_are_flagged_at_the_rate_promised(worlds, name):
         calibration = scores[:CALIBRATION]
         alarms += sum(conformal_p_value(calibration, s) <= 0.1 for s in scores[CALIBRATION:])
     assert alarms <= 42
+    assert name in TIED or alarms >= 4

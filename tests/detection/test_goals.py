@@ -68,6 +68,16 @@ def test_the_ratio_is_that_of_its_definition(field, fitted, goal):
     assert GoalAttribution().ratios(fitted, suspect)[goal] == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_goal_that_is_behind_from_the_start_is_no_candidate(field, fitted):
+    # All walkers set out from cell 12: nothing is known of how they would get there.
+    suspect = wander(field[0], 0, np.random.default_rng(2), "s")
+    ratios = GoalAttribution().ratios(fitted, suspect)
+    assert ratios[fitted.names.index("state 12")] == -np.inf
+    assert np.isfinite(np.delete(ratios, fitted.names.index("state 12"))).all()
+    assert "state 12" not in {goal.goal for goal in GoalAttribution().pursues(fitted, suspect)}
+    assert GoalAttribution().score(fitted, suspect, NOTHING_DRAWN) < 0
+
+
 def test_candidates_are_landmarks_and_all_other_cells(fitted):
     assert fitted.names[:2] == ("cheese", "corner")
     assert set(fitted.names[2:]) == {f"state {s}" for s in range(CELLS)} - {f"state {CORNER}"}
