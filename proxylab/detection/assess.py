@@ -13,10 +13,10 @@ from proxylab.detection.calibration import (
     memory_key,
     trusted_needed,
 )
-from proxylab.detection.certificate import trusted_visits
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.permutation import compare_paired
 from proxylab.detection.report import ScoreReport
+from proxylab.detection.shift import trusted_visits
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
 from proxylab.episodes import Episodes
 from proxylab.errors import UsageError

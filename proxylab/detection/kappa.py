@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from proxylab.detection.certificate import UNCHANGED, shift_from, trusted_visits
+from proxylab.detection.shift import UNCHANGED, shift_from, trusted_visits
 
 
 @dataclass(frozen=True)

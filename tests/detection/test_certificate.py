@@ -7,14 +7,9 @@ from hypothesis import strategies as st
 from toy_population import NUM_ACTIONS, episodes_from, population, walk_ring
 
 from proxylab.detection import judge
-from proxylab.detection.certificate import (
-    DISCOUNT,
-    certify,
-    critical_correlation,
-    occupancy_shift,
-    true_gain_bounds,
-)
+from proxylab.detection.certificate import certify, critical_correlation, true_gain_bounds
 from proxylab.detection.pairing import NotApplicable
+from proxylab.detection.shift import DISCOUNT, occupancy_shift
 
 SEEDS = st.integers(0, 2**32 - 1)
 

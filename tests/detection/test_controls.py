@@ -6,9 +6,9 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, ks_2samp
 from toy_population import VIEW, episodes_from, population, walk_ring
 
-from proxylab.detection.certificate import occupancy_shift
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.scores import SCORES
+from proxylab.detection.shift import occupancy_shift
 from proxylab.episodes import concatenate
 
 
