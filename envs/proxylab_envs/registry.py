@@ -44,6 +44,9 @@ ENVS = {
         "proxylab_envs.tomato_watering:TomatoWatering",
         "proxylab_envs.tomato_watering:TomatoConfig",
     ),
+    "proxylab/ProcgenMaze-v0": EnvEntry(
+        "proxylab_envs.procgen_maze:ProcgenMaze", "proxylab_envs.procgen_maze:ProcgenConfig"
+    ),
 }
 """Every id; a version rises when the dynamics or the generator change."""
 

@@ -20,6 +20,8 @@ SETTINGS = (
     ("proxylab/BoatRace-v0", {}),
     ("proxylab/BoatLagoon-v0", {}),
     ("proxylab/TomatoWatering-v0", {}),
+    ("proxylab/ProcgenMaze-v0", {"mode": "easy"}),
+    ("proxylab/ProcgenMaze-v0", {"mode": "hard"}),
 )
 """(id, knobs) of what is measured."""
 

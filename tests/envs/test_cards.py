@@ -13,7 +13,7 @@ README = (Path(__file__).parents[2] / "envs" / "README.md").read_text(encoding="
 CARDS = {
     re.search(r"`(proxylab/\w+-v\d+)`", part)[1]: part
     for part in re.split(r"^## ", README, flags=re.MULTILINE)
-    if part.split("\n")[0].startswith(("maze-", "boat-", "tomato-"))
+    if part.split("\n")[0].startswith(("maze-", "boat-", "tomato-", "procgen-"))
 }
 
 

@@ -62,3 +62,34 @@ def descend(walls, distances, row, col, out):
         out /= total
     else:
         out[:] = np.float32(0.25)
+
+
+@numba.njit(cache=True)
+def last_shared_cell(first, second, row, col):
+    """Where the shortest ways to two goals part, in a maze without loops.
+
+    A *decision square*: up to there a walker cannot show which of the goals it is after.
+    Mazes with loops have no such square in general; this one then depends on the order of
+    directions.
+
+    Args:
+        first: int16[H, W] steps to the first goal, from :func:`distances_from`.
+        second: int16[H, W] steps to the second.
+        row: int, the walker's row; both goals can be reached from its cell.
+        col: int, its column.
+
+    Returns:
+        int, row * W + column of the cell, or -1 where one goal lies on the way to the other.
+    """
+    going = True
+    while going:
+        going = False
+        for direction in range(4):
+            r, c = row + ROW_STEP[direction], col + COL_STEP[direction]
+            nearer_first = 0 <= first[r, c] < first[row, col]
+            if nearer_first and 0 <= second[r, c] < second[row, col]:
+                row, col, going = r, c, True
+                break
+    if first[row, col] == 0 or second[row, col] == 0:
+        return -1
+    return row * first.shape[1] + col

@@ -14,10 +14,10 @@ def pixels(planes):
     return _PALETTE[index]
 
 
-def picture(scene):
-    """(walls bool[S, S], mouse, cheese) -> uint8[32 S, 32 S, 3]."""
+def picture(scene, cell_px=32):
+    """(walls bool[S, S], mouse, cheese) -> uint8[S * cell_px, S * cell_px, 3]."""
     walls, mouse, cheese = scene
-    return draw_grid(walls, [(*cheese, "cheese"), (*mouse, "mouse")])
+    return draw_grid(walls, [(*cheese, "cheese"), (*mouse, "mouse")], cell_px)
 
 
 def text(scene):

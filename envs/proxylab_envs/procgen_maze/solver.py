@@ -1,0 +1,51 @@
+"""How soon either goal of a Procgen maze can be reached, and where the ways to them part."""
+
+import numba
+import numpy as np
+
+from proxylab_envs.grid.paths import last_shared_cell
+from proxylab_envs.maze_corner.solver import moves_of, solve_maze
+from proxylab_envs.procgen_maze.dynamics import empty_level, make_level, make_scratch
+
+
+@numba.njit(cache=True)
+def goal_distances(rules, level_seeds, out, starts):
+    """Steps to both goals from every cell.
+
+    Args:
+        rules: dynamics.Rules.
+        level_seeds: int64[K].
+        out: int16[K, 2, S, S] to the cheese and to the corner, overwritten.
+        starts: int64[K, 2], the mouse's row and column, overwritten.
+    """
+    size = out.shape[2]
+    level, scratch = empty_level(size), make_scratch()
+    queue = np.empty(size * size, np.int64)
+    for k in range(level_seeds.shape[0]):
+        make_level(rules, level_seeds[k], level, scratch)
+        starts[k] = level.mouse
+        solve_maze(level.walls, level.cheese, level.corner, out[k], queue)
+
+
+@numba.njit(cache=True)
+def next_cells(rules, level_seeds, out):
+    """Where each move from each cell ends: out int32[K, S * S, 4], -1 from walls."""
+    level, scratch = empty_level(rules.world_dim + 2), make_scratch()
+    for k in range(level_seeds.shape[0]):
+        make_level(rules, level_seeds[k], level, scratch)
+        moves_of(level.walls, out[k])
+
+
+@numba.njit(cache=True)
+def decision_squares(distances, starts, out):
+    """The cells where the ways to the goals part.
+
+    Args:
+        distances: int16[K, 2, S, S], from :func:`goal_distances`.
+        starts: int64[K, 2].
+        out: int64[K], row * S + column, or -1 where one goal lies on the way to the
+            other, overwritten.
+    """
+    for k in range(starts.shape[0]):
+        row, col = starts[k]
+        out[k] = last_shared_cell(distances[k, 0], distances[k, 1], row, col)
