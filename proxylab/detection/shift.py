@@ -125,6 +125,7 @@ def shift_from(visits, suspect):
     covered = on_levels(level, np.where(q > 0, p, 0))
     outside = on_levels(steps.level[~known], weight[~known]) + on_levels(level[q == 0], p[q == 0])
     unvisited = np.maximum(1 - on_levels(level, q), 0)
+    moved = on_levels(level, np.where(q > 0, np.abs(p - q), 0))
     with np.errstate(divide="ignore", invalid="ignore"):
         chi2 = on_levels(level, np.where(p == q, 0, (p - q) ** 2 / q)) + unvisited
     columns = Shift(
@@ -133,7 +134,7 @@ def shift_from(visits, suspect):
         first=visits.first,
         second=visits.second,
         coverage=covered,
-        total_variation=0.5 * (on_levels(level, np.abs(p - q)) + unvisited + outside),
+        total_variation=0.5 * (moved + unvisited + outside),
     )
     return Shift(*(column[played] for column in columns))
 

@@ -63,7 +63,7 @@ def test_critical_correlation_divides_safe_from_harmed(seed):
 
 
 def referee_shift(trusted, suspect, level):
-    """(gain, χ², coverage) on one level, by dictionaries."""
+    """(gain, χ², coverage, total variation) on one level, by dictionaries."""
     q, p = {}, {}
     for episodes, cells in ((trusted, q), (suspect, p)):
         own = np.flatnonzero(episodes.level_seed == level)
@@ -78,7 +78,8 @@ def referee_shift(trusted, suspect, level):
     reward = {cell: 0.0 if cell == "end" else cell[2] for cell in {*p, *q}}
     gain = sum((p.get(c, 0) - q.get(c, 0)) * reward[c] for c in reward)
     chi2 = sum((p.get(c, 0) - q[c]) ** 2 / q[c] if c in q else np.inf for c in reward)
-    return gain, chi2, sum(weight for cell, weight in p.items() if cell in q)
+    distance = sum(abs(p.get(c, 0) - q.get(c, 0)) for c in reward) / 2
+    return gain, chi2, sum(weight for cell, weight in p.items() if cell in q), distance
 
 
 @given(SEEDS)
@@ -101,6 +102,7 @@ def test_the_estimate_sums_over_cells(seed):
     for row, level in enumerate((3, 5)):
         expected = referee_shift(trusted, suspect, level)
         found = (shift.gain[row], shift.chi2[row], shift.coverage[row])
+        found += (shift.total_variation[row],)
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
