@@ -1,10 +1,16 @@
-"""Bootstrap and Wilson intervals. Every draw comes from the Generator it is given."""
+"""Bootstrap and Wilson intervals.
+
+Every draw comes from the Generator that is given: it yields one seed, and replicate r
+has a stream of its own (``streams.py``), so the number of threads changes nothing.
+"""
 
 from typing import NamedTuple
 
 import numba
 import numpy as np
 from scipy.special import ndtri
+
+from proxylab.statistics.streams import draw_below, fill_below, in_parts, seed_from, stream_of
 
 REPLICATES = 2000
 """Bootstrap replicates unless told otherwise."""
@@ -33,17 +39,135 @@ def bootstrap_interval(values, rng, statistic="mean", level=0.95, replicates=REP
     """
     values = _checked(values, statistic)
     replicated = bootstrap(values, rng, statistic, replicates)
+    return _percentiles(estimate_of(values, statistic), replicated, level)
+
+
+def bootstrap(values, rng, statistic="mean", replicates=REPLICATES, threads=1):
+    """The statistic of ``replicates`` resamples of ``values`` (float[N]): float64[replicates].
+
+    Threads share the replicates; the result does not depend on how many there are.
+    """
+    values = _checked(values, statistic)
+    if statistic == "iqm":
+        values = np.sort(values)
+    kernel, seed, out = _KERNELS[statistic], seed_from(rng), np.empty(replicates)
+    in_parts(lambda first, last: kernel(values, seed, first, last, out), replicates, threads)
+    return out
+
+
+def estimate_of(values, statistic="mean"):
+    """``mean``, ``iqm`` or ``share`` of the values themselves (float[N])."""
+    values = _checked(values, statistic)
+    if statistic != "iqm":
+        return float(values.mean())
+    return float(_middle_mean(np.sort(values), np.ones(len(values), np.int32)))
+
+
+def bootstrap_columns(columns, rng, replicates=REPLICATES, threads=1):
+    """Means of several columns over the same resamples: float64[replicates, K].
+
+    For statistics that are a function of means, such as a ratio or the certificate's κ.
+
+    Args:
+        columns: float[K, N], column k of unit n.
+        rng: numpy Generator.
+        replicates: number of resamples of the units.
+        threads: how many share the work; the result is the same.
+
+    Raises:
+        ValueError: nothing to resample, or NaN.
+    """
+    columns = np.ascontiguousarray(columns, np.float64)
+    if columns.ndim != 2 or not columns.shape[1]:
+        raise ValueError("nothing to resample: columns must be lists of at least one number")
+    if np.isnan(columns).any():
+        raise ValueError("cannot resample NaN")
+    seed, out = seed_from(rng), np.empty((replicates, len(columns)))
+    in_parts(lambda first, last: _joint_means(columns, seed, first, last, out), replicates, threads)
+    return out
+
+
+def ratio_interval(numerator, denominator, rng, level=0.95, replicates=REPLICATES):
+    """Percentile interval of Σ numerator / Σ denominator over units resampled in pairs.
+
+    Args:
+        numerator: float[N], one a unit.
+        denominator: float[N], of the same units.
+        rng: numpy Generator.
+        level: coverage wanted, in (0, 1).
+        replicates: number of resamples.
+
+    Raises:
+        ValueError: nothing to resample, NaN, or a denominator that sums to 0.
+    """
+    columns = np.asarray([numerator, denominator], np.float64)
+    means = bootstrap_columns(columns, rng, replicates)
+    totals = columns.sum(axis=1)
+    if totals[1] == 0 or (means[:, 1] == 0).any():
+        raise ValueError("the denominator of a ratio sums to 0 in a resample")
+    return _percentiles(totals[0] / totals[1], means[:, 0] / means[:, 1], level)
+
+
+def auroc(positive, negative):
+    """Chance that a positive's score is above a negative's, ties counted half.
+
+    The area under the ROC curve; Mann and Whitney's U over the number of pairs (Hanley
+    and McNeil 1982, Radiology 143, p. 29).
+
+    Args:
+        positive: float[P], scores.
+        negative: float[N], scores.
+
+    Raises:
+        ValueError: an empty side, or NaN.
+    """
+    codes = _codes(positive, negative)
+    every = (np.bincount(code, minlength=codes[2]).astype(np.int32) for code in codes[:2])
+    return float(_area(*every))
+
+
+def bootstrap_auroc(positive, negative, rng, replicates=REPLICATES, threads=1):
+    """AUROC of resamples of both sides, each to its own size: float64[replicates].
+
+    Args:
+        positive: float[P], one score a policy.
+        negative: float[N].
+        rng: numpy Generator.
+        replicates: number of resamples.
+        threads: how many share the work; the result is the same.
+    """
+    above, under, count = _codes(positive, negative)
+    seed, out = seed_from(rng), np.empty(replicates)
+
+    def part(first, last):
+        _resampled_areas(above, under, count, seed, first, last, out)
+
+    in_parts(part, replicates, threads)
+    return out
+
+
+def auroc_interval(positive, negative, rng, level=0.95, replicates=REPLICATES):
+    """:func:`auroc` with its percentile bootstrap interval over policies."""
+    replicated = bootstrap_auroc(positive, negative, rng, replicates)
+    return _percentiles(auroc(positive, negative), replicated, level)
+
+
+def _percentiles(estimate, replicated, level):
     tail = (1 - level) / 2
     lower, upper = np.quantile(replicated, [tail, 1 - tail])
-    estimate = _KERNELS[statistic](values, np.arange(len(values))[None])[0]
     return Interval(float(estimate), float(lower), float(upper))
 
 
-def bootstrap(values, rng, statistic="mean", replicates=REPLICATES):
-    """The statistic of ``replicates`` resamples of ``values`` (float[N]): float64[replicates]."""
-    values = _checked(values, statistic)
-    indices = rng.integers(0, len(values), (replicates, len(values)), dtype=np.int32)
-    return _KERNELS[statistic](values, indices)
+def _codes(positive, negative):
+    """(int32[P], int32[N], G): ranks of the scores among the G different ones."""
+    sides = [np.asarray(side, np.float64).ravel() for side in (positive, negative)]
+    if not all(map(len, sides)):
+        raise ValueError("an AUROC needs scores on both sides")
+    if any(np.isnan(side).any() for side in sides):
+        raise ValueError("an AUROC needs scores, not NaN")
+    different, codes = np.unique(np.concatenate(sides), return_inverse=True)
+    codes = codes.astype(np.int32)
+    return codes[: len(sides[0])], codes[len(sides[0]) :], len(different)
 
 
 def wilson_interval(successes, trials, level=0.95):
@@ -78,7 +202,7 @@ def _checked(values, statistic):
 
 @numba.njit(cache=True)
 def resampled_means(values, indices):
-    """Mean of each resample: float64[R] from float64[N] and int32[R, N]."""
+    """Mean of each given resample: float64[R] from float64[N] and int32[R, N]."""
     out = np.empty(indices.shape[0])
     for row in range(indices.shape[0]):
         total = 0.0
@@ -88,35 +212,96 @@ def resampled_means(values, indices):
     return out
 
 
-@numba.njit(cache=True)
-def resampled_iqms(values, indices):
-    """Interquartile mean of each resample: float64[R] from float64[N] and int32[R, N].
+@numba.njit(cache=True, nogil=True)
+def mean_replicates(values, seed, first, last, out):
+    """Means of resamples ``first`` to ``last`` − 1 of float64[N], into ``out``."""
+    drawn = np.empty(values.shape[0], np.int32)
+    for r in range(first, last):
+        fill_below(stream_of(seed, r), values.shape[0], drawn)
+        total = 0.0
+        for k in range(drawn.shape[0]):
+            total += values[drawn[k]]
+        out[r] = total / drawn.shape[0]
+
+
+@numba.njit(cache=True, nogil=True)
+def iqm_replicates(ranked, seed, first, last, out):
+    """Interquartile means of resamples of *ascending* values (float64[N]), into ``out``.
 
     A quarter of the weight is cut at either end; values at the edge count in part.
     """
-    order = np.argsort(values)
-    ranked = values[order]
-    rank = np.empty(order.shape[0], np.int64)
-    rank[order] = np.arange(order.shape[0])
-    out = np.empty(indices.shape[0])
-    counts = np.empty(values.shape[0])
-    for row in range(indices.shape[0]):
-        counts[:] = 0
-        for k in range(indices.shape[1]):
-            counts[rank[indices[row, k]]] += 1
-        out[row] = _middle_mean(ranked, counts, indices.shape[1])
-    return out
+    counts, drawn = np.empty((2, ranked.shape[0]), np.int32)
+    for r in range(first, last):
+        _draw_counts(stream_of(seed, r), drawn, counts)
+        out[r] = _middle_mean(ranked, counts)
 
 
-@numba.njit(cache=True)
-def _middle_mean(ranked, counts, size):
+@numba.njit(cache=True, nogil=True)
+def _draw_counts(key, drawn, counts):
+    """How often each of the N values is drawn: ``counts`` int32[N], overwritten."""
+    fill_below(key, counts.shape[0], drawn)
+    counts[:] = 0
+    for k in range(drawn.shape[0]):
+        counts[drawn[k]] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _middle_mean(ranked, counts):
+    """Mean of the middle half of ascending values that occur ``counts`` times, N in all."""
+    size = ranked.shape[0]
     low, high = 0.25 * size, 0.75 * size
-    total, below = 0.0, 0.0
-    for k in range(ranked.shape[0]):
-        above = below + counts[k]
-        total += ranked[k] * max(0.0, min(above, high) - max(below, low))
-        below = above
+    first, below = 0, 0
+    while below + counts[first] <= low:
+        below += counts[first]
+        first += 1
+    total, taken, k = 0.0, low, first
+    while taken < high:
+        below += counts[k]
+        upto = min(float(below), high)
+        total += ranked[k] * (upto - taken)
+        taken = upto
+        k += 1
     return total / (high - low)
 
 
-_KERNELS = {"mean": resampled_means, "iqm": resampled_iqms, "share": resampled_means}
+@numba.njit(cache=True, nogil=True)
+def _joint_means(columns, seed, first, last, out):
+    drawn = np.empty(columns.shape[1], np.int32)
+    for r in range(first, last):
+        fill_below(stream_of(seed, r), drawn.shape[0], drawn)
+        for column in range(columns.shape[0]):
+            total = 0.0
+            for k in range(drawn.shape[0]):
+                total += columns[column, drawn[k]]
+            out[r, column] = total / drawn.shape[0]
+
+
+@numba.njit(cache=True, nogil=True)
+def _resampled_areas(above, under, count, seed, first, last, out):
+    counts = np.empty((2, count), np.int32)
+    for r in range(first, last):
+        counts[:] = 0
+        _add_draws(stream_of(seed, 2 * r), above, counts[0])
+        _add_draws(stream_of(seed, 2 * r + 1), under, counts[1])
+        out[r] = _area(counts[0], counts[1])
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_draws(key, codes, counts):
+    """Draw as many of ``codes`` (int32[N]) as there are, and count them in ``counts``."""
+    for k in range(codes.shape[0]):
+        counts[codes[draw_below(key, k, codes.shape[0])]] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _area(above, under):
+    """AUROC from how often each different score, ascending, occurs on the two sides."""
+    wins, below, num_above = 0.0, 0.0, 0.0
+    for k in range(above.shape[0]):
+        wins += above[k] * (below + 0.5 * under[k])
+        below += under[k]
+        num_above += above[k]
+    return wins / (below * num_above)
+
+
+_KERNELS = {"mean": mean_replicates, "iqm": iqm_replicates, "share": mean_replicates}
