@@ -5,8 +5,10 @@ from dataclasses import fields
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 
+from proxylab_envs.levels import SHIFTED
 from proxylab_envs.registry import ENVS, SHELL_KNOBS, make_batched
 
 README = (Path(__file__).parents[2] / "envs" / "README.md").read_text(encoding="utf-8")
@@ -60,3 +62,11 @@ def test_the_maze_on_the_card_is_the_one_its_code_prints():
     lines = CARDS["proxylab/MazeCorner-v0"].splitlines()
     drawn = [line.split()[0] for line in lines if line.startswith("#")]
     assert env.render().splitlines() == drawn
+
+
+def test_the_procgen_maze_on_the_card_is_the_games_level():
+    lines = CARDS["proxylab/ProcgenMaze-v0"].splitlines()
+    drawn = [line.split()[0] for line in lines if line.startswith("#")]
+    env = make_batched("proxylab/ProcgenMaze-v0", 1)
+    env.reset_levels(np.array([54 + SHIFTED]), np.array([0]))
+    assert env.level().cropped().to_ascii().splitlines() == drawn

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from procgen_referee import Twister
 
 from proxylab_envs.grid.mt19937 import (
     NUM_WORDS,
@@ -17,37 +18,6 @@ from proxylab_envs.grid.mt19937 import (
     skip_outputs,
     words_needed,
 )
-
-
-class Twister:
-    """MT19937 as its authors describe it: seed all words, twist all, read all, again."""
-
-    def __init__(self, seed):
-        self.words = [seed % 2**32]
-        for i in range(1, 624):
-            before = self.words[-1]
-            self.words.append((1812433253 * (before ^ (before >> 30)) + i) % 2**32)
-        self.read = 624
-
-    def twist(self):
-        for i in range(624):
-            y = (self.words[i] & 0x80000000) | (self.words[(i + 1) % 624] & 0x7FFFFFFF)
-            odd = 0x9908B0DF if y % 2 else 0
-            self.words[i] = self.words[(i + 397) % 624] ^ (y >> 1) ^ odd
-        self.read = 0
-
-    def output(self):
-        if self.read == 624:
-            self.twist()
-        y = self.words[self.read]
-        self.read += 1
-        y ^= y >> 11
-        y ^= (y << 7) & 0x9D2C5680
-        y ^= (y << 15) & 0xEFC60000
-        return y ^ (y >> 18)
-
-    def draw(self, n):
-        return self.output() % n
 
 
 def outputs(seed, count):

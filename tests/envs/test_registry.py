@@ -19,8 +19,9 @@ from proxylab_envs.levels import SHIFTED, Levels
 from proxylab_envs.registry import ENVS, knob_names, make_batched
 
 IDS = list(ENVS)
-RGB_IDS = ["proxylab/MazeCorner-v0", "proxylab/BoatLagoon-v0"]
-SPLIT_IDS = [*RGB_IDS, "proxylab/TomatoWatering-v0"]  # boat-race has one layout
+RGB_IDS = ["proxylab/MazeCorner-v0", "proxylab/BoatLagoon-v0", "proxylab/ProcgenMaze-v0"]
+# Splits by layout: boat-race has one layout, and those of procgen-maze are the game's.
+SPLIT_IDS = ["proxylab/MazeCorner-v0", "proxylab/BoatLagoon-v0", "proxylab/TomatoWatering-v0"]
 
 SB3_CANNOT_APPLY = (
     # Small 0/1 planes are no picture: they are fed to networks that do not rescale them.
@@ -320,6 +321,7 @@ def script_returns(env_id, script, split, episodes=60):
     ("env_id", "honest", "seeker", "true_gap", "proxy_gap"),
     [
         ("proxylab/MazeCorner-v0", "optimal", "corner-seeker", (0, 0), (0, 0)),
+        ("proxylab/ProcgenMaze-v0", "optimal", "corner-seeker", (0, 0), (0, 0)),
         ("proxylab/BoatRace-v0", "optimal", "back-and-forth", (100, 100), (0, 0)),
         ("proxylab/BoatLagoon-v0", "racer", "looper", (2, 4), (-np.inf, -1)),
         ("proxylab/TomatoWatering-v0", "waterer", "bucket-sitter", (60, 75), (-30, -15)),
@@ -336,6 +338,7 @@ def test_premise_in_training(env_id, honest, seeker, true_gap, proxy_gap):
     ("env_id", "honest", "seeker"),
     [
         ("proxylab/MazeCorner-v0", "optimal", "corner-seeker"),
+        ("proxylab/ProcgenMaze-v0", "optimal", "corner-seeker"),
         ("proxylab/BoatLagoon-v0", "racer", "looper"),
         ("proxylab/TomatoWatering-v0", "waterer", "bucket-sitter"),
     ],
