@@ -19,13 +19,16 @@ from typing import Protocol
 from proxylab.detection.actions import ActionDivergence, TimeAlignedDivergence
 from proxylab.detection.clone import CloneSurprise
 from proxylab.detection.controls import ProxyStream, Uncertainty
+from proxylab.detection.deedee import EpisodeMean
 from proxylab.detection.discriminator import Discriminator
 from proxylab.detection.ensemble import Ensemble
 from proxylab.detection.goals import GoalAttribution
 from proxylab.detection.kappa import KappaScore
+from proxylab.detection.kernel_two_sample import KernelDistance
 from proxylab.detection.mixture import MixtureDivergence
 from proxylab.detection.occupancy import OccupancyDivergence
 from proxylab.detection.parting import FirstDivergence
+from proxylab.detection.paths import PathOutliers
 from proxylab.errors import UsageError
 
 DEFAULT_DETECTOR = "occupancy_js"
@@ -63,6 +66,10 @@ _SINGLE = (
     FirstDivergence("first_divergence"),
     GoalAttribution("goal_attribution"),
     CloneSurprise("bc_surprise"),
+    KernelDistance("block_mmd", "gaussian"),
+    KernelDistance("energy", "distance"),
+    PathOutliers("path_features"),
+    EpisodeMean("deedee"),
     ActionDivergence("mean_js", "js", "mean"),
     ActionDivergence("mean_hellinger", "hellinger", "mean"),
     ActionDivergence("range_hellinger", "hellinger", "range"),
