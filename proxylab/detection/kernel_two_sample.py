@@ -19,7 +19,7 @@ from proxylab.statistics.two_sample import (
 )
 from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
 
-STATES_EACH = 64
+STATES_EACH = 32
 """States of an episode that a kernel on features looks at, evenly spaced."""
 
 BANDWIDTH_STATES = 1000
@@ -117,7 +117,7 @@ class KernelDistance:
     the pair (level, state), and states of different levels are not compared.
 
     What is compared: the features where a task has them, each divided by its standard
-    deviation over reference states, at most 64 evenly spaced states an episode; otherwise
+    deviation over reference states, at most 32 evenly spaced states an episode; otherwise
     the state index.
 
     - ``gaussian``: on features k = exp(−‖x − y‖²/(2σ²)), σ the median distance of reference

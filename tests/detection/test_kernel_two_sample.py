@@ -114,8 +114,8 @@ def test_long_episodes_are_thinned_evenly():
     walk = replace(walk, features=np.arange(203, dtype=np.float32)[:, None])
     points, offsets = thinned(walk, np.array([2.0]))
     assert offsets.tolist() == [0, STATES_EACH, STATES_EACH + 3]
-    assert np.diff(points[:STATES_EACH, 0]).max() <= 2
-    assert points[STATES_EACH - 1, 0] >= 98
+    assert np.diff(points[:STATES_EACH, 0]).max() <= 4
+    assert points[STATES_EACH - 1, 0] >= 96
     assert points[STATES_EACH:, 0].tolist() == [100, 100.5, 101]
 
 
