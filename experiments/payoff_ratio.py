@@ -91,7 +91,7 @@ def boundary(gamma, levels=200):
 
 @styled
 def draw(tables):
-    figure = new_figure(8.4, 3.6)
+    figure = new_figure(8.4, 3.9)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, start in zip(panels, STARTS, strict=True):
         for name, colour in (("finished", MEANINGS["intended"]), ("looped", MEANINGS["proxy"])):
@@ -107,5 +107,6 @@ def draw(tables):
     panels[0].set(ylabel="share of held-out races", ylim=(-0.03, 1.03))
     panels[1].set_title("from a racer's weights")
     as_percent(panels[0].yaxis)
-    panels[1].legend(loc="center right")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return {"": figure}
