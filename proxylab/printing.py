@@ -257,8 +257,10 @@ def show_played(console, found, _command):
 
 
 def show_measured(console, found, _command):
-    """A row a measurement."""
-    table(console, [vars(row) for row in found.rows])
+    """A row a measurement, without the columns that all of them leave empty."""
+    rows = [vars(row) for row in found.rows]
+    kept = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
+    table(console, [{name: row[name] for name in kept} for row in rows])
 
 
 def show_reproduction(console, found, command):

@@ -1,90 +1,92 @@
-"""The kernels of ``proxylab.statistics`` against SciPy and NumPy on the same numbers."""
+"""The kernels of ``proxylab.statistics``, each against the best known alternative."""
 
-import numpy as np
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
 
-from proxylab.bench.timing import against, rate
+from proxylab.bench.statistics_cases import cases
+from proxylab.bench.timing import Row, durations
+
+_IN_A_NEW_PROCESS = (
+    "import json; from proxylab.bench.statistics import first_calls;"
+    "print(json.dumps(first_calls()))"
+)
 
 
 def bench_statistics():
-    """One row a kernel."""
-    rng = np.random.default_rng(0)
-    return [
-        _divergence_row(rng),
-        _visitation_row(rng),
-        _returns_row(rng),
-        _bootstrap_row(rng),
-    ]
+    """One row a kernel: median of the repeats with the fastest and the slowest, peer, aim."""
+    compiled = compile_seconds()
+    return [measure(case, compiled.get(case.what)) for case in cases()]
 
 
-def _divergence_row(rng):
-    from scipy.spatial.distance import jensenshannon
-
-    from proxylab.statistics.divergences import row_divergences
-
-    p, q = rng.dirichlet(np.ones(4), (2, 20_000))
-    mine = rate(lambda: row_divergences(p, q), len(p))
-    columns = p.T.copy(), q.T.copy()  # its fastest layout: distributions along the first axis
-    theirs = rate(lambda: jensenshannon(*columns), len(p))
-    what = "five divergences of categorical rows (the peer: one)"
-    return against(what, "rows/s", mine, "scipy jensenshannon", theirs)
-
-
-def _ragged(rng, episodes=2_000, longest=100):
-    """(steps, offsets int64[E+1]) of episodes of random lengths."""
-    lengths = rng.integers(1, longest, episodes)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return int(offsets[-1]), offsets
-
-
-def _visitation_row(rng):
-    from proxylab.statistics.visitation import discounted_visitation
-
-    steps, offsets = _ragged(rng)
-    states, discount, num_states = rng.integers(0, 81, steps), 0.99, 81
-    lengths = np.diff(offsets)
-    episode = np.repeat(np.arange(len(lengths)), lengths)
-
-    def numpy_way():
-        weights = discount ** (np.arange(steps) - np.repeat(offsets[:-1], lengths))
-        cells = episode * num_states + states
-        table = np.bincount(cells, weights, len(lengths) * num_states)
-        table = table.reshape(len(lengths), num_states)
-        return table / table.sum(axis=1, keepdims=True)
-
-    mine = rate(lambda: discounted_visitation(states, offsets, num_states, discount), steps)
-    what = "discounted visitation of each episode"
-    return against(what, "steps/s", mine, "numpy bincount", rate(numpy_way, steps))
+def measure(case, compiled=None):
+    """Time a :class:`~proxylab.bench.statistics_cases.Case`; ``compiled`` in seconds, or None."""
+    mine = [_figure(case, seconds) for seconds in durations(case.mine)]
+    theirs = case.published
+    if case.theirs:
+        theirs = _figure(case, statistics.median(durations(case.theirs)))
+    value, ratio = statistics.median(mine), None
+    if theirs:
+        ratio = value / theirs if case.count else theirs / value
+    aim, reached = _aim(case, value, ratio)
+    return Row(
+        case.what,
+        value,
+        case.unit,
+        low=min(mine),
+        high=max(mine),
+        peer=case.peer,
+        peer_value=theirs,
+        ratio=ratio,
+        compile_seconds=compiled,
+        aim=aim,
+        outcome=("met" if reached else "missed") if aim else "",
+    )
 
 
-def _returns_row(rng):
-    from scipy.signal import lfilter
-
-    from proxylab.statistics.returns import discounted_returns
-
-    steps, offsets = _ragged(rng)
-    rewards, discount = rng.random(steps), 0.99
-    parts = np.split(rewards, offsets[1:-1])
-
-    def scipy_way():
-        return [lfilter([1], [1, -discount], part[::-1])[-1] for part in parts]
-
-    mine = rate(lambda: discounted_returns(rewards, offsets, discount), steps)
-    what = "discounted returns of ragged episodes"
-    return against(what, "steps/s", mine, "scipy lfilter", rate(scipy_way, steps))
+def _aim(case, value, ratio):
+    """(the aim in words, whether it is reached)."""
+    if case.least_value is not None:
+        return f"{case.least_value:,g} {case.unit}", value >= case.least_value
+    if case.least_ratio is not None:
+        return f"{case.least_ratio:g} times", ratio >= case.least_ratio
+    return "", False
 
 
-def _bootstrap_row(rng):
-    from scipy.stats import bootstrap as scipy_bootstrap
+def _figure(case, seconds):
+    """Things a second, or seconds where a case counts nothing."""
+    return case.count / seconds if case.count else seconds
 
-    from proxylab.statistics.resampling import bootstrap
 
-    values, replicates = rng.random(500), 2_000
+def compile_seconds():
+    """{case: seconds to compile} in a new process that finds no compiled code.
 
-    def scipy_way():
-        return scipy_bootstrap(
-            (values,), np.mean, n_resamples=replicates, method="percentile", rng=1
+    A function that several kernels call is compiled with the first of them, and counts there.
+    """
+    with tempfile.TemporaryDirectory() as empty:
+        done = subprocess.run(
+            [sys.executable, "-c", _IN_A_NEW_PROCESS],
+            env={**os.environ, "NUMBA_CACHE_DIR": empty},
+            capture_output=True,
+            text=True,
+            check=True,
         )
+    return json.loads(done.stdout)
 
-    mine = rate(lambda: bootstrap(values, np.random.default_rng(1)), replicates)
-    what = "bootstrap of the mean of 500 values"
-    return against(what, "resamples/s", mine, "scipy bootstrap", rate(scipy_way, replicates))
+
+def first_calls():
+    """{case: seconds that its first call takes longer than the second}, here and now."""
+    return {case.what: _first_call(case.mine) for case in cases() if case.compiles}
+
+
+def _first_call(call):
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return max(0.0, times[0] - times[1])

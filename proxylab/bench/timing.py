@@ -21,8 +21,13 @@ class Row:
         low: smallest of the repeats, or None.
         high: largest of them, or None.
         peer: the best known alternative, empty when there is none here.
-        peer_value: the same figure of the peer, measured in the same run.
+        peer_value: the same figure of the peer, measured in the same run, unless ``peer``
+            says that it is a published one.
         ratio: how many times better than the peer.
+        compile_seconds: what the first call takes longer than the next, with no cache of
+            compiled code; None where nothing is compiled, or in another row.
+        aim: what is wanted, in words; empty where nothing is.
+        outcome: ``met`` or ``missed``, empty without an aim.
     """
 
     what: str
@@ -33,6 +38,9 @@ class Row:
     peer: str = ""
     peer_value: float | None = None
     ratio: float | None = None
+    compile_seconds: float | None = None
+    aim: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,13 @@ class Measured:
 
 def rate(call, count):
     """How often a second ``call`` does ``count`` things: median of repeats."""
+    return count / statistics.median(durations(call))
+
+
+def durations(call):
+    """Seconds a call in each of ``REPEATS`` repeats, ascending; the first call does not count."""
     call()
-    times = sorted(_seconds(call) for _ in range(REPEATS))
-    return count / statistics.median(times)
+    return sorted(_seconds(call) for _ in range(REPEATS))
 
 
 def _seconds(call):

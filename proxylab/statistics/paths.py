@@ -25,23 +25,23 @@ def path_features(state_id, action, offsets, num_states, num_actions):
     """
     out = np.zeros((offsets.shape[0] - 1, 4))
     seen_in = np.full(num_states, -1)
-    turns = np.empty(num_actions)
+    gaps, turns = np.empty(2 * num_actions - 1), np.empty(num_actions)
     for episode in range(out.shape[0]):
         start, stop = offsets[episode], offsets[episode + 1]
         revisits, loops, before = 0, 0, -1
-        turns[:] = 0
         for step in range(start, stop):
             state = state_id[step]
-            if state >= 0 and seen_in[state] == episode:
-                revisits += 1
-                if state != before:
-                    loops += 1
-            elif state >= 0:
+            if state >= 0:
+                again = seen_in[state] == episode
+                revisits += again
+                loops += again & (state != before)
                 seen_in[state] = episode
             before = state
-            if step > start:
-                turn = action[step] - action[step - 1]
-                turns[turn if turn >= 0 else turn + num_actions] += 1
+        gaps[:] = 0
+        for step in range(start + 1, stop):
+            gaps[action[step] - action[step - 1] + num_actions - 1] += 1
+        for turn in range(num_actions):  # a gap below 0 is the turn A higher
+            turns[turn] = gaps[turn + num_actions - 1] + (gaps[turn - 1] if turn > 0 else 0)
         out[episode, 0] = stop - start
         out[episode, 1] = revisits / (stop - start)
         out[episode, 2] = loops

@@ -57,7 +57,7 @@ def draw_below(key, counter, n):
 
 @numba.njit(cache=True)
 def fill_below(key, n, out):
-    """Integers in [0, n): ``out`` int32[K], two a word of the stream ``key``."""
+    """Integers in [0, n): ``out`` uint32[K], two a word of the stream ``key``."""
     pairs = out.shape[0] // 2
     for k in range(pairs):
         both = word(key, k)

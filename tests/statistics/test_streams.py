@@ -34,7 +34,7 @@ def test_draws(seed, replicate, n):
     assert int(key) == referee.stream_of(seed, replicate)
     assert draw_below(key, 7, n) == referee.draw_below(int(key), 7, n)
     for count in (1, 4, 5):
-        out = np.empty(count, np.int32)
+        out = np.empty(count, np.uint32)
         fill_below(key, n, out)
         assert out.tolist() == referee.fill_below(int(key), count, n)
         assert (out < n).all()
@@ -42,7 +42,7 @@ def test_draws(seed, replicate, n):
 
 def test_draws_are_even_within_a_stream_and_across_streams():
     # Two chi-square tests at 1e-4 each; the seed is fixed.
-    out = np.empty(70_001, np.int32)
+    out = np.empty(70_001, np.uint32)
     fill_below(np.uint64(stream_of(np.uint64(5), 0)), 7, out)
     keys = [np.uint64(stream_of(np.uint64(5), r)) for r in range(7_000)]
     firsts = [draw_below(key, 0, 7) for key in keys]
