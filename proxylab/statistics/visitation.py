@@ -43,18 +43,18 @@ def pooled_visitation(state_id, offsets, group, num_groups, num_states, discount
     """
     visits = np.zeros((num_groups, num_states))
     members = np.zeros(num_groups)
+    powers, sums = _powers(offsets, discount)
     for episode in range(offsets.shape[0] - 1):
-        start, stop = offsets[episode], offsets[episode + 1]
-        total = _total_weight(state_id, start, stop, discount)
+        start, length = offsets[episode], offsets[episode + 1] - offsets[episode]
+        total = _total_weight(state_id, start, length, powers, sums)
         if total == 0:
             continue
         row = group[episode]
         members[row] += 1
-        weight = 1.0 / total
-        for step in range(start, stop):
-            if state_id[step] >= 0:
-                visits[row, state_id[step]] += weight
-            weight *= discount
+        share = 1.0 / total
+        for step in range(length):
+            if state_id[start + step] >= 0:
+                visits[row, state_id[start + step]] += powers[step] * share
     for row in range(num_groups):
         if members[row] > 0:
             visits[row] /= members[row]
@@ -62,10 +62,30 @@ def pooled_visitation(state_id, offsets, group, num_groups, num_states, discount
 
 
 @numba.njit(cache=True)
-def _total_weight(state_id, start, stop, discount):
-    total, weight = 0.0, 1.0
-    for step in range(start, stop):
-        if state_id[step] >= 0:
-            total += weight
+def _powers(offsets, discount):
+    """(float64[H], float64[H + 1]): γ^t and Σ_{s<t} γ^s, H the longest episode's steps."""
+    longest = 0
+    for episode in range(offsets.shape[0] - 1):
+        longest = max(longest, offsets[episode + 1] - offsets[episode])
+    powers, sums = np.empty(longest), np.zeros(longest + 1)
+    weight = 1.0
+    for step in range(longest):
+        powers[step] = weight
+        sums[step + 1] = sums[step] + weight
         weight *= discount
+    return powers, sums
+
+
+@numba.njit(cache=True)
+def _total_weight(state_id, start, length, powers, sums):
+    """Weight of the steps that have a state."""
+    missing = 0
+    for step in range(start, start + length):
+        missing += state_id[step] < 0
+    if missing == 0:
+        return sums[length]
+    total = 0.0
+    for step in range(length):
+        if state_id[start + step] >= 0:
+            total += powers[step]
     return total
