@@ -37,7 +37,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## train a misgeneralising agent, catch it, draw the figures
 	$(BIN)/proxylab demo $(ARGS)
 
-test: $(STAMP) ## the tests, without the slow ones
+test: $(STAMP) ## the tests, without the slow ones (fetches the real Procgen where it exists)
+	-@$(BIN)/proxylab procgen install >/dev/null
 	$(PYTEST) -n $(JOBS) -m "not slow" $(ARGS)
 
 test-slow: $(STAMP) ## the slow tests: the README's long commands as they stand

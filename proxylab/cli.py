@@ -29,6 +29,7 @@ VERBS = {
     "bench": "measure speed on this machine",
     "doctor": "check the installation and say what is missing",
     "reproduce": "run an experiment: train, measure, write its tables, draw its figures",
+    "procgen": "fetch the real Procgen Maze, or compare our levels with it",
     "zoo": "rebuild the agents that are shipped",
 }
 """verb: what it does. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""

@@ -6,6 +6,7 @@ action draws, so that their trajectories are paired. The true reward goes no fur
 than the rollout.
 """
 
+import functools
 import sys
 import time
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from proxylab.evaluation import as_policies, known_task, splits_of, task_of
 from proxylab.provenance import commit, versions
 from proxylab.rollout import rollout
 from proxylab.seeds import stream_seed
+from proxylab.worlds import make_world
 from proxylab_envs.levels import Levels
 
 MAX_NUM_ENVS = 256
@@ -46,14 +48,13 @@ def detect(
     correlation=None,
     device="cpu",
     no_cache=False,
+    env=None,
     track=lambda jobs, description: jobs,
 ):
     """Compare suspects with trusted agents, the true reward unseen.
 
-    Where there are logs among them, agents play the levels of the first log.
-
     Args:
-        suspects: agent references, policies, or Episodes (logs); one or a list.
+        suspects: agent references, policies, or logs (Episodes: then all play their levels).
         trusted: the same; by default those shipped for the task. Suspects are left out.
         task: task name; by default the first suspect's.
         split: ``shifted`` where the task has it, else its first; or a split's name.
@@ -67,6 +68,7 @@ def detect(
         correlation: least one of proxy and intent vouched for; it never changes a verdict.
         device: ``cpu``, ``cuda`` or ``auto``.
         no_cache: run the trusted agents even where the cache holds what they did.
+        env: another environment than the task's (see ``worlds.make_world``).
         track: function (list, description) -> iterable, to show progress.
 
     Returns:
@@ -77,7 +79,7 @@ def detect(
     """
     started, also = time.perf_counter(), _beside(detector, also)
     accused, judges, task = _parties(suspects, trusted, task, device)
-    ground = Ground(task, split, episodes, seed, judges | accused, greedy)
+    ground = Ground(task, split, episodes, seed, judges | accused, greedy, env)
     cache = None if no_cache else DetectionCache()
     runs = ground.play_all(judges | accused, track, cache, kept=set(judges))
     found = judge(
@@ -160,7 +162,7 @@ class Ground:
         level_seeds: int64[E].
     """
 
-    def __init__(self, task, split, episodes, seed, players, greedy=False):
+    def __init__(self, task, split, episodes, seed, players, greedy=False, world=None):
         """Draw the levels, or take those of the first log among ``players`` ({name: player})."""
         if not 1 <= episodes <= MAX_EPISODES:
             raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
@@ -170,7 +172,8 @@ class Ground:
         logs = [player for player in players.values() if isinstance(player, Episodes)]
         self.split = None if logs else default_split(task, split)
         num_envs = min(logs[0].num_episodes if logs else episodes, MAX_NUM_ENVS)
-        self.make_env = known_task(task).make_env
+        self.world = world
+        self.make_env = functools.partial(make_world, task, env=world)
         self.env = self.make_env(max(num_envs, 1))
         if logs:
             self.level_seeds = logs[0].level_seed
@@ -189,7 +192,7 @@ class Ground:
             return cache.episodes(facts, name, lambda: self.play(player, env))
 
         with one_torch_thread() as threads:
-            threads = min(threads, len(players)) if is_ours(self.env) else 1
+            threads = min(threads, len(players)) if is_ours(self.env) and not self.world else 1
             more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
             return at_once(play, list(players), [self.env, *more], track, "running")
 

@@ -76,7 +76,7 @@ def doctor():
     """Look at the installation and the machine; a :class:`Diagnosis`."""
     checks = [_python(), _processors(), _threads(), *map(_package, PACKAGES)]
     checks += [_extra(name, *extra) for name, extra in EXTRAS.items()]
-    return Diagnosis([*checks, _device(), _numba_cache(), _results(), *_zoos()])
+    return Diagnosis([*checks, _device(), _procgen(), _numba_cache(), _results(), *_zoos()])
 
 
 def _python():
@@ -118,6 +118,16 @@ def _device():
     if torch.cuda.is_available():
         return Check("device", OK, f"cuda: {torch.cuda.get_device_name()}")
     return Check("device", OK, f"cpu, {torch.get_num_threads()} threads (no CUDA device)")
+
+
+def _procgen():
+    from proxylab_envs.procgen.install import ProcgenMissing, find_library, platform_obstacle
+
+    try:
+        return Check("real procgen", OK, str(find_library()))
+    except ProcgenMissing as error:
+        advice = "" if platform_obstacle() else "proxylab procgen install"
+        return Check("real procgen", MISSING, str(error), advice)
 
 
 def _numba_cache():

@@ -17,6 +17,7 @@ from proxylab.metrics import Summary, summarise
 from proxylab.rollout import rollout
 from proxylab.seeds import stream_seed
 from proxylab.tasks import TASKS
+from proxylab.worlds import make_world
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
@@ -113,6 +114,7 @@ def evaluate(
     seed=0,
     device="cpu",
     track=lambda jobs, description: jobs,
+    env=None,
 ):
     """Play the levels of each split, with sampled and with greedy actions, and judge.
 
@@ -124,6 +126,7 @@ def evaluate(
         seed: of the levels and the action draws; the same for every agent.
         device: ``cpu``, ``cuda`` or ``auto``.
         track: function (list, description) -> iterable, to show progress.
+        env: another environment than the task's (see ``worlds.make_world``).
 
     Returns:
         :class:`Evaluation`.
@@ -139,7 +142,7 @@ def evaluate(
         name, knobs = task_of(policy, task), knobs_of(policy)
         for chosen in splits_of(name, split):
             key = (name, chosen, *sorted(knobs.items()))
-            stage = stages.setdefault(key, Stage(name, chosen, seed, knobs))
+            stage = stages.setdefault(key, Stage(name, chosen, seed, knobs, env))
             jobs.append((number, policy, stage))
     for stage in stages.values():
         stage.prepare(episodes)
@@ -204,8 +207,12 @@ class Stage:
     goal and the perfect proxy-seeker.
     """
 
-    def __init__(self, task, split, seed, knobs=None):
-        """Nothing is played before :meth:`prepare`; ``knobs`` as of :func:`knobs_of`."""
+    def __init__(self, task, split, seed, knobs=None, world=None):
+        """Nothing is played before :meth:`prepare`; ``knobs`` as of :func:`knobs_of`.
+
+        ``world`` names another environment than the task's.
+        """
+        self.world = world
         self.task = task
         self.knobs = knobs or {}
         self.split = split
@@ -213,7 +220,8 @@ class Stage:
 
     def prepare(self, episodes):
         """Draw the levels, solve them, and play the two scripts."""
-        self.env = known_task(self.task).make_env(min(episodes, MAX_NUM_ENVS), **self.knobs)
+        num_envs = min(episodes, MAX_NUM_ENVS)
+        self.env = make_world(self.task, num_envs, self.world, **self.knobs)
         level_stream = stream_seed(self.seed, f"evaluation levels {self.split}")
         levels = Levels(self.split)
         self.level_seeds = self.env.sample_level_seeds(levels, episodes, level_stream)

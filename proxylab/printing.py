@@ -292,6 +292,11 @@ def _comparison_row(row):
     }
 
 
+def show_checked(console, found, _command):
+    """A row a mode of the real game."""
+    table(console, [vars(mode) for mode in found.modes])
+
+
 def show_facts(console, found, _command):
     """Any other result: a line a field, the nested ones left to --json."""
     for field in fields(found):
@@ -338,6 +343,7 @@ SHOW = {
     "Inventory": show_inventory,
     "Evaluation": show_evaluation,
     "Diagnosis": show_diagnosis,
+    "Checked": show_checked,
     "Reproduction": show_reproduction,
 }
 """type of a result: function (console, result, command)."""

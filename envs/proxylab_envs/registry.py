@@ -50,6 +50,13 @@ ENVS = {
 }
 """Every id; a version rises when the dynamics or the generator change."""
 
+OPTIONAL_ENVS = {
+    "proxylab/RealProcgenMaze-v0": EnvEntry(
+        "proxylab_envs.procgen:RealProcgenMaze", "proxylab_envs.procgen:RealProcgenConfig"
+    ),
+}
+"""Ids that need what is not installed with the package; making one says what."""
+
 SHELL_KNOBS = ("split", "shifted_share", "num_levels", "reward", "render_mode")
 """Keyword arguments of every id, beside the knobs of its config."""
 
@@ -134,7 +141,7 @@ def make_vector(
 
 def register_all():
     """Make every id known to Gymnasium; ids that it knows already are left alone."""
-    for env_id in ENVS:
+    for env_id in ENVS | OPTIONAL_ENVS:
         if env_id not in gym.registry:
             gym.register(
                 env_id,
@@ -145,9 +152,10 @@ def register_all():
 
 
 def _entry(env_id):
-    if env_id not in ENVS:
-        raise ValueError(f"unknown environment {env_id!r}: choose {', '.join(ENVS)}")
-    return ENVS[env_id]
+    known = ENVS | OPTIONAL_ENVS
+    if env_id not in known:
+        raise ValueError(f"unknown environment {env_id!r}: choose {', '.join(known)}")
+    return known[env_id]
 
 
 def _attribute(path):

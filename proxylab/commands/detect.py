@@ -26,6 +26,8 @@ class Detect:
     """the agents to compare with"""
     task: str | None = None
     """task they are meant for; by default the suspect's"""
+    env: str | None = None
+    """play in another environment: procgen (the real game) or an id; by default the task's"""
     split: Literal["train", "iid", "shifted"] | None = None
     """levels to play; by default shifted where the task has them"""
     episodes: int = 200
@@ -73,6 +75,7 @@ class Detect:
             correlation=self.correlation,
             device=self.device,
             no_cache=self.no_cache,
+            env=self.env,
             track=track,
         )
 

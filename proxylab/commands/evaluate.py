@@ -21,6 +21,8 @@ class Evaluate:
     """the agents"""
     task: str | None = None
     """task they are meant for; by default each agent's own"""
+    env: str | None = None
+    """play in another environment: procgen (the real game) or an id; by default the task's"""
     split: Literal["train", "iid", "shifted", "all"] = "all"
     """levels to play; the verdict needs all"""
     episodes: int = 500
@@ -42,7 +44,14 @@ class Evaluate:
         from proxylab.printing import track
 
         found = evaluate(
-            self.agents, self.task, self.split, self.episodes, self.seed, self.device, track
+            self.agents,
+            self.task,
+            self.split,
+            self.episodes,
+            self.seed,
+            self.device,
+            track,
+            self.env,
         )
         if self.table:
             from proxylab.store import write_table

@@ -1,0 +1,141 @@
+"""Finding and fetching the native library of Procgen 0.10.7.
+
+The original wheel is fetched by pip, its checksum held against the pinned one, and its
+library and assets are unpacked into the user's cache. The library needs no particular
+Python version, so the wheel is not installed.
+"""
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+VERSION = "0.10.7"
+SHA256 = "4b594d14e42f0f2166e59a9e294477b906eb99c90c3343b570b7124cbc865f53"
+LIBRARY = Path("procgen/data/prebuilt/libenv.so")
+ASSETS = Path("procgen/data/assets")
+KEPT = ("procgen/data/", "procgen.libs/")
+"""What is unpacked of the wheel: the library with its assets, and the libraries it links to."""
+
+PIP_TAGS = ("--python-version", "3.10", "--implementation", "cp", "--abi", "cp310")
+PIP_PLATFORM = ("--platform", "manylinux2014_x86_64")
+ENVIRONMENT = "PROXYLAB_PROCGEN"
+"""Environment variable with a folder that holds ``procgen/data``."""
+
+
+class ProcgenMissing(ValueError):
+    """The real game is not to be had; the message says what to do."""
+
+
+def platform_obstacle():
+    """Why the real game cannot run on this platform; None where it can."""
+    if sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64"):
+        return None
+    here = f"{platform.system()} on {platform.machine()}"
+    return f"the real Procgen exists for Linux on x86-64 only, this is {here}"
+
+
+def cache_folder():
+    """Where :func:`install` unpacks: below ``PROXYLAB_CACHE``, by default ~/.cache/proxylab."""
+    root = os.environ.get("PROXYLAB_CACHE") or Path.home() / ".cache" / "proxylab"
+    return Path(root) / f"procgen-{VERSION}"
+
+
+def find_library(folder=None):
+    """Folder that holds ``procgen/data``: the one given, an installed procgen, or our cache.
+
+    Raises:
+        ProcgenMissing: there is none.
+    """
+    obstacle = platform_obstacle()
+    if obstacle:
+        raise ProcgenMissing(obstacle)
+    named = folder or os.environ.get(ENVIRONMENT)
+    if named:
+        if not (Path(named) / LIBRARY).is_file():
+            raise ProcgenMissing(f"{named} holds no {LIBRARY}")
+        return Path(named)
+    for candidate in (_installed(), cache_folder()):
+        if candidate is not None and (candidate / LIBRARY).is_file():
+            return candidate
+    raise ProcgenMissing("the real Procgen is not installed here: proxylab procgen install")
+
+
+def _installed():
+    """Folder above an installed ``procgen`` package of the right version, not imported."""
+    spec = importlib.util.find_spec("procgen")
+    if spec is None or not spec.origin:
+        return None
+    folder = Path(spec.origin).parent.parent
+    return folder if list(folder.glob(f"procgen-{VERSION}.dist-info")) else None
+
+
+def install(wheel=None):
+    """Unpack the library into the cache; from a wheel at hand, or fetched by pip.
+
+    Args:
+        wheel: path of ``procgen-0.10.7-cp310-…-x86_64.whl``; fetched by default.
+
+    Returns:
+        Path of the folder.
+
+    Raises:
+        ProcgenMissing: no such platform, no network, or another file than the pinned one.
+    """
+    obstacle = platform_obstacle()
+    if obstacle:
+        raise ProcgenMissing(obstacle)
+    target = cache_folder()
+    if (target / LIBRARY).is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".procgen-") as temporary:
+        found = Path(wheel) if wheel else _download(Path(temporary))
+        check_wheel(found)
+        unpacked = Path(temporary) / "unpacked"
+        _unpack(found, unpacked)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(unpacked, target)
+    return target
+
+
+def _download(folder):
+    """The wheel, fetched by pip into ``folder``."""
+    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "download", *options, *PIP_TAGS, *PIP_PLATFORM]
+    done = subprocess.run(
+        [*command, "--dest", str(folder), f"procgen=={VERSION}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = list(folder.glob("procgen-*.whl"))
+    if done.returncode or not found:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        why = lines[-1] if lines else "pip found no such wheel"
+        raise ProcgenMissing(f"procgen {VERSION} cannot be fetched: {why}")
+    return found[0]
+
+
+def check_wheel(wheel):
+    """Hold the wheel against the pinned checksum; :class:`ProcgenMissing` if it differs."""
+    try:
+        digest = hashlib.sha256(Path(wheel).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ProcgenMissing(f"{wheel} cannot be read: {error.strerror}") from None
+    if digest != SHA256:
+        raise ProcgenMissing(
+            f"{Path(wheel).name} has the checksum {digest[:12]}…, not {SHA256[:12]}…: not unpacked"
+        )
+
+
+def _unpack(wheel, folder):
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith(KEPT)]
+        archive.extractall(folder, names)

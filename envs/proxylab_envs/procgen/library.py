@@ -1,0 +1,184 @@
+"""The native interface of Procgen, by ctypes: games in a handle, stepped together.
+
+The structures are those of the library's C interface (``libenv``): options in, buffers
+out, tensors named and typed. Only Maze is made here.
+"""
+
+import ctypes
+import functools
+import os
+
+import numpy as np
+
+from proxylab_envs.procgen.install import ASSETS, LIBRARY, ProcgenMissing, find_library
+
+MODES = {"easy": 0, "hard": 1, "memory": 10}
+"""The library's numbers of ``distribution_mode``."""
+
+FRAME = (64, 64, 3)
+STAND = 4
+"""Action that moves nothing."""
+RESTART = -1
+"""Action that ends the episode and starts the next level."""
+
+_UINT8, _INT32 = 1, 2
+_STATE_BYTES = 1 << 16
+_NAME = ctypes.c_char * 128
+
+
+class _Option(ctypes.Structure):
+    _fields_ = (
+        ("name", _NAME),
+        ("dtype", ctypes.c_int),
+        ("count", ctypes.c_int),
+        ("data", ctypes.c_void_p),
+    )
+
+
+class _Options(ctypes.Structure):
+    _fields_ = (("items", ctypes.POINTER(_Option)), ("count", ctypes.c_int))
+
+
+class _Buffers(ctypes.Structure):
+    _fields_ = (
+        ("observations", ctypes.POINTER(ctypes.c_void_p)),
+        ("rewards", ctypes.c_void_p),
+        ("firsts", ctypes.c_void_p),
+        ("infos", ctypes.POINTER(ctypes.c_void_p)),
+        ("actions", ctypes.POINTER(ctypes.c_void_p)),
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def load_library(folder):
+    """The library below ``folder``; :class:`ProcgenMissing` where it does not load."""
+    path = folder / LIBRARY
+    try:
+        library = ctypes.CDLL(str(path), mode=os.RTLD_NOW | getattr(os, "RTLD_DEEPBIND", 0))
+        library.libenv_make.restype = ctypes.c_void_p
+        library.libenv_make.argtypes = [ctypes.c_int, _Options]
+        for name in ("libenv_act", "libenv_observe", "libenv_close"):
+            getattr(library, name).argtypes = [ctypes.c_void_p]
+            getattr(library, name).restype = None
+        library.libenv_set_buffers.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Buffers)]
+        for name in ("get_state", "set_state"):
+            getattr(library, name).argtypes = [
+                ctypes.c_void_p,
+                ctypes.c_int,
+                ctypes.c_char_p,
+                ctypes.c_int,
+            ]
+    except (OSError, AttributeError) as error:
+        raise ProcgenMissing(f"{path} does not load ({error}): install it again") from None
+    return library
+
+
+class Games:
+    """N mazes of the real game, stepped together; each resets itself when it ends.
+
+    Attributes:
+        frames: uint8[N, 64, 64, 3], as the game draws them.
+        rewards: float32[N], of the last step.
+        firsts: uint8[N], the last step began a new level.
+        level_seeds: int32[N], of the levels that run.
+    """
+
+    def __init__(self, num, mode="easy", *, num_levels=0, start_level=0, rand_seed=0, folder=None):
+        """Make ``num`` mazes; levels as ``level_order.LevelOrder`` says."""
+        folder = find_library(folder)
+        self._library = load_library(folder)
+        self.mode, self.num = mode, num
+        options = {
+            "env_name": b"maze",
+            "num_levels": num_levels,
+            "start_level": start_level,
+            "distribution_mode": MODES[mode],
+            "rand_seed": rand_seed,
+            "num_actions": 15,
+            "num_threads": 0,
+            "use_sequential_levels": False,
+            "center_agent": True,
+            "use_backgrounds": True,
+            "use_generated_assets": False,
+            "use_monochrome_assets": False,
+            "restrict_themes": False,
+            "paint_vel_info": False,
+            "debug_mode": 0,
+            "render_human": False,
+            "resource_root": f"{folder / ASSETS}/".encode(),
+        }
+        self._kept = []
+        self._handle = ctypes.c_void_p(self._library.libenv_make(num, self._options(options)))
+        self.frames = np.zeros((num, *FRAME), np.uint8)
+        self.rewards = np.zeros(num, np.float32)
+        self.firsts = np.zeros(num, np.uint8)
+        self.level_seeds = np.zeros(num, np.int32)
+        self._actions = np.zeros(num, np.int32)
+        self._set_buffers()
+        self.observe()
+
+    def _options(self, options):
+        items = (_Option * len(options))()
+        for k, (name, value) in enumerate(options.items()):
+            if isinstance(value, bytes):
+                array, dtype = np.frombuffer(value, np.uint8).copy(), _UINT8
+            elif isinstance(value, bool):
+                array, dtype = np.array([value], np.uint8), _UINT8
+            else:
+                array, dtype = np.array([value], np.int32), _INT32
+            self._kept.append(array)
+            items[k] = _Option(name.encode(), dtype, array.size, array.ctypes.data)
+        return _Options(items, len(options))
+
+    def _set_buffers(self):
+        """Hand our arrays to the library; infos are level seed before, completed, level seed."""
+        before, completed = np.zeros(self.num, np.int32), np.zeros(self.num, np.uint8)
+        self._kept += [before, completed]
+        self._buffers = _Buffers(
+            self._pointers([self.frames]),
+            self.rewards.ctypes.data,
+            self.firsts.ctypes.data,
+            self._pointers([before, completed, self.level_seeds]),
+            self._pointers([self._actions]),
+        )
+        self._library.libenv_set_buffers(self._handle, ctypes.byref(self._buffers))
+
+    def _pointers(self, arrays):
+        """Addresses of every array's rows, array by array."""
+        found = (ctypes.c_void_p * (len(arrays) * self.num))()
+        for k, array in enumerate(arrays):
+            for row in range(self.num):
+                found[k * self.num + row] = array.ctypes.data + row * array.strides[0]
+        self._kept.append(found)
+        return ctypes.cast(found, ctypes.POINTER(ctypes.c_void_p))
+
+    def act(self, actions):
+        """Take one of the 15 actions (int[N] or int) in every maze, and observe."""
+        self._actions[:] = actions
+        self._library.libenv_act(self._handle)
+        self.observe()
+
+    def observe(self):
+        """Fill the arrays anew."""
+        self._library.libenv_observe(self._handle)
+
+    def get_state(self, index):
+        """bytes: all of maze ``index``."""
+        buffer = ctypes.create_string_buffer(_STATE_BYTES)
+        size = self._library.get_state(self._handle, index, buffer, _STATE_BYTES)
+        return ctypes.string_at(buffer, size)
+
+    def set_state(self, index, state):
+        """Put a state back; the arrays show it after :meth:`observe`."""
+        self._library.set_state(self._handle, index, state, len(state))
+
+    def close(self):
+        """Free the games."""
+        if self._handle is not None:
+            self._library.libenv_close(self._handle)
+            self._handle = None
+
+    def __del__(self):
+        """Free the games when nobody holds them any longer."""
+        if getattr(self, "_handle", None) is not None:
+            self.close()
