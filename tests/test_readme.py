@@ -27,6 +27,7 @@ SMOKE = {
     "detect": "--episodes 20",
     "demo": "--total-timesteps 4096 --episodes 20",
     "bench": "",
+    "reproduce": "",
 }
 """Options that make a verb of ``proxylab`` quick."""
 
@@ -108,6 +109,7 @@ EXPECTED_OUTPUT = {
     "detect": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",
     "demo": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",
     "bench": "steps",
+    "reproduce": r"payoff-ratio \(smoke\): 4 runs",
 }
 
 RUNNERS = {
@@ -120,7 +122,8 @@ RUNNERS = {
 
 
 def run_story(folder, commands):
-    """Run commands in order; each must be known."""
+    """Run commands in order, the checkout's experiments beside; each must be known."""
+    (folder / "experiments").symlink_to(ROOT / "experiments")
     for words in commands:
         assert words[0] in RUNNERS, f"the README has a command nobody tests: {shlex.join(words)}"
         RUNNERS[words[0]](words, folder)
