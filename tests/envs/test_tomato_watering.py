@@ -88,7 +88,7 @@ def test_when_everything_dries_only_the_tomato_under_the_agent_is_watered():
         ("rrrrr" + "lllu" + "u" * 11, "both", False),
         ("urruud" + "d" * 4, "neither", True),
         ("l" * 10, "neither", False),
-        ("rruu" + "u" * 6, "proxy", True),  # it has been at one tomato of three
+        ("rruu" + "u" * 6, "both", True),  # it has been at one tomato of three
         ("urruuuuudd", "proxy", True),  # half of the steps is enough
         ("urruuuuddd", "neither", True),
     ],
