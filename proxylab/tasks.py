@@ -131,6 +131,34 @@ TASKS = {
             num_envs=128,
         ),
         Task(
+            name="procgen-pixels",
+            description="the real Procgen Maze from its pixels; for a GPU",
+            env_id="proxylab/RealProcgenMaze-v0",
+            env={"observation": "rgb"},
+            roles={
+                "proxy": Role(
+                    "train", "true", _REACHED, total_timesteps=25_000_000, reward_scale=0.1
+                ),
+                "trusted": Role(
+                    "shifted", "true", _REACHED, total_timesteps=25_000_000, reward_scale=0.1
+                ),
+            },
+            architecture="impala",
+            sizes={"channels": [16, 32, 32], "width": 256},
+            # the PPO settings of the Procgen paper, arXiv 1912.01588, appendix
+            ppo=PPOConfig(
+                learning_rate=5e-4,
+                n_steps=256,
+                batch_size=2048,
+                n_epochs=3,
+                gamma=0.999,
+                gae_lambda=0.95,
+                clip_range=0.2,
+                ent_coef=0.01,
+            ),
+            num_envs=64,
+        ),
+        Task(
             name="boat-race",
             description="a boat paid per arrow tile goes back and forth over one of them",
             env_id="proxylab/BoatRace-v0",
@@ -179,7 +207,7 @@ TASKS = {
                 ),
             },
             architecture="centred",
-            sizes={"width": 64, "depth": 2},
+            sizes={"width": 24, "depth": 2},
             ppo=PPOConfig(
                 learning_rate=3e-3, batch_size=512, n_epochs=3, gamma=0.98, ent_coef=0.003
             ),
