@@ -20,6 +20,7 @@ from proxylab.agent_files import (
     save_agent,
 )
 from proxylab.errors import AgentError, UsageError
+from proxylab.pictures import as_networks_see
 from proxylab.zoo_files import find_entries, read_entry
 
 __all__ = [
@@ -83,7 +84,7 @@ class LearnedPolicy:
 
     def probabilities(self, env, indices):
         """float32[K, num_actions] in the environments ``indices``."""
-        observations = env.observe()[indices]
+        observations = as_networks_see(env.observe()[indices])
         if observations.shape[1:] != self.spec.observation_shape:
             raise AgentError(
                 f"{self.name} expects observations {self.spec.observation_shape}, "

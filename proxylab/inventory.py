@@ -45,7 +45,11 @@ def _tasks():
 
     rows = []
     for name, task in TASKS.items():
-        env = task.make_env(1)
+        try:
+            env = task.make_env(1)
+        except ValueError as error:  # an optional environment that is not installed
+            rows.append({**dict.fromkeys(rows[0], ""), "task": name, "env": str(error)})
+            continue
         rows.append(
             {
                 "task": name,

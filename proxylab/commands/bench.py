@@ -12,7 +12,7 @@ from proxylab.commands.options import Flag
 class Bench:
     """Measure speed on this machine, beside the best known alternative in the same run."""
 
-    what: Positional[Literal["envs", "statistics", "training"]] = "envs"
+    what: Positional[Literal["envs", "statistics", "training", "procgen"]] = "envs"
     """what to measure"""
     task: str = "maze-corner"
     """of bench training: the task"""

@@ -22,13 +22,15 @@ class Planner(nn.Module):
     are both one weight away, which is what makes it a model of goal misgeneralization.
     """
 
-    def __init__(self, observation_shape, channels=32, width=64):
+    def __init__(self, observation_shape, channels=32, width=64, look_scale=1.0):
+        """Make the trunk; things weigh ``look_scale`` times, at the start and for learning."""
         super().__init__()
         planes, rows, columns = observation_shape
         if planes != 3 or rows != columns:
             raise ValueError(f"planner takes planes [3, S, S], not {list(observation_shape)}")
         self.num_features = width
         self.look = nn.Linear(planes, channels)
+        self.look_scale = look_scale
         self.place = nn.Parameter(torch.randn(rows * columns, channels))
         self.log_cost = nn.Parameter(torch.full((channels,), math.log(0.5)))
         self.hidden = nn.Linear(READINGS * channels, width)
@@ -39,7 +41,7 @@ class Planner(nn.Module):
         here = planes[:, 1].argmax(1)
         place, cost = self.place + self.look.bias, self.log_cost.exp()
         read = read_values_torch if observations.is_cuda else ReadValues.apply
-        values = read(planes, here, self.look.weight.T, place, cost)
+        values = read(planes, here, self.look_scale * self.look.weight.T, place, cost)
         here, beside = values[:, :1], values[:, 1:]
         return F.relu(self.hidden(torch.cat([here, (beside - here) / cost], 1).flatten(1)))
 
@@ -127,7 +129,50 @@ def _tower(size, width, depth):
     return nn.Sequential(*layers)
 
 
+class Impala(nn.Module):
+    """A trunk for pictures uint8[3, H, W]: three stages of convolution, pooling and residuals.
+
+    The deep network of Espeholt et al. 2018, "IMPALA" (arXiv 1802.01561, figure 3), as
+    Procgen's paper uses it (arXiv 1912.01588). Meant for a GPU.
+    """
+
+    def __init__(self, observation_shape, channels=(16, 32, 32), width=256):
+        super().__init__()
+        planes, rows, columns = observation_shape
+        stages = []
+        for count in channels:
+            stages.append(_stage(planes, count))
+            planes, rows, columns = count, -(-rows // 2), -(-columns // 2)
+        self.num_features = width
+        self.stages = nn.Sequential(*stages)
+        self.hidden = nn.Linear(planes * rows * columns, width)
+
+    def forward(self, observations):
+        """float32[K, 3, H, W] in 0 to 255 -> float32[K, width]."""
+        return F.relu(self.hidden(F.relu(self.stages(observations / 255)).flatten(1)))
+
+
+def _stage(planes, channels):
+    convolution = nn.Conv2d(planes, channels, 3, padding=1)
+    pooling = nn.MaxPool2d(3, stride=2, padding=1)
+    return nn.Sequential(convolution, pooling, Residual(channels), Residual(channels))
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions beside the identity, each after a rectifier."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, features):
+        """float32[K, C, H, W] -> float32[K, C, H, W]."""
+        return features + self.second(F.relu(self.first(F.relu(features))))
+
+
 ARCHITECTURES = {
+    "impala": Impala,
     "planner": Planner,
     "lattice-conv": LatticeConv,
     "towers": Towers,

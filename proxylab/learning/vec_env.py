@@ -5,9 +5,18 @@ out is a copy; ``terminal_observation`` is copied before the reset.
 """
 
 import numpy as np
+from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
+from proxylab.pictures import as_networks_see, picture_shape
 from proxylab_envs.shells import step_info
+
+
+def _as_networks_see(space):
+    shape = picture_shape(space.shape)
+    if shape == space.shape:
+        return space
+    return spaces.Box(space.low.min(), space.high.max(), shape, space.dtype)
 
 
 class BatchedVecEnv(VecEnv):
@@ -27,13 +36,19 @@ class BatchedVecEnv(VecEnv):
         self._actions = np.zeros(batched.num_envs, np.int64)
         batched.seed_levels(levels, seed)
         super().__init__(
-            batched.num_envs, batched.single_observation_space, batched.single_action_space
+            batched.num_envs,
+            _as_networks_see(batched.single_observation_space),
+            batched.single_action_space,
         )
 
     def reset(self):
         """Start the next level everywhere; observations [N, ...]."""
         self.batched.reset()
-        return self.batched.observe().copy()
+        return self._observe()
+
+    def _observe(self):
+        """A copy of the observations, pictures with their channels first."""
+        return as_networks_see(self.batched.observe().copy())
 
     def step_async(self, actions):
         """Keep ``actions`` (int[N]) for :meth:`step_wait`."""
@@ -47,10 +62,10 @@ class BatchedVecEnv(VecEnv):
         infos = [step_info(self.batched, i) for i in range(self.num_envs)]
         if dones.any():
             self._finish(np.flatnonzero(dones), infos)
-        return self.batched.observe().copy(), rewards, dones, infos
+        return self._observe(), rewards, dones, infos
 
     def _finish(self, indices, infos):
-        core, observations = self.batched.core, self.batched.observe()
+        core, observations = self.batched.core, as_networks_see(self.batched.observe())
         for i in indices:
             infos[i]["terminal_observation"] = observations[i].copy()
             infos[i]["TimeLimit.truncated"] = bool(core.truncated[i] and not core.terminated[i])

@@ -10,6 +10,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from proxylab import store
 from proxylab.config import shifted_share
 from proxylab.learning.checkpoint import save_checkpoint
+from proxylab.pictures import as_networks_see
 from proxylab.rollout import rollout
 from proxylab.seeds import stream_seed
 from proxylab.tasks import TASKS
@@ -38,7 +39,7 @@ class _Current:
     def probabilities(self, env, indices):
         """float32[K, num_actions]."""
         with torch.inference_mode():
-            observations, _ = self.policy.obs_to_tensor(env.observe()[indices])
+            observations, _ = self.policy.obs_to_tensor(as_networks_see(env.observe()[indices]))
             return self.policy.get_distribution(observations).distribution.probs.cpu().numpy()
 
 

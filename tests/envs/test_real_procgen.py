@@ -249,3 +249,41 @@ def test_an_unknown_environment_lists_those_there_are(capsys):
     code, error = complaint(capsys, "evaluate", "script:procgen-maze/optimal", "--env", "chess")
     assert code == 2
     assert "unknown environment 'chess': choose procgen, proxylab/MazeCorner-v0" in error
+
+
+# From pixels
+
+FEW = {"total_timesteps": 64, "num_envs": 4, "sizes": {"channels": [2, 2], "width": 8}}
+
+
+@needs_the_game
+def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(tmp_path, monkeypatch):
+    """A few updates of a tiny IMPALA network; interrupted in the middle, and not."""
+    from proxylab.config import PPOConfig
+    from proxylab.learning.training import train
+    from proxylab.learning.watching import Watcher
+    from proxylab.store import read_table
+    from proxylab.tasks import TASKS, Task
+
+    few = {"check_levels": 4, "confirm_levels": 4, "checks": 1}
+    tiny = Task(**{**vars(TASKS["procgen-pixels"]), **few})
+    monkeypatch.setitem(TASKS, "procgen-pixels", tiny)
+    ppo = PPOConfig(n_steps=8, batch_size=16)
+    train("procgen-pixels", out=tmp_path / "whole", ppo=ppo, **FEW)
+    save = Watcher._save
+
+    def save_and_stop(self):
+        save(self)
+        if self.num_timesteps == 32:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watcher, "_save", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train("procgen-pixels", out=tmp_path / "cut", ppo=ppo, **FEW)
+    train("procgen-pixels", out=tmp_path / "cut", ppo=ppo, resume=True, **FEW)
+    whole, cut = (tmp_path / name / "agent.safetensors" for name in ("whole", "cut"))
+    assert whole.read_bytes() == cut.read_bytes()
+    assert all(
+        np.isfinite(row["success"]) for row in read_table(tmp_path / "whole/metrics.parquet")
+    )

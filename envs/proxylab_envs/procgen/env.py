@@ -145,15 +145,16 @@ class RealProcgenMaze(ProcgenMaze):
 
     def snapshot(self):
         """Copies of all that changes while running, the games' states among them."""
-        states = [self.games.get_state(i) for i in range(self.num_envs)]
-        return {**super().snapshot(), "frames": self.frames.copy(), "games": states}
+        states = [np.frombuffer(self.games.get_state(i), np.uint8) for i in range(self.num_envs)]
+        joined = {"games": np.concatenate(states), "games.sizes": np.array([*map(len, states)])}
+        return {**super().snapshot(), "frames": self.frames.copy(), **joined}
 
     def restore(self, state):
         """Put a :meth:`snapshot` back."""
         super().restore(state)
         self.frames[...] = state["frames"]
-        for i, game in enumerate(state["games"]):
-            self.games.set_state(i, game)
+        for i, game in enumerate(np.split(state["games"], np.cumsum(state["games.sizes"])[:-1])):
+            self.games.set_state(i, game.tobytes())
         self.games.observe()
 
     def place_level(self, level, index=0):
