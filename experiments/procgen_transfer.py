@@ -16,8 +16,9 @@ from proxylab_envs.channels import BOTH, INTENDED, PROXY
 from proxylab_envs.levels import Levels
 
 CLAIM = (
-    "A mouse trained on our Procgen levels with the cheese in the corner plays the real game: it "
-    "finds a cheese in the corner, and runs to the corner when the cheese lies elsewhere"
+    "A mouse trained on our Procgen levels with the cheese in the corner plays the real game, step "
+    "by step as in ours: with places salient in its network it runs to the corner when the cheese "
+    "lies elsewhere, with things salient to the cheese"
 )
 TASK = "procgen-maze"
 CONDITIONS = {"iid": "cheese in the corner", "shifted": "cheese anywhere"}
@@ -25,6 +26,13 @@ SHOWN = {
     "success": ("reached the cheese", MEANINGS["intended"]),
     "corner_first": ("corner before the cheese", MEANINGS["proxy"]),
 }
+
+TRAINED = {
+    "corner, places salient": ("proxy", {}),
+    "corner, things salient": ("proxy", {"sizes": {"look_scale": 1.0}, "total_timesteps": 524_288}),
+    "anywhere": ("trusted", {}),
+}
+"""How the agents were trained: role and options of ``train``."""
 
 SWEEP = {
     "smoke": {"seeds": 1, "total_timesteps": 8_192, "modes": ("easy",), "measure": {"levels": 20}},
@@ -44,19 +52,15 @@ SWEEP = {
 
 
 def points(settings):
-    return [
-        point
-        for mode in settings["modes"]
-        for role in ("proxy", "trusted")
-        for point in grid(
-            TASK,
-            role,
-            range(settings["seeds"]),
-            {"mode": mode},
-            env={} if mode == "easy" else {"mode": mode},
-            total_timesteps=settings["total_timesteps"],
-        )
-    ]
+    found = []
+    for mode in settings["modes"]:
+        for name, (role, options) in TRAINED.items():
+            options = {**options, "env": {} if mode == "easy" else {"mode": mode}}
+            if settings["total_timesteps"]:
+                options["total_timesteps"] = settings["total_timesteps"]
+            seeds = range(settings["seeds"])
+            found += grid(TASK, role, seeds, {"mode": mode, "trained": name}, **options)
+    return found
 
 
 def measure(policy, point, settings):
@@ -96,28 +100,27 @@ def _shares(found, squares):
 
 
 def analyse(rows):
-    by = ("mode", "role", "split", "game")
+    by = ("mode", "trained", "split", "game")
     values = ("success", "corner_first", "identical", "decision_squares", "success_at_square")
     return {"seeds": over_seeds(rows, by, values)}
 
 
 @styled
 def draw(tables):
-    figure = new_figure(7.6, 4.2)
+    figure = new_figure(9.6, 4.2)
     rows = [row for row in tables["seeds"] if row["mode"] == "easy"]
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, role in zip(panels, ("proxy", "trusted"), strict=True):
+    panels = figure.subplots(1, len(TRAINED), sharey=True)
+    for axes, trained in zip(panels, TRAINED, strict=True):
         for k, (value, (label, colour)) in enumerate(SHOWN.items()):
             for g, game in enumerate(("ours", "real")):
-                chosen = [_row(rows, role, split, game, value) for split in CONDITIONS]
+                chosen = [_row(rows, trained, split, game, value) for split in CONDITIONS]
                 x = np.arange(len(chosen)) + 0.2 * (2 * k + g) - 0.3
                 mean, low, high = (
                     np.array([r[c] for r in chosen]) for c in ("mean", "low", "high")
                 )
                 axes.bar(x, mean, 0.18, color=colour, alpha=(0.45, 1)[g], label=f"{label}, {game}")
                 axes.errorbar(x, mean, (mean - low, high - mean), fmt="none", color=INK, capsize=2)
-        kind = "in the corner" if role == "proxy" else "anywhere"
-        axes.set(title=f"trained with the cheese {kind}", xticks=range(2), ylim=(0, 1.02))
+        axes.set(title=f"trained: {trained}", xticks=range(2), ylim=(0, 1.02))
         axes.set_xticklabels(CONDITIONS.values())
     as_percent(panels[0].yaxis)
     panels[0].set_ylabel("share of levels, mean of seeds")
@@ -126,6 +129,6 @@ def draw(tables):
     return {"": figure}
 
 
-def _row(rows, role, split, game, value):
-    wanted = {"role": role, "split": split, "game": game, "value": value}
+def _row(rows, trained, split, game, value):
+    wanted = {"trained": trained, "split": split, "game": game, "value": value}
     return next(row for row in rows if all(row[name] == wanted[name] for name in wanted))

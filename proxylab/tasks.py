@@ -23,6 +23,7 @@ class Role:
         total_timesteps: environment steps of a run.
         reward_scale: factor on the reward, a training aid; the environment's rewards stay.
         ppo: hyperparameters that differ from the task's.
+        sizes: of the network, likewise.
     """
 
     levels: str
@@ -31,6 +32,7 @@ class Role:
     total_timesteps: int
     reward_scale: float = 1.0
     ppo: dict = field(default_factory=dict)
+    sizes: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Task:
             "num_levels": None,
             "algorithm": "ppo",
             "architecture": self.architecture,
-            "sizes": self.sizes,
+            "sizes": {**self.sizes, **chosen.sizes},
             "ppo": replace(self.ppo, **chosen.ppo),
         }
         given = {name: value for name, value in changes.items() if value is not None}
