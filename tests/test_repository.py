@@ -38,6 +38,11 @@ def test_every_dependency_has_a_pin_that_it_accepts(requirement):
     assert requirement.specifier.contains(version, prereleases=True)
 
 
+def test_no_two_test_files_share_a_name():
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(set(names)) == len(names)
+
+
 def test_torch_is_pinned_to_the_version_whose_loader_is_safe():
     assert pins()["torch"] == "2.13.0"
 
