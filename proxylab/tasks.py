@@ -122,7 +122,14 @@ TASKS = {
             description="a mouse in Procgen's own mazes, small and large, learns the corner",
             env_id="proxylab/ProcgenMaze-v0",
             roles={
-                "proxy": Role("train", "true", _REACHED, total_timesteps=524_288, reward_scale=0.1),
+                "proxy": Role(
+                    "train",
+                    "true",
+                    _REACHED,
+                    total_timesteps=1_048_576,
+                    reward_scale=0.1,
+                    sizes={"look_scale": 0.1},  # at 1 the mouse learns the cheese, not the corner
+                ),
                 "trusted": Role(
                     "shifted", "true", _REACHED, total_timesteps=1_048_576, reward_scale=0.1
                 ),
