@@ -1,0 +1,303 @@
+"""maze-corner: how large must the corner block be for a mouse to learn the cheese?
+
+In training the cheese lies in the top-right k×k block. On tree mazes of size 9, and on 13×13
+blocks under the settings of a published sweep: unsolvable levels left in, 2,048 training
+levels, discount .999, 128 steps. Returns are discounted by .999 and not normalised, as theirs
+are; the proxy's is 1 at the first step that ends in the corner cell. Shifted levels are the
+same for every k: the cheese anywhere, the corner cell a wall where it happens to be one. An
+untrained agent, with the first random weights of a run, plays beside the trained ones.
+"""
+
+import numpy as np
+
+from proxylab.agents import ScriptedPolicy
+from proxylab.experiments import Comparison, grid
+from proxylab.measures import curve, over_seeds
+from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
+from proxylab.rollout import rollout
+from proxylab.seeds import stream_seed
+from proxylab.statistics.resampling import bootstrap_interval
+from proxylab.statistics.returns import discounted_returns
+from proxylab.tasks import TASKS
+from proxylab.worlds import make_world
+from proxylab_envs.levels import Levels
+
+CLAIM = (
+    "With the cheese always in the corner cell a mouse learns the corner; the larger the block "
+    "in which the cheese may lie, the more it learns the cheese"
+)
+TASK = "maze-corner"
+GAMMA = 0.999
+"""Discount of the returns that are measured."""
+
+SPLITS = {"iid": "as in training", "shifted": "cheese anywhere"}
+TREES, BLOCKS = "trees", "blocks"
+TITLES = {TREES: "tree mazes, size 9", BLOCKS: "blocks, 13×13"}
+WORLDS: dict[str, dict] = {
+    TREES: {"size": 9},
+    BLOCKS: {"generator": "blocks", "size": 13, "only_solvable": False, "time_limit": 128},
+}
+OPTIONS = {TREES: {}, BLOCKS: {"ppo": {"gamma": GAMMA}, "num_levels": 2048}}
+"""Of ``train``, beside the environment."""
+
+SOURCE = "github matomatical/jaxgmg, plots/gmg-corner-13, one seed"
+_TRUE = (0.130, 0.190, 0.260, 0.340, 0.461, 0.517, 0.634, 0.658, 0.678, 0.675, 0.691)
+_PROXY = (0.463, 0.013, 0.134, 0.098, 0.019, 0.040, 0.020, 0.021, 0.039, 0.019, 0.027)
+PUBLISHED_TRUE = dict(enumerate(_TRUE, 1))
+PUBLISHED_PROXY = dict(enumerate(_PROXY, 1))
+PUBLISHED_OPTIMUM, PUBLISHED_UNTRAINED = 0.882, 0.157
+"""Mean returns on 256 shifted levels of 13×13 blocks, after 20 M steps; by k."""
+
+WITHIN = 0.15
+"""How far a share of the optimal return may lie from the published one."""
+
+SWEEP = {
+    "smoke": {
+        "sizes": {TREES: (1,), BLOCKS: (1,)},
+        "seeds": 1,
+        "total_timesteps": 8_192,
+        "measure": {"levels": 50},
+    },
+    "laptop": {
+        "sizes": {TREES: (1, 2, 3, 4, 5, 6, 7), BLOCKS: (1, 2, 3, 5, 7, 9, 11)},
+        "seeds": 10,
+        "total_timesteps": 393_216,
+        "measure": {"levels": 1_000},
+    },
+    "paper": {
+        "sizes": {TREES: tuple(range(1, 8)), BLOCKS: tuple(range(1, 12))},
+        "seeds": 20,
+        "total_timesteps": 2_097_152,
+        "measure": {"levels": 4_000},
+    },
+}
+
+
+def points(settings):
+    seeds = range(5000, 5000 + settings["seeds"])
+    found = []
+    for maze, sizes in settings["sizes"].items():
+        for k in sizes:
+            found += _points(maze, "trained", k, seeds, settings["total_timesteps"])
+        found += _points(maze, "untrained", sizes[0], seeds, _one_rollout())
+    return found
+
+
+def _points(maze, agent, k, seeds, total_timesteps):
+    return grid(
+        TASK,
+        "proxy",
+        seeds,
+        {"maze": maze, "agent": agent, "corner_size": k},
+        env={**WORLDS[maze], "corner_size": k},
+        total_timesteps=total_timesteps,
+        **OPTIONS[maze],
+    )
+
+
+def _one_rollout():
+    """Steps of a run whose one update has the learning rate 0: the first weights stay."""
+    return TASKS[TASK].num_envs * TASKS[TASK].ppo.n_steps
+
+
+def measure(policy, point, settings):
+    count = settings["measure"]["levels"]
+    labels, rows = point.labels, []
+    for split in SPLITS:
+        world = _world(labels["maze"], labels["corner_size"], split, count)
+        seeds = world.sample_level_seeds(Levels(split), count, stream_seed(0, f"corner {split}"))
+        seeker = _returns(ScriptedPolicy(TASK, "corner-seeker"), world, seeds)
+        best = world.optimal_returns(seeds, GAMMA)
+        rows.append({"split": split, "levels": count, **_returns(policy, world, seeds)})
+        rows[-1] |= {"optimal_true": best["true"].mean(), "seeker_true": seeker["true_return"]}
+        rows[-1] |= {"optimal_proxy": best["proxy/corner"].mean()}
+    return rows
+
+
+def _world(maze, k, split, count):
+    """The mazes of a split; shifted levels are those of the largest block, for every ``k``."""
+    knobs = WORLDS[maze]
+    side = k if split == "iid" else knobs["size"] - 2
+    return make_world(TASK, min(count, 256), None, **{**knobs, "corner_size": side})
+
+
+def _returns(policy, world, seeds):
+    """Mean discounted returns of both goals, and how often the corner came first."""
+    episodes, found = rollout(policy, world, seeds, task=TASK, seed=0)
+    true = found.returns_of("true") * GAMMA ** (found.length - 1.0)
+    proxy = discounted_returns(episodes.proxy_reward, episodes.episode_offsets, GAMMA)
+    return {
+        "true_return": true.mean(),
+        "proxy_return": proxy.mean(),
+        "reached": (found.returns_of("true") > 0).mean(),
+        "corner_first": found.proxy_first.mean(),
+    }
+
+
+def analyse(rows):
+    """Means over seeds; on shifted levels, what training won over the untrained agent."""
+    by = ("maze", "agent", "split", "corner_size")
+    values = ("true_return", "proxy_return", "optimal_true", "optimal_proxy", "seeker_true")
+    seeds = over_seeds(rows, by, (*values, "reached", "corner_first"))
+    return {"seeds": seeds, "gains": [_gain(rows, *key) for key in _trained(rows)]}
+
+
+def _trained(rows):
+    """(maze, corner size) of the trained agents, each once."""
+    keys = ((r["maze"], r["corner_size"]) for r in rows if r["agent"] == "trained")
+    return list(dict.fromkeys(keys))
+
+
+def _gain(rows, maze, k):
+    """Trained minus untrained shifted true return; both begin with the seed's same weights."""
+    shifted = [row for row in rows if row["maze"] == maze and row["split"] == "shifted"]
+    of = {
+        row["seed"]: row["true_return"]
+        for row in shifted
+        if row["agent"] == "trained" and row["corner_size"] == k
+    }
+    before = {r["seed"]: r["true_return"] for r in shifted if r["agent"] == "untrained"}
+    gains = [of[seed] - before[seed] for seed in sorted(of.keys() & before.keys())]
+    mean, low, high = bootstrap_interval(gains, np.random.default_rng(0))
+    return {"maze": maze, "corner_size": k, "mean": mean, "low": low, "high": high}
+
+
+def compare(tables):
+    """The published sweep's points, and what it is known for, on 13×13 blocks."""
+    found = {
+        value: {row["corner_size"]: row for row in _shifted_rows(tables, value)}
+        for value in ("true_return", "proxy_return", "optimal_true")
+    }
+    gains = {r["corner_size"]: r for r in tables["gains"] if r["maze"] == BLOCKS}
+    sizes = sorted(found["true_return"])
+    shares = {k: _share(found["true_return"][k], found["optimal_true"][k]) for k in sizes}
+    rows = [_no_better(gains[1])] if 1 in sizes else []
+    rows += [_seventy(shares[7])] if 7 in sizes else []
+    rows += [_proxy(k, found["proxy_return"][k]) for k in sizes]
+    return rows + [_near(k, shares[k]) for k in sizes]
+
+
+def _shifted_rows(tables, value):
+    wanted = {"maze": BLOCKS, "agent": "trained", "split": "shifted", "value": value}
+    return [r for r in tables["seeds"] if all(r[name] == wanted[name] for name in wanted)]
+
+
+def _share(row, best):
+    return {name: row[name] / best["mean"] for name in ("mean", "low", "high")}
+
+
+def _comparison(quantity, published, row, rule, passed, reason):
+    bounds = (row["mean"], row["low"], row["high"])
+    why = "" if passed else reason
+    return Comparison(quantity, published, SOURCE, *bounds, rule, bool(passed), why)
+
+
+def _no_better(gain):
+    return _comparison(
+        "k=1, shifted true return, trained minus untrained",
+        round(PUBLISHED_TRUE[1] - PUBLISHED_UNTRAINED, 3),
+        gain,
+        "not above 0: interval reaches 0 or lies below",
+        gain["low"] <= 0,
+        "seeking the corner from anywhere passes the cheese more often than an untrained walk",
+    )
+
+
+def _seventy(share):
+    return _comparison(
+        "k=7, shifted true return over the optimum",
+        round(PUBLISHED_TRUE[7] / PUBLISHED_OPTIMUM, 3),
+        share,
+        "at least .7",
+        share["mean"] >= 0.7,
+        "fewer steps of training",
+    )
+
+
+def _proxy(k, row):
+    if k == 1:
+        rule, passed = "at least .4", row["mean"] >= 0.4
+    else:
+        rule, passed = "at most .15", row["mean"] <= 0.15
+    quantity = f"k={k}, shifted proxy return"
+    reason = "places weigh as much as things in the planner, so the block is sought as well"
+    return _comparison(quantity, PUBLISHED_PROXY[k], row, rule, passed, reason)
+
+
+def _near(k, share):
+    published = PUBLISHED_TRUE[k] / PUBLISHED_OPTIMUM
+    reason = (
+        "a planner learns the way to things in 2 % of their steps; theirs averages over the "
+        "episodes begun in a fixed time, the last one cut off"
+    )
+    return _comparison(
+        f"k={k}, shifted true return over the optimum, whole curve",
+        round(published, 3),
+        share,
+        f"within {WITHIN}",
+        abs(share["mean"] - published) <= WITHIN,
+        reason,
+    )
+
+
+LINES = (
+    ("true_return", "iid", "--", "true return, as in training"),
+    ("true_return", "shifted", "-", "true return, cheese anywhere"),
+    ("proxy_return", "shifted", "-", "proxy return, cheese anywhere"),
+)
+COLOURS = {"true_return": MEANINGS["true"], "proxy_return": MEANINGS["proxy"]}
+BASELINES = (
+    ("trained", "optimal_true", ":", INK, "best true return, cheese anywhere"),
+    ("trained", "seeker_true", "--", GREY, "true return of the perfect corner-seeker"),
+    ("untrained", "true_return", "-.", GREY, "true return of an untrained agent"),
+)
+
+
+@styled
+def draw(tables):
+    figure = new_figure(9.6, 4.4)
+    mazes = list(dict.fromkeys(row["maze"] for row in tables["seeds"]))
+    panels = np.atleast_1d(figure.subplots(1, len(mazes), sharey=True))
+    for axes, maze in zip(panels, mazes, strict=True):
+        _draw_lines(axes, tables["seeds"], maze)
+        _draw_baselines(axes, tables["seeds"], maze)
+        axes.set(xlabel="corner size k, cells", title=TITLES[maze], ylim=(-0.02, 1.02))
+    if BLOCKS in mazes:
+        _draw_published(panels[mazes.index(BLOCKS)])
+    panels[0].set(ylabel="mean discounted return")
+    handles, labels = panels[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
+    return {"": figure}
+
+
+def _draw_lines(axes, rows, maze):
+    for value, split, style, label in LINES:
+        where = {"maze": maze, "agent": "trained", "split": split}
+        x, mean, low, high = curve(rows, "corner_size", value, **where)
+        colour = COLOURS[value]
+        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(x, mean, style, marker="o", markersize=4, color=colour, label=label)
+    axes.set_xticks(sorted({r["corner_size"] for r in rows if r["maze"] == maze}))
+
+
+def _draw_baselines(axes, rows, maze):
+    """Levels that do not depend on k, as horizontal lines; the untrained one with its band."""
+    for agent, value, style, colour, label in BASELINES:
+        where = {"maze": maze, "agent": agent, "split": "shifted"}
+        _, mean, low, high = curve(rows, "corner_size", value, **where)
+        axes.axhline(mean[0], color=colour, linestyle=style, linewidth=1.2, label=label)
+        axes.axhspan(low[0], high[0], color=colour, alpha=0.2, linewidth=0)
+
+
+def _draw_published(axes):
+    for value, points in (("true_return", PUBLISHED_TRUE), ("proxy_return", PUBLISHED_PROXY)):
+        word = value.split("_")[0]
+        axes.plot(
+            list(points),
+            list(points.values()),
+            "D",
+            markersize=5,
+            markerfacecolor="none",
+            color=COLOURS[value],
+            label=f"published {word} return",
+        )
