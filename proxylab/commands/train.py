@@ -30,7 +30,7 @@ class Train:
     """
 
     task: Positional[str]
-    """maze-corner, boat-race, boat-lagoon or tomato-watering"""
+    """such as maze-corner; proxylab list tasks names all"""
     role: str = "proxy"
     """proxy or trusted"""
     levels: str | None = None
