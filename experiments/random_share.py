@@ -1,0 +1,160 @@
+"""maze-corner: on how many training levels must the cheese lie anywhere for a mouse to learn it?
+
+On a share x of the training levels the cheese lies anywhere, on the rest in the corner cell.
+Where half of the way is done, from the true return that agents without such levels have to
+that of agents that see nothing else, is interpolated over the logarithm of x + .001.
+"""
+
+import numpy as np
+
+from proxylab.experiments import Comparison, grid
+from proxylab.measures import curve, outcome_rows, over_seeds
+from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
+from proxylab.statistics.crossings import crossing_interval
+from proxylab_envs.channels import OUTCOMES
+
+CLAIM = (
+    "A few training levels with the cheese elsewhere are enough for a mouse to learn the cheese "
+    "and not the corner"
+)
+TASK = "maze-corner"
+OFFSET = 0.001
+HALF = 0.5
+
+SOURCE = "CoinRun, arXiv 2105.14111: goal generalisation already improves greatly"
+PUBLISHED = 0.02
+FACTOR = 5
+"""By which ours may differ: another game, and a half-way point for "greatly"."""
+
+SHARES = (0.0, 0.001, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0)
+SWEEP = {
+    "smoke": {
+        "shares": (0.0, 1.0),
+        "seeds": 1,
+        "total_timesteps": 8_192,
+        "measure": {"episodes": 50},
+    },
+    "laptop": {
+        "shares": SHARES,
+        "seeds": 10,
+        "total_timesteps": 393_216,
+        "measure": {"episodes": 1_000},
+    },
+    "paper": {
+        "shares": tuple(sorted({*SHARES, 0.0003, 0.003, 0.2, 0.5})),
+        "seeds": 30,
+        "total_timesteps": 786_432,
+        "measure": {"episodes": 4_000},
+    },
+}
+
+
+def points(settings):
+    found = []
+    for share in settings["shares"]:
+        found += grid(
+            TASK,
+            "proxy",
+            range(6000, 6000 + settings["seeds"]),
+            {"share": share},
+            levels=f"mix:{share}",
+            total_timesteps=settings["total_timesteps"],
+        )
+    return found
+
+
+def measure(policy, point, settings):
+    return outcome_rows(policy, ("iid", "shifted"), **settings["measure"])
+
+
+def analyse(rows):
+    values = ("true_return", "proxy_return", *OUTCOMES, "proxy_first", "accidental", "by_chance")
+    return {"seeds": over_seeds(rows, ("split", "share"), values), "half": [half_way(rows)]}
+
+
+def half_way(rows):
+    """The share at which half of the way is done, with its interval over seeds.
+
+    A bound beyond the shares that were tried is the last of them.
+    """
+    shares = sorted({row["share"] for row in rows})
+    of = {(r["seed"], r["share"]): r["true_return"] for r in rows if r["split"] == "shifted"}
+    seeds = {seed for seed, _ in of}
+    complete = sorted(s for s in seeds if all((s, share) in of for share in shares))
+    returns = np.array([[of[seed, share] for share in shares] for seed in complete])
+    first, last = returns[:, 0].mean(), returns[:, -1].mean()
+    x = np.log(np.array(shares) + OFFSET)
+    found = crossing_interval(x, returns, first + HALF * (last - first), np.random.default_rng(0))
+    share, low, high = (round(np.exp(min(bound, x[-1])) - OFFSET, 6) for bound in found)
+    ends = {"first": first, "last": last, "runs": len(complete)}
+    return {**ends, "share": share, "low": low, "high": high}
+
+
+def compare(tables):
+    """The half-way share beside the one at which CoinRun agents improve greatly."""
+    (half,) = tables["half"]
+    bounds = (half["share"], half["low"], half["high"])
+    passed = half["low"] <= PUBLISHED * FACTOR and half["high"] >= PUBLISHED / FACTOR
+    return [
+        Comparison(
+            "share of levels with the goal elsewhere that does half",
+            PUBLISHED,
+            SOURCE,
+            *bounds,
+            f"interval meets {PUBLISHED / FACTOR:g} to {PUBLISHED * FACTOR:g}",
+            passed,
+            "" if passed else "another game, another network: the two goals differ otherwise",
+        )
+    ]
+
+
+LINES = (
+    ("true_return", MEANINGS["true"], "true return"),
+    ("proxy_return", MEANINGS["proxy"], "corner reached"),
+    ("proxy_first", MEANINGS["both"], "corner before the cheese"),
+)
+BASELINES = (
+    ("accidental", "--", "cheese, for the perfect corner-seeker"),
+    ("by_chance", ":", "corner first, for the optimal mouse"),
+)
+
+
+@styled
+def draw(tables):
+    figure = new_figure(9.6, 4.2)
+    returns, outcomes = figure.subplots(1, 2, sharey=True)
+    rows = tables["seeds"]
+    shares = sorted({row["share"] for row in rows})
+    ticks = np.arange(len(shares))
+    for value, colour, label in LINES:
+        _, mean, low, high = curve(rows, "share", value, split="shifted")
+        returns.fill_between(ticks, low, high, color=colour, alpha=0.2, linewidth=0)
+        returns.plot(ticks, mean, "o-", markersize=4, color=colour, label=label)
+    for value, style, label in BASELINES:
+        _, mean, *_ = curve(rows, "share", value, split="shifted")
+        returns.axhline(mean[0], color=GREY, linestyle=style, linewidth=1.2, label=label)
+    _draw_half(returns, tables["half"][0], shares)
+    _draw_outcomes(outcomes, rows, ticks)
+    for axes in (returns, outcomes):
+        axes.set(xlabel="training levels with the cheese anywhere", ylim=(-0.02, 1.02))
+        axes.set_xticks(ticks, [f"{100 * share:g} %" for share in shares])
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    returns.set(title="where the cheese lies anywhere", ylabel="share of the best, or of levels")
+    outcomes.set(title="how episodes end there")
+    as_percent(returns.yaxis)
+    return {"": figure}
+
+
+def _draw_half(axes, half, shares):
+    """A band at the half-way share, on an axis whose ticks are evenly spaced."""
+    x, ends = (np.log(np.array(v) + OFFSET) for v in (shares, (half["low"], half["high"])))
+    places = np.interp(ends, x, np.arange(len(x)))
+    axes.axvspan(*places, color=GREY, alpha=0.2, linewidth=0, label="half of the way, 95 %")
+
+
+def _draw_outcomes(axes, rows, ticks):
+    below = np.zeros(len(ticks))
+    for name in OUTCOMES:
+        _, mean, *_ = curve(rows, "share", name, split="shifted")
+        axes.bar(ticks, mean, 0.8, bottom=below, color=MEANINGS[name], label=name)
+        below += mean
