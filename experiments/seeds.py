@@ -2,8 +2,9 @@
 
 Capability: the share of held-out training-like levels on which the cheese is reached.
 Preference: of the levels with the cheese anywhere on which a goal is reached, the share on
-which the corner comes first; one who wants only the corner meets the cheese first on a third. An outlier's modified z-score,
-.6745 (x - median)/MAD, is beyond 3.5 in one of the two (Iglewicz and Hoaglin 1993).
+which the corner comes first; one who wants only the corner meets the cheese first on a third.
+An outlier's modified z-score, .6745 (x - median)/MAD, is beyond 3.5 in one of the two
+(Iglewicz and Hoaglin 1993).
 """
 
 import numpy as np

@@ -174,6 +174,15 @@ def show_inventory(console, found, _command):
         print(found.note, file=sys.stderr)
 
 
+def show_fields(console, found, _command):
+    """Where the figure is, and how sure each agent is of its moves."""
+    for field in found.fields:
+        sure = field.probabilities.max(1).mean()
+        text = f"{escape(field.agent)}: its likeliest action has {sure:.0%} on average"
+        console.print(f"{text}, over {len(field.cells)} cells")
+    console.print(escape(found.figure))
+
+
 def show_evaluation(console, found, command):
     """A table a agent: a row a split, then the verdict."""
     mode = "greedy" if command.greedy else "sampled"
@@ -342,6 +351,7 @@ SHOW = {
     "Played": show_played,
     "Inventory": show_inventory,
     "Evaluation": show_evaluation,
+    "Fields": show_fields,
     "Diagnosis": show_diagnosis,
     "Checked": show_checked,
     "Reproduction": show_reproduction,
