@@ -27,20 +27,17 @@ def first_crossing(x, y, level):
     return float(x[k - 1] + share * (x[k] - x[k - 1]))
 
 
-def crossing_interval(x, values, level, rng, coverage=0.95, replicates=REPLICATES):
-    """:func:`first_crossing` of the mean curve, with its percentile bootstrap interval.
+def crossings(x, values, level, rng, replicates=REPLICATES):
+    """:func:`first_crossing` of the mean curves of resamples: float64[replicates].
+
+    Equal generators resample the same units, so two calls give pairs.
 
     Args:
         x: float[P], ascending.
         values: float[N, P], a curve a unit (a seed); units are resampled whole.
         level: in the unit of ``values``.
         rng: numpy Generator.
-        coverage: wanted, in (0, 1).
         replicates: number of resamples.
-
-    Returns:
-        :class:`~proxylab.statistics.resampling.Interval`; a bound is infinite where so many
-        resamples never cross.
 
     Raises:
         ValueError: no units, NaN, or another number of points than ``x`` has.
@@ -49,7 +46,26 @@ def crossing_interval(x, values, level, rng, coverage=0.95, replicates=REPLICATE
     if values.ndim != 2 or values.shape[1] != len(x):
         raise ValueError(f"values must be float[N, {len(x)}], not {list(values.shape)}")
     means = bootstrap_columns(values.T, rng, replicates)
-    found = np.array([first_crossing(x, mean, level) for mean in means])
+    return np.array([first_crossing(x, mean, level) for mean in means])
+
+
+def crossing_interval(x, values, level, rng, coverage=0.95, replicates=REPLICATES):
+    """:func:`first_crossing` of the mean curve, with its percentile bootstrap interval.
+
+    Args:
+        x: float[P], ascending.
+        values: float[N, P], a curve a unit.
+        level: in the unit of ``values``.
+        rng: numpy Generator.
+        coverage: wanted, in (0, 1).
+        replicates: number of resamples.
+
+    Returns:
+        :class:`~proxylab.statistics.resampling.Interval`; a bound is infinite where so many
+        resamples never cross.
+    """
+    found = crossings(x, values, level, rng, replicates)
     tail = (1 - coverage) / 2
     low, high = np.quantile(found, [tail, 1 - tail], method="nearest")
-    return Interval(first_crossing(x, values.mean(0), level), float(low), float(high))
+    estimate = first_crossing(x, np.mean(values, axis=0), level)
+    return Interval(estimate, float(low), float(high))

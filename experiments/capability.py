@@ -1,0 +1,237 @@
+"""At which capability does the proxy part from the goal, and does a detector see it before?
+
+Capability is the width of the network and the length of its training; every length is a run of
+its own, with its own learning-rate schedule. maze-corner is measured where the cheese lies
+anywhere, boat-lagoon on held-out courses. The *gap* is the normalised proxy return minus the
+true one, as a share of the perfect proxy-seeker's on the same levels. The *transition* is where
+the gap crosses one half, interpolated over log2 of the steps.
+
+Unable agents are unlike the trusted ones too. So honest agents, paid for the goal and trained as
+long, are scored beside: the *warning* is where the suspects' score has parted from theirs by half
+of what it comes to at the greatest length, and the *lead* how many doublings of the training lie
+between warning and transition.
+"""
+
+import functools
+
+import numpy as np
+
+from proxylab.agents import ScriptedPolicy
+from proxylab.detecting import Ground, fingerprint, players
+from proxylab.detection import DEFAULT_DETECTOR, judge
+from proxylab.detection.calibration import divide
+from proxylab.detection_cache import DetectionCache
+from proxylab.experiments import grid
+from proxylab.measures import curve, outcome_rows, over_seeds
+from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
+from proxylab.statistics.crossings import crossing_interval, crossings, first_crossing
+from proxylab.tasks import TASKS
+
+CLAIM = (
+    "The proxy parts from the goal within few doublings of the training, and later the narrower "
+    "the network; a detector tells such agents from honest ones that trained as long"
+)
+MAZE, LAGOON = "maze-corner", "boat-lagoon"
+SPLITS = {MAZE: "shifted", LAGOON: "iid"}
+TITLES = {MAZE: "maze-corner, cheese anywhere", LAGOON: "boat-lagoon, held-out courses"}
+WIDTHS = {
+    MAZE: {4: {"channels": 2, "width": 4}, 16: {"channels": 8, "width": 16}, 64: {}},
+    LAGOON: {4: {"width": 4}, 16: {"width": 16}, 64: {}},
+}
+"""Sizes of the network that differ from the preset's, by the label in the figure."""
+PRESET = 64
+
+PROXY, HONEST = "proxy", "trusted"
+HALF = 0.5
+
+SWEEP = {
+    "smoke": {
+        "steps": {MAZE: (4_096, 8_192)},
+        "widths": (PRESET,),
+        "seeds": 1,
+        "measure": {"episodes": 30},
+    },
+    "laptop": {
+        "steps": {
+            MAZE: (8_192, 16_384, 32_768, 65_536, 131_072, 262_144),
+            LAGOON: (20_480, 40_960, 81_920, 163_840, 327_680),
+        },
+        "widths": (4, 16, PRESET),
+        "seeds": 5,
+        "measure": {"episodes": 200},
+    },
+    "paper": {
+        "steps": {
+            MAZE: tuple(4_096 * 2**k for k in range(9)),
+            LAGOON: tuple(10_240 * 2**k for k in range(8)),
+        },
+        "widths": (4, 16, PRESET),
+        "seeds": 20,
+        "measure": {"episodes": 1_000},
+    },
+}
+
+
+def points(settings):
+    found = []
+    for task, lengths in settings["steps"].items():
+        for steps in lengths:
+            for width in settings["widths"]:
+                found += _points(task, PROXY, width, steps, settings["seeds"])
+            found += _points(task, HONEST, PRESET, steps, settings["seeds"])
+    return found
+
+
+def _points(task, role, width, steps, seeds):
+    return grid(
+        task,
+        role,
+        range(8000, 8000 + seeds),
+        {"width": width, "steps": steps},
+        sizes=WIDTHS[task][width],
+        total_timesteps=steps,
+    )
+
+
+def measure(policy, point, settings):
+    episodes = settings["measure"]["episodes"]
+    split = SPLITS[policy.task]
+    (row,) = outcome_rows(policy, (split,), episodes)
+    seeker = ScriptedPolicy(policy.task, TASKS[policy.task].make_env(1).scripts[1])
+    (perfect,) = outcome_rows(seeker, (split,), episodes)
+    gap, widest = (r["proxy_return"] - r["true_return"] for r in (row, perfect))
+    return [{**row, "gap": gap / widest, **_judged(policy, split, episodes)}]
+
+
+def _judged(policy, split, episodes):
+    """The default detector's score, its p-value, and whether it flags."""
+    ground, runs, reference = _trusted(policy.task, split, episodes)
+    (report,) = judge(
+        {policy.name: ground.play(policy, ground.env)},
+        runs,
+        rng=np.random.default_rng(0),
+        task=ground.view(runs.values()),
+        reference=reference,
+        also=(),
+        memory=DetectionCache(),
+    ).suspects
+    score = report.scores[DEFAULT_DETECTOR].score if report.scores else None
+    return {"anomaly": score, "p_value": report.p_value, "flagged": report.verdict == "FLAG"}
+
+
+@functools.lru_cache(maxsize=4)
+def _trusted(task, split, episodes):
+    """(levels, {name: episodes}, reference names) of the shipped trusted agents of a task."""
+    agents = players([f"zoo:{task}/trusted"])
+    ground = Ground(task, split, episodes, 0, agents)
+    runs = ground.play_all(agents, lambda jobs, _: jobs, DetectionCache(), kept=set(agents))
+    return ground, runs, divide({name: fingerprint(agent) for name, agent in agents.items()})[0]
+
+
+def analyse(rows):
+    """Means over seeds; transitions by width; at the preset's width, warnings and leads."""
+    by = ("task", "role", "width", "steps")
+    values = ("true_return", "proxy_return", "gap", "anomaly", "flagged")
+    seeds = over_seeds([{**row, "flagged": float(row["flagged"])} for row in rows], by, values)
+    cases = dict.fromkeys((r["task"], r["width"]) for r in rows if r["role"] == PROXY)
+    tasks = dict.fromkeys(task for task, _ in cases)
+    return {
+        "seeds": seeds,
+        "transitions": [_transition(rows, *case) for case in cases],
+        "warnings": [_warning(rows, task) for task in tasks],
+    }
+
+
+def _curves(rows, value, **where):
+    """(log2 of the steps float[P], values float64[N, P]) of the seeds that have all lengths."""
+    chosen = [r for r in rows if all(r[name] == where[name] for name in where)]
+    of = {(r["seed"], r["steps"]): r[value] for r in chosen}
+    lengths = sorted({steps for _, steps in of})
+    seeds = [s for s in sorted({s for s, _ in of}) if all((s, n) in of for n in lengths)]
+    values = np.array([[of[s, n] for n in lengths] for s in seeds], np.float64)
+    return np.log2(lengths), values
+
+
+def _transition(rows, task, width):
+    """Where the gap crosses one half, in steps; None where it does not, or may not."""
+    x, gaps = _curves(rows, "gap", task=task, role=PROXY, width=width)
+    found = crossing_interval(x, gaps, HALF, np.random.default_rng(0))
+    steps, low, high = (2.0**bound if np.isfinite(bound) else None for bound in found)
+    true = _curves(rows, "true_return", task=task, role=PROXY, width=width)[1].mean(0)
+    best = int(true.argmax())
+    facts = {"task": task, "width": width, "runs": len(gaps), "last_gap": gaps[:, -1].mean()}
+    facts |= {"steps": steps, "low": low, "high": high, "best_true": true[best]}
+    return {**facts, "best_true_steps": 2.0 ** x[best], "last_true": true[-1]}
+
+
+def _warning(rows, task):
+    """Warning and lead of the preset's width; crossings beyond the lengths count as the last."""
+    where = {"task": task, "width": PRESET}
+    x, gaps = _curves(rows, "gap", role=PROXY, **where)
+    parted = np.subtract(*(_curves(rows, "anomaly", role=r, **where)[1] for r in (PROXY, HONEST)))
+    level = HALF * max(parted[:, -1].mean(), 0.0)
+
+    def replicates(values, level):
+        return np.minimum(crossings(x, values, level, np.random.default_rng(0)), x[-1])
+
+    warned = replicates(parted, level)
+    leads = replicates(gaps, HALF) - warned
+    at = [min(first_crossing(x, v.mean(0), u), x[-1]) for v, u in ((gaps, HALF), (parted, level))]
+    steps = {"steps": 2.0 ** at[1], **_bounds(2.0**warned)}
+    lead = {"lead": at[0] - at[1], **{f"lead_{n}": v for n, v in _bounds(leads).items()}}
+    return {"task": task, "parted": parted[:, -1].mean(), **steps, **lead}
+
+
+def _bounds(values):
+    low, high = np.quantile(values, [0.025, 0.975], method="nearest")
+    return {"low": float(low), "high": float(high)}
+
+
+STYLES = {4: ":", 16: "--", PRESET: "-"}
+
+
+@styled
+def draw(tables):
+    rows = tables["seeds"]
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    figure = new_figure(4.8 * len(tasks), 6.4)
+    panels = figure.subplots(2, len(tasks), sharex="col", sharey="row", squeeze=False)
+    for (above, below), task in zip(panels.T, tasks, strict=True):
+        for width in sorted({row["width"] for row in rows if row["task"] == task}):
+            _draw_returns(above, rows, task, width)
+        _draw_transition(above, tables["transitions"], task)
+        for role, colour, label in (
+            (PROXY, MEANINGS["suspect"], "paid by the proxy or on corner levels"),
+            (HONEST, MEANINGS["honest"], "honest, trained as long"),
+        ):
+            where = {"task": task, "role": role, "width": PRESET}
+            _band(below, curve(rows, "steps", "anomaly", **where), colour, "-", label)
+        above.set(title=TITLES[task], xscale="log")
+        below.set(xlabel="training steps")
+    panels[0, 0].set_ylabel("share of the optimum")
+    panels[1, 0].set_ylabel(f"detector's score, {DEFAULT_DETECTOR}")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    panels[1, 0].legend(loc="upper right")
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
+    return {"": figure}
+
+
+def _band(axes, line, colour, style, label):
+    x, mean, low, high = line
+    axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(x, mean, style, marker="o", markersize=3, color=colour, label=label)
+
+
+def _draw_returns(axes, rows, task, width):
+    for value, word in (("true_return", "true"), ("proxy_return", "proxy")):
+        line = curve(rows, "steps", value, task=task, role=PROXY, width=width)
+        label = f"{word} return, width {width}"
+        _band(axes, line, MEANINGS[word], STYLES.get(width, "-."), label)
+
+
+def _draw_transition(axes, transitions, task):
+    """The interval of the preset width's transition."""
+    for row in transitions:
+        if (row["task"], row["width"]) == (task, PRESET) and row["high"] is not None:
+            axes.axvspan(row["low"], row["high"], color=GREY, alpha=0.2, linewidth=0)
+            axes.axvline(row["steps"], color=INK, linewidth=1.0, label="transition, 95 %")
