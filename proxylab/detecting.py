@@ -49,6 +49,7 @@ def detect(
     device="cpu",
     no_cache=False,
     env=None,
+    report=None,
     track=lambda jobs, description: jobs,
 ):
     """Compare suspects with trusted agents, the true reward unseen.
@@ -69,6 +70,7 @@ def detect(
         device: ``cpu``, ``cuda`` or ``auto``.
         no_cache: run the trusted agents even where the cache holds what they did.
         env: another environment than the task's (see ``worlds.make_world``).
+        report: path of an HTML file that shows the result, or None.
         track: function (list, description) -> iterable, to show progress.
 
     Returns:
@@ -78,21 +80,41 @@ def detect(
         UsageError: wrong use; the message says what to do.
     """
     started, also = time.perf_counter(), _beside(detector, also)
+    write = _report_writer(report)
     accused, judges, task = _parties(suspects, trusted, task, device)
     ground = Ground(task, split, episodes, seed, judges | accused, greedy, env)
     cache = None if no_cache else DetectionCache()
     runs = ground.play_all(judges | accused, track, cache, kept=set(judges))
-    found = judge(
+    view = ground.view(runs[name] for name in judges)
+    asked = {"detector": detector, "also": also, "alpha": alpha, "memory": cache}
+    choices = {"fdr": fdr, "correlation": correlation}
+    found = _judged((accused, judges), runs, ground.split, view, seed, **asked, **choices)
+    found = replace(found, provenance=origin(seed, time.perf_counter() - started))
+    if write is not None:
+        write(found, runs, view, ground.make_env, judges | accused, greedy=greedy, **choices)
+    return found
+
+
+def _judged(parties, runs, split, view, seed, **asked):
+    """``judge`` on what was played; the reference policies are chosen by their fingerprints."""
+    accused, judges = parties
+    return judge(
         *({name: runs[name] for name in side} for side in (accused, judges)),
-        task=ground.view(runs[name] for name in judges),
+        task=view,
         reference=divide({name: fingerprint(player) for name, player in judges.items()})[0],
-        detector=detector,
-        also=also,
         rng=np.random.default_rng(stream_seed(seed, "detection bootstrap")),
-        **{"alpha": alpha, "fdr": fdr, "correlation": correlation},
-        **{"split": ground.split, "memory": cache},
+        split=split,
+        **asked,
     )
-    return replace(found, provenance=origin(seed, time.perf_counter() - started))
+
+
+def _report_writer(path):
+    """Function that writes the report, the path being a good one; None where none is wanted."""
+    if path is None:
+        return None
+    from proxylab.reporting import report_path, write_report  # draws: loaded when called for
+
+    return functools.partial(write_report, report_path(path))
 
 
 def _beside(detector, also):

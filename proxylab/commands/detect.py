@@ -1,6 +1,8 @@
 """``proxylab detect``."""
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from tyro.conf import Positional
@@ -46,6 +48,8 @@ class Detect:
     """let the false-discovery rate over all suspects decide"""
     correlation: float | None = None
     """least correlation of proxy and intended reward you vouch for, for the certificate"""
+    report: Path | None = None
+    """write the result as an HTML page here, with levels, heat map and charts"""
     exit_code: Flag = False
     """exit with 3 when a suspect is flagged, 4 when nothing could be said of one"""
     device: Device = "cpu"
@@ -60,7 +64,7 @@ class Detect:
         from proxylab.detecting import detect
         from proxylab.printing import track
 
-        return detect(
+        found = detect(
             self.suspects or [newest_run()],
             self.trusted or None,
             task=self.task,
@@ -76,8 +80,12 @@ class Detect:
             device=self.device,
             no_cache=self.no_cache,
             env=self.env,
+            report=self.report,
             track=track,
         )
+        if self.report:
+            print(f"report: {self.report}", file=sys.stderr)
+        return found
 
     def code(self, result):
         """3, 4 or 0 by the verdicts, only where that was asked for."""

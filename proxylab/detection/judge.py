@@ -24,6 +24,9 @@ PLACES = 5
 GOALS = 3
 """How many goals ``pursues`` names."""
 
+NATS_TOLERANCE = 1e-6
+"""Log-likelihood ratios below this are rounding errors, no sign of a goal."""
+
 
 def judge(
     suspects,
@@ -198,7 +201,7 @@ def _pursues(case, detectors):
             continue
         calibration = case.ground.calibrated[detector.name]
         found = detector.pursues(calibration.state, case.suspect)
-        floor = max(0.0, float(calibration.scores.max()))
+        floor = max(NATS_TOLERANCE, float(calibration.scores.max()))
         return [goal for goal in found if goal.log_likelihood_ratio > floor][:GOALS]
     return []
 

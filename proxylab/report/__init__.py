@@ -1,0 +1,32 @@
+"""The result of ``detect`` as one HTML file that needs nothing else: tables in, text out.
+
+Nothing here runs an agent, reads a file or asks the network. All text is escaped by
+:func:`~proxylab.report.html.tag`, whoever wrote it.
+"""
+
+from proxylab.report.evidence import (
+    Course,
+    Evidence,
+    Facts,
+    Goal,
+    Grid,
+    HeatMap,
+    LevelPair,
+    Together,
+    Track,
+)
+from proxylab.report.page import MOST_BYTES, page
+
+__all__ = [
+    "MOST_BYTES",
+    "Course",
+    "Evidence",
+    "Facts",
+    "Goal",
+    "Grid",
+    "HeatMap",
+    "LevelPair",
+    "Together",
+    "Track",
+    "page",
+]

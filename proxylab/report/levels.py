@@ -1,0 +1,252 @@
+"""Levels as drawings, with the ways of the suspect and of a trusted agent."""
+
+import numpy as np
+
+from proxylab.report.evidence import Grid
+from proxylab.report.html import picture, short, tag
+
+BOX = 100.0
+"""Units of a drawing of open water, both ways."""
+
+CELL = 10
+"""Units of a drawing that a cell of a grid is wide."""
+
+LANE = 0.11
+"""How far each way lies beside the middle of its cells, in cells."""
+
+MOST_POINTS = 400
+"""Points of a way over open water; in between it is straight."""
+
+THINGS = {
+    "c": "cheese",
+    "t": "tomato, dry",
+    "T": "tomato, watered",
+    "b": "bucket",
+    "d": "bucket, a dud",
+    "^": "arrow tile",
+    "v": "arrow tile",
+    "<": "arrow tile",
+    ">": "arrow tile",
+}
+"""What the characters of a level's text stand for; walls and agents are drawn otherwise."""
+
+_TURN = {"^": 0, ">": 90, "v": 180, "<": 270}
+
+
+def draw_level(pair):
+    """One level with both ways as an ``<svg>``.
+
+    Args:
+        pair: :class:`~proxylab.report.evidence.LevelPair`.
+    """
+    title, said = f"Level {pair.level_seed}", description(pair)
+    if isinstance(pair.scene, Grid):
+        width, height = pair.scene.size
+        drawn = [*_ground(pair.scene), *ways(pair, CELL, things(pair.scene), LANE)]
+        size, look = (width * CELL, height * CELL), {"style": most_wide(width)}
+        return picture(size, title, said, *drawn, class_="level", **look)
+    shift, unit = fitted(pair.scene.size)
+    drawn = [*_course(pair.scene), *ways(pair, unit, _targets(pair.scene))]
+    moved = tag("g", drawn, transform=f"translate({short(shift[0])} {short(shift[1])})")
+    land = tag("rect", class_="land", width=BOX, height=BOX)
+    return picture((BOX, BOX), title, said, land, moved, class_="level open")
+
+
+def most_wide(columns):
+    """Style that keeps the cells of small grids from growing large."""
+    return f"max-width:{2.6 * columns:.3g}rem"
+
+
+def fitted(size):
+    """((x, y) of the corner, factor) that puts a course of some size in the middle of the box."""
+    unit = BOX / max(size)
+    return tuple((BOX - side * unit) / 2 for side in size), unit
+
+
+def description(pair):
+    """A sentence that says what the drawing shows."""
+    return (
+        f"The suspect {pair.suspect.agent} and the trusted agent {pair.trusted.agent} start "
+        f"together and part at step {pair.parting}; the suspect's episode takes "
+        f"{pair.suspect.steps} steps, the trusted one's {pair.trusted.steps}."
+    )
+
+
+def ways(pair, unit, between, lane=0.0):
+    """Both ways, then the things ``between``, then ends, start and the place where they part.
+
+    Args:
+        pair: :class:`~proxylab.report.evidence.LevelPair`.
+        unit: units of the drawing in one of the level's.
+        between: elements.
+        lane: how far apart both ways are drawn, half of it; 0 on open water.
+
+    Returns:
+        list of elements.
+    """
+    lines, ends = [], []
+    for track, side, shift in ((pair.trusted, "t", -lane), (pair.suspect, "s", lane)):
+        points = (track.points if lane else _thinned(track.points)) * unit + shift * unit
+        lines += [tag("path", class_=f"way{halo} {side}", d=line(points)) for halo in (" halo", "")]
+        ends.append(_end(points[-1], side))
+    (x, y), fork = pair.suspect.points[0] * unit, _fork(pair) * unit
+    start = tag("circle", class_="start", cx=x, cy=y, r=1.5)
+    return [
+        *lines,
+        *between,
+        *ends,
+        start,
+        tag("circle", class_="fork", cx=fork[0], cy=fork[1], r=4),
+    ]
+
+
+def _fork(pair):
+    """The last place that both share: float64[2]."""
+    return pair.suspect.points[min(max(pair.parting - 1, 0), len(pair.suspect.points) - 1)]
+
+
+def _end(point, side):
+    x, y = point
+    if side == "t":
+        return tag("circle", class_="end t", cx=x, cy=y, r=2.1)
+    return tag("rect", class_="end s", x=x - 1.9, y=y - 1.9, width=3.8, height=3.8)
+
+
+def line(points):
+    """The ``d`` of a path through points float64[T, 2]: straight runs are one piece."""
+    points = np.round(np.asarray(points, float), 1)
+    moves = np.diff(points, axis=0).round(1)
+    pieces, run = [f"M{short(points[0, 0])} {short(points[0, 1])}"], np.zeros(2)
+    for move in moves[np.any(moves != 0, axis=1)]:
+        along = run[0] * move[1] == run[1] * move[0] and run @ move > 0
+        if not along and run.any():
+            pieces.append(_piece(run))
+            run = np.zeros(2)
+        run = run + move
+    if run.any():
+        pieces.append(_piece(run))
+    return "".join(pieces)
+
+
+def _piece(run):
+    x, y = (short(float(value)) for value in run)
+    if y in ("0", "-0"):
+        return f"h{x}"
+    return f"v{y}" if x in ("0", "-0") else f"l{x} {y}"
+
+
+def _thinned(points):
+    """At most ``MOST_POINTS`` of the points, first and last among them."""
+    if len(points) <= MOST_POINTS:
+        return points
+    return points[np.linspace(0, len(points) - 1, MOST_POINTS).astype(int)]
+
+
+def _ground(scene):
+    """Floor, walls and marks of a grid."""
+    width, height = scene.size
+    floor = tag("rect", class_="floor", width=width * CELL, height=height * CELL)
+    walls = tag("path", class_="wall", d=cells_path(wall_cells(scene)))
+    marked = [tag("path", class_="mark", d=_diamond(*cell)) for cell in marks(scene)]
+    return [floor, walls, *marked]
+
+
+def wall_cells(scene):
+    """bool[H, W] of a :class:`Grid`."""
+    return np.array([list(row) for row in scene.rows]) == "#"
+
+
+def cells_path(chosen):
+    """The ``d`` of a path that covers cells (bool[H, W]), row by row."""
+    pieces = []
+    for row, cells in enumerate(chosen):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], cells, [False]]).astype(int)))
+        for start, stop in edges.reshape(-1, 2).tolist():
+            wide = (stop - start) * CELL
+            pieces.append(f"M{start * CELL} {row * CELL}h{wide}v{CELL}h-{wide}z")
+    return "".join(pieces)
+
+
+def marks(scene):
+    """Cells (row, column) of landmarks that no thing stands on, such as the corner."""
+    cells = [cell for found in scene.places.values() for cell in found]
+    return [(row, col) for row, col in cells if scene.rows[row][col] not in THINGS]
+
+
+def marked_names(scene):
+    """Names of the landmarks that are marked by a diamond."""
+    empty = set(marks(scene))
+    return [name for name, cells in scene.places.items() if empty & set(cells)]
+
+
+def things(scene):
+    """Drawings of the things on a grid."""
+    return [
+        thing(mark, col * CELL, row * CELL)
+        for row, text in enumerate(scene.rows)
+        for col, mark in enumerate(text)
+        if mark in THINGS
+    ]
+
+
+def thing(mark, x, y):
+    """One thing in the cell whose corner is (x, y), by its character."""
+    if mark == "c":
+        return tag("path", class_="cheese", d=f"M{x + 1.5} {y + 8}l3.5 -6 3.5 6z")
+    if mark in "bd":
+        return tag("path", class_="bucket", d=f"M{x + 2} {y + 2.5}h6l-1 5.5h-4z")
+    if mark in "tT":
+        watered = "tomato wet" if mark == "T" else "tomato"
+        return tag("circle", class_=watered, cx=x + 5, cy=y + 5, r=2.6)
+    turn = f"rotate({_TURN[mark]} {x + 5} {y + 5})"
+    return tag("path", class_="arrow", d=f"M{x + 2} {y + 6.5}l3 -3 3 3", transform=turn)
+
+
+def _diamond(row, col):
+    return f"M{col * CELL + 5} {row * CELL + 1}l4 4 -4 4 -4 -4z"
+
+
+def _course(scene):
+    """Water and finish line of a course."""
+    unit = fitted(scene.size)[1]
+    outer, inner, finish = (part * unit for part in (scene.outer, scene.inner, scene.finish))
+    return [
+        tag("path", class_="water", d=line(outer) + "z" + line(inner) + "z", fill_rule="evenodd"),
+        tag("path", class_="finish", d=line(finish)),
+    ]
+
+
+def _targets(scene):
+    at = scene.targets * fitted(scene.size)[1]
+    return [tag("circle", class_="target", cx=x, cy=y, r=1.6) for x, y in at]
+
+
+def legend(pairs):
+    """What the lines and marks of some levels mean: a list for people."""
+    entries = [
+        (
+            _sample(tag("path", class_="way s", d="M1 5h14"), _end((15, 5), "s")),
+            "suspect, to its end",
+        ),
+        (_sample(tag("path", class_="way t", d="M1 5h14"), _end((15, 5), "t")), "trusted agent"),
+        (_sample(tag("circle", class_="start", cx=9, cy=5, r=1.8)), "start"),
+        (_sample(tag("circle", class_="fork", cx=9, cy=5, r=4)), "where they part"),
+    ]
+    scenes = [pair.scene for pair in pairs]
+    grids = [scene for scene in scenes if isinstance(scene, Grid)]
+    seen = {mark for scene in grids for row in scene.rows for mark in row}
+    named = {name: mark for mark, name in reversed(THINGS.items()) if mark in seen}
+    entries += [(_sample(thing(mark, 4, 0)), name) for name, mark in sorted(named.items())]
+    places = list(dict.fromkeys(name for scene in grids for name in marked_names(scene)))
+    if places:
+        diamond = _sample(tag("path", class_="mark", d="M9 1l4 4 -4 4 -4 -4z"))
+        entries.append((diamond, f"the {' or '.join(places)}"))
+    if len(grids) < len(scenes):
+        entries.append((_sample(tag("circle", class_="target", cx=9, cy=5, r=2.4)), "target"))
+        entries.append((_sample(tag("path", class_="finish", d="M9 1v8")), "finish line"))
+    return tag("ul", [tag("li", *entry) for entry in entries], class_="legend")
+
+
+def _sample(*parts):
+    shown = {"viewBox": "0 0 18 10", "class_": "sample", "aria_hidden": "true"}
+    return tag("svg", *parts, xmlns="http://www.w3.org/2000/svg", **shown)

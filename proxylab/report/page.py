@@ -1,0 +1,376 @@
+"""The page: a summary, a section for each suspect, and what no verdict covers."""
+
+import json
+
+from proxylab.report import heat, words
+from proxylab.report.charts import score_strip, staying_together
+from proxylab.report.evidence import Evidence
+from proxylab.report.html import Html, number, percent, plain, table, tag
+from proxylab.report.levels import draw_level, legend
+from proxylab.report.look import style_sheet
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""Content-Security-Policy: no script, no request, nothing but the styles in the file."""
+
+MOST_BYTES = 1_000_000
+"""Of the file; with many suspects fewer levels are drawn of each."""
+
+LEVELS_DRAWN = (6, 4, 2, 1, 0)
+
+JUST_ABOVE = 1e-9
+
+
+def page(found, evidence, facts):
+    """The report as HTML text.
+
+    Args:
+        found: what ``detect --json`` prints, as a dict.
+        evidence: {agent: :class:`~proxylab.report.evidence.Evidence`} of the suspects; one
+            that is missing gets a section without drawings.
+        facts: :class:`~proxylab.report.evidence.Facts`.
+
+    Returns:
+        str, in UTF-8 below ``MOST_BYTES`` unless there are hundreds of suspects.
+    """
+    text = ""
+    for drawn in LEVELS_DRAWN:
+        text = "<!doctype html>\n" + _page(found, evidence, facts, drawn) + "\n"
+        if len(text.encode()) < MOST_BYTES:
+            break
+    return text
+
+
+def _page(found, evidence, facts, drawn):
+    title = f"Detection report: {found['task']}"
+    head = [
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", title),
+        tag("style", Html(style_sheet())),
+    ]
+    body = [
+        tag("header", tag("h1", title), _lead(found)),
+        tag("main", _summary(found), _sections(found, evidence, facts, drawn), _rest(found, facts)),
+    ]
+    return tag("html", tag("head", head), tag("body", body), lang="en")
+
+
+def _lead(found):
+    trusted, count = found["trusted"], len(found["suspects"])
+    on = f"{found['split']} levels" if found["split"] else "levels of the logs"
+    who = "1 suspect was" if count == 1 else f"{count} suspects were"
+    return tag(
+        "p",
+        f"{who} compared with {len(trusted['agents'])} trusted agents "
+        f"({trusted['n_reference']} reference, {trusted['n_calibration']} calibration) on ",
+        number(found["episodes"]),
+        f" {on}. The true reward was never queried.",
+        class_="lead",
+    )
+
+
+def _summary(found):
+    several = len(found["suspects"]) > 1
+    head = [
+        "suspect",
+        "verdict",
+        "score",
+        "p",
+        *(["q"] if several else []),
+        "leaves all trusted",
+        "seems to pursue",
+    ]
+    rows = [_summary_row(k, report, several) for k, report in enumerate(found["suspects"])]
+    return table(head, rows, "The suspects", "names brief")
+
+
+def _summary_row(k, report, several):
+    row, parting = report["scores"].get(report["detector"]), report["first_divergence"]
+    share = "–" if parting is None else f"on {percent(parting['share_of_levels'])} of levels"
+    return [
+        tag("a", report["agent"], href=f"#suspect-{k}"),
+        words.badge(report["verdict"]),
+        number(row["score"] if row else None),
+        number(report["p_value"]),
+        *([number(report["q_value"])] if several else []),
+        share,
+        report["pursues"][0]["goal"] if report["pursues"] else "–",
+    ]
+
+
+def _sections(found, evidence, facts, drawn):
+    return [
+        _section(k, found, report, evidence.get(report["agent"], Evidence()), facts, drawn)
+        for k, report in enumerate(found["suspects"])
+    ]
+
+
+def _section(k, found, report, seen, facts, drawn):
+    return tag(
+        "section",
+        tag("h2", report["agent"], words.badge(report["verdict"])),
+        words.verdict_in_words(report),
+        words.odds(found, report, facts.fdr),
+        tag(
+            "div",
+            tag("div", _against_trusted(found, report, seen, facts), _when(report, seen)),
+            _all_scores(report),
+            class_="pair",
+        ),
+        tag("h3", "Where they part"),
+        _levels(seen, drawn),
+        tag(
+            "div",
+            _heat(seen),
+            tag("div", _pursuit(report, seen), _certificate(report, facts)),
+            class_="pair",
+        ),
+        tag("h3", "What this verdict does not say"),
+        words.means_not(report["verdict"], seen.episodes),
+        id=f"suspect-{k}",
+    )
+
+
+def _against_trusted(found, report, seen, facts):
+    row = report["scores"].get(report["detector"])
+    scores = list(found["trusted"]["calibration_scores"].values())
+    title = tag("h3", f"Score against the trusted agents: {report['detector']}")
+    if not row or row["score"] is None or not scores:
+        return tag("div", title, tag("p", "There is no calibrated score to draw."))
+    if not seen.calibrated:
+        said = "The calibration agents' scores on this suspect's levels are not in the result."
+        return tag("div", title, tag("p", said))
+    limit = None if facts.fdr else threshold(scores, found["alpha"])
+    suspect = (row["score"], row["ci"])
+    notes = ["The bar is the 95 % interval over episodes. "]
+    if limit is not None:
+        notes += ["Flagged above ", number(limit), ". "]
+    if seen.margin is not None:
+        notes += ["Cleared if the bar ends below ", number(seen.margin), "."]
+    figure = tag(
+        "figure", score_strip(scores, suspect, limit, seen.margin), tag("figcaption", notes)
+    )
+    return tag("div", title, figure)
+
+
+def threshold(scores, alpha):
+    """The calibration score that a suspect must exceed for p ≤ alpha; None: there is none.
+
+    p = (1 + #{calibration ≥ score})/(n + 1) is at most alpha when the score exceeds the k-th
+    largest calibration score, k = ⌊alpha (n + 1)⌋.
+    """
+    rank = int(alpha * (len(scores) + 1) + JUST_ABOVE)
+    return sorted(scores, reverse=True)[rank - 1] if rank else None
+
+
+def _all_scores(report):
+    rows = [
+        [name, number(row["score"]), _interval(row["ci"]), number(row["p_value"])]
+        for name, row in report["scores"].items()
+    ]
+    title = tag("h3", "All scores")
+    if not rows:
+        return tag("div", title, tag("p", "None could be computed."))
+    head = ["detector", "score", "95 % interval", "p"]
+    decides = "; only the first decides" if report["detector"] in report["scores"] else ""
+    caption = f"Higher is more anomalous{decides}"
+    return tag("div", title, table(head, rows, caption, "brief"))
+
+
+def _interval(found):
+    return "–" if found is None else [number(found[0]), " to ", number(found[1])]
+
+
+def _levels(seen, drawn):
+    shown = seen.levels[:drawn]
+    if not shown:
+        return tag(
+            "p",
+            "No level is drawn."
+            if seen.levels
+            else "There is no level to draw: the agents never part, or the levels are not known.",
+        )
+    figures = [tag("figure", draw_level(pair), tag("figcaption", _caption(pair))) for pair in shown]
+    said = (
+        "Of the levels on which its visits differ at least half as much from the trusted agents' "
+        "as on the most different one, those with the longest way both before and after the "
+        "parting. Levels that look alike are drawn once. The trusted agent is the reference agent "
+        "that it stays with longest."
+    )
+    return [tag("p", said), tag("div", figures, class_="levels"), legend(shown)]
+
+
+def _caption(pair):
+    suspect, trusted = (
+        f"{'cut off' if track.cut else 'over'} after {track.steps} steps"
+        for track in (pair.suspect, pair.trusted)
+    )
+    return [
+        tag("b", f"Level {pair.level_seed}: they part at step {pair.parting}."),
+        f" Suspect: {suspect}. {pair.trusted.agent}: {trusted}. ",
+        f"Of their visits {percent(pair.apart)} do not overlap.",
+    ]
+
+
+def _heat(seen):
+    title = tag("h3", "Where the suspect spends its steps")
+    if seen.heat is None:
+        return tag("div", title, tag("p", "Not drawn: the task has no map of places."))
+    places = [goal.place for goal in seen.goals if goal.place is not None]
+    said = (
+        "All levels together."
+        + (
+            " The course is laid out straight: along it from left to right, the inner bank on top."
+            if seen.heat.straight
+            else ""
+        )
+        + (" Rings: places that it seems to pursue." if places else "")
+    )
+    figure = tag("figure", heat.heat_map(seen.heat, places), tag("figcaption", said))
+    return tag("div", title, figure, heat.key(seen.heat), heat.greatest(seen.heat))
+
+
+def _when(report, seen):
+    parts = [tag("h3", "When they part"), words.divergence(report["first_divergence"])]
+    if seen.together is not None:
+        said = (
+            "Share of levels on which an agent has not yet left every reference agent: the "
+            "suspect (thick, orange) and the calibration agents (blue: median and the middle 90 %)."
+        )
+        figure = tag("figure", staying_together(seen.together), tag("figcaption", said))
+        parts.append(figure)
+    return tag("div", parts)
+
+
+def _pursuit(report, seen):
+    parts = [tag("h3", "What it seems to pursue"), _pursues(report, seen)]
+    if seen.goals:
+        rows = [
+            [
+                goal.name + _at(goal),
+                percent(goal.suspect),
+                percent(goal.trusted),
+                percent(goal.suspect_time),
+                percent(goal.trusted_time),
+            ]
+            for goal in seen.goals
+        ]
+        head = [
+            "place",
+            "suspect gets there",
+            "trusted get there",
+            "suspect's time there",
+            "trusted agents' time there",
+        ]
+        parts.append(table(head, rows, "Shares of episodes, and of steps", "names"))
+    if seen.proxy is not None:
+        suspect, trusted = seen.proxy
+        parts.append(
+            tag(
+                "p",
+                "Mean proxy return of an episode: suspect ",
+                number(suspect),
+                ", trusted ",
+                number(trusted),
+                ".",
+            )
+        )
+    return tag("div", parts)
+
+
+def _at(goal):
+    return f" (row {goal.place[0]}, column {goal.place[1]})" if goal.place else ""
+
+
+def _pursues(report, seen):
+    if report["pursues"]:
+        where = {goal.name: _at(goal) for goal in seen.goals}
+        named = [
+            tag(
+                "li",
+                tag("b", goal["goal"]),
+                where.get(goal["goal"]),
+                ": ",
+                number(goal["log_likelihood_ratio"]),
+                " nats an episode likelier than the trusted agents or their goal",
+            )
+            for goal in report["pursues"]
+        ]
+        return [tag("p", "Its actions are better explained by going for"), tag("ol", named)]
+    if "goal_attribution" in report["scores"]:
+        return tag("p", "No other goal explains its actions better than the trusted agents do.")
+    return tag("p", "Not known: goals were not compared, or the task has no map to plan on.")
+
+
+def _certificate(report, facts):
+    return tag(
+        "div",
+        tag("h3", "Certificate from the proxy alone"),
+        words.guarantee(report["certificate"], facts.correlation),
+    )
+
+
+def _rest(found, facts):
+    return [
+        tag(
+            "section",
+            tag("h2", "What no verdict here covers"),
+            tag("div", words.coverage(found, facts), class_="note"),
+        ),
+        tag(
+            "section",
+            tag("h2", "Facts"),
+            _facts(found, facts),
+            _agents(found, facts),
+            _as_json(found),
+        ),
+    ]
+
+
+def _facts(found, facts):
+    origin = found["provenance"]
+    versions = ", ".join(f"{k} {v}" for k, v in (origin.get("versions") or {}).items() if v)
+    rows = [
+        ("task", found["task"]),
+        ("environment", facts.env_id),
+        ("levels", found["split"] or "those of the logs"),
+        ("episodes of each agent", number(found["episodes"])),
+        ("seed", number(origin.get("seed"))),
+        ("actions", "most probable" if facts.greedy else "drawn"),
+        ("α asked for", number(found["alpha"])),
+        ("smallest p-value possible", number(found["achievable_alpha"])),
+        ("decided by", "q-value" if facts.fdr else "p-value"),
+        (
+            "correlation vouched for",
+            "none" if facts.correlation is None else number(facts.correlation),
+        ),
+        ("commit", origin.get("commit") or "not a checkout"),
+        ("versions", versions),
+        ("computed in", f"{plain(origin.get('seconds') or 0.0)} s"),
+    ]
+    return table(None, rows, "How this result came about", "facts")
+
+
+def _agents(found, facts):
+    trusted = found["trusted"]
+    roles = [("suspect", report["agent"]) for report in found["suspects"]]
+    roles += [
+        ("reference" if k < trusted["n_reference"] else "calibration", name)
+        for k, name in enumerate(trusted["agents"])
+    ]
+    rows = [
+        [name, role, tag("span", facts.hashes.get(name, "no weights known"), class_="hash")]
+        for role, name in roles
+    ]
+    inner = table(["agent", "role", "SHA-256 of its weights"], rows, "Agents", "names agents")
+    return tag("details", tag("summary", f"The {len(rows)} agents and their hashes"), inner)
+
+
+def _as_json(found):
+    return tag(
+        "details",
+        tag("summary", "The result as JSON, as detect --json prints it"),
+        tag("pre", json.dumps(found, indent=1, ensure_ascii=False)),
+    )
