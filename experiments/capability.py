@@ -28,7 +28,7 @@ from proxylab.statistics.crossings import crossing_interval, crossings, first_cr
 from proxylab.tasks import TASKS
 
 CLAIM = (
-    "The proxy parts from the goal within few doublings of the training, and later the narrower "
+    "The proxy parts from the goal within a few doublings of the training, the further the wider "
     "the network; a detector tells such agents from honest ones that trained as long"
 )
 MAZE, LAGOON = "maze-corner", "boat-lagoon"
@@ -210,8 +210,8 @@ def draw(tables):
         below.set(xlabel="training steps")
     panels[0, 0].set_ylabel("share of the optimum")
     panels[1, 0].set_ylabel(f"detector's score, {DEFAULT_DETECTOR}")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    panels[1, 0].legend(loc="upper right")
+    keys = [axes.get_legend_handles_labels() for axes in panels[:, 0]]
+    handles, labels = (above + below for above, below in zip(*keys, strict=True))
     figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
     return {"": figure}
 
