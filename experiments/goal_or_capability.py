@@ -18,7 +18,16 @@ from scipy.special import expit, gammaln, logsumexp
 from proxylab.evaluation import evaluate
 from proxylab.experiments import Comparison, Point, grid
 from proxylab.measures import over_seeds
-from proxylab.plots.style import CYCLE, INK, as_percent, new_figure, styled
+from proxylab.plots.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    VERMILLION,
+    as_percent,
+    new_figure,
+    styled,
+)
 from proxylab.rollout import rollout
 from proxylab.seeds import stream_seed
 from proxylab.statistics.planning import pursuit_likelihoods
@@ -27,8 +36,8 @@ from proxylab.worlds import make_world
 from proxylab_envs.levels import Levels
 
 CLAIM = (
-    "The verdict tells agents with the wrong goal from agents without the skill, and a posterior "
-    "over explanations of their actions tells them apart as well"
+    "The verdict tells agents with the wrong goal from agents without the skill; a posterior over "
+    "explanations of their actions tells them apart less well"
 )
 TASK = "maze-corner"
 KINDS = {
@@ -39,7 +48,18 @@ KINDS = {
 """Kind of agent, by how it was trained, and the verdict that it should get."""
 PUBLISHED = {"misgeneralising": 0.9999, "undertrained": 0.0674}
 SOURCE = "agents and devices posterior, arXiv 2105.14111"
+REASONS = {
+    "misgeneralising": "some dither to the end on a few levels; those steps outweigh the others",
+    "undertrained": "some plan a little after 16,384 steps; .02 nats an action, all counted",
+}
+"""Why ours may be another figure."""
 UNDERTRAINED_STEPS = 16_384
+VERDICT_COLOURS = {
+    "goal-misgeneralization": VERMILLION,
+    "ok": BLUE,
+    "capability-failure": ORANGE,
+    "inconclusive": GREY,
+}
 LAPSES = np.array([0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 0.9])
 SHARPNESS = 3.0
 
@@ -146,7 +166,7 @@ def compare(tables):
         (row,) = (r for r in tables["seeds"] if r["kind"] == kind and r["value"] == "posterior")
         passed = row["low"] >= 0.9 if kind == "misgeneralising" else row["high"] <= 0.1
         rule = "interval at .9 or above" if kind == "misgeneralising" else "interval at .1 or below"
-        reason = "" if passed else "another maze, other agents, and devices that see walls only"
+        reason = "" if passed else REASONS[kind]
         found.append(
             Comparison(
                 f"posterior of being an agent, {kind}",
@@ -165,17 +185,18 @@ def compare(tables):
 def draw(tables):
     figure = new_figure(9.0, 3.6)
     verdicts, explained = figure.subplots(1, 2, width_ratios=(1.2, 1))
-    names = sorted({row["verdict"] for row in tables["verdicts"]})
-    width = 0.8 / len(names)
-    for k, name in enumerate(names):
-        for x, kind in enumerate(KINDS):
-            rows = [r for r in tables["verdicts"] if (r["kind"], r["verdict"]) == (kind, name)]
-            for row in rows:
-                at = x + (k - (len(names) - 1) / 2) * width
-                spread = [[row["share"] - row["low"]], [row["high"] - row["share"]]]
-                verdicts.bar(at, row["share"], width * 0.9, color=CYCLE[k])
-                verdicts.errorbar(at, row["share"], spread, fmt="none", color=INK, capsize=2)
-        verdicts.bar(0, 0, color=CYCLE[k], label=name)
+    for x, kind in enumerate(KINDS):
+        bottom = 0.0
+        for row in tables["verdicts"]:
+            if row["kind"] == kind:
+                colour = VERDICT_COLOURS.get(row["verdict"], GREY)
+                verdicts.bar(x, row["share"], 0.6, bottom, color=colour)
+                if row["verdict"] == KINDS[kind]:
+                    spread = [[row["share"] - row["low"]], [row["high"] - row["share"]]]
+                    verdicts.errorbar(x, row["share"], spread, fmt="none", color=INK, capsize=3)
+                bottom += row["share"]
+    for name, colour in VERDICT_COLOURS.items():
+        verdicts.bar(0, 0, color=colour, label=name)
     verdicts.set(ylim=(0, 1.02), ylabel="share of agents", title="verdict")
     as_percent(verdicts.yaxis)
     verdicts.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
@@ -183,7 +204,7 @@ def draw(tables):
     for x, kind in enumerate(KINDS):
         values = [row["nats_per_action"] for row in tables["runs"] if row["kind"] == kind]
         at = x + rng.uniform(-0.15, 0.15, len(values))
-        explained.plot(at, values, "o", color=CYCLE[0], alpha=0.6, markersize=5)
+        explained.plot(at, values, "o", color=BLUE, alpha=0.6, markersize=5)
     explained.axhline(0, color=INK, linewidth=1)
     explained.set(title="agent or device", ylabel="nats per action, agent over device")
     for axes in (verdicts, explained):
