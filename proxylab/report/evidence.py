@@ -169,7 +169,7 @@ class Facts:
         greedy: agents took their most probable action.
         fdr: the q-value decided.
         correlation: what the user vouched for, or None.
-        hashes: {agent: SHA-256 of its weights}; agents without weights are left out.
+        hashes: {agent: SHA-256 of its weights, or of a script's name}; logs are left out.
     """
 
     env_id: str

@@ -14,7 +14,7 @@ CELL = 10
 LANE = 0.11
 """How far each way lies beside the middle of its cells, in cells."""
 
-MOST_POINTS = 400
+MOST_POINTS = 300
 """Points of a way over open water; in between it is straight."""
 
 THINGS = {
@@ -87,7 +87,8 @@ def ways(pair, unit, between, lane=0.0):
     lines, ends = [], []
     for track, side, shift in ((pair.trusted, "t", -lane), (pair.suspect, "s", lane)):
         points = (track.points if lane else _thinned(track.points)) * unit + shift * unit
-        lines += [tag("path", class_=f"way{halo} {side}", d=line(points)) for halo in (" halo", "")]
+        looks = ("way halo", "way") if lane else ("way",)
+        lines += [tag("path", class_=f"{look} {side}", d=line(points)) for look in looks]
         ends.append(_end(points[-1], side))
     (x, y), fork = pair.suspect.points[0] * unit, _fork(pair) * unit
     start = tag("circle", class_="start", cx=x, cy=y, r=1.5)
@@ -116,23 +117,22 @@ def line(points):
     """The ``d`` of a path through points float64[T, 2]: straight runs are one piece."""
     points = np.round(np.asarray(points, float), 1)
     moves = np.diff(points, axis=0).round(1)
-    pieces, run = [f"M{short(points[0, 0])} {short(points[0, 1])}"], np.zeros(2)
-    for move in moves[np.any(moves != 0, axis=1)]:
-        along = run[0] * move[1] == run[1] * move[0] and run @ move > 0
-        if not along and run.any():
-            pieces.append(_piece(run))
-            run = np.zeros(2)
-        run = run + move
-    if run.any():
-        pieces.append(_piece(run))
-    return "".join(pieces)
+    pieces, run = [f"M{points[0, 0]:g} {points[0, 1]:g}"], (0.0, 0.0)
+    for x, y in moves[np.any(moves != 0, axis=1)].tolist():
+        along = run[0] * y == run[1] * x and run[0] * x + run[1] * y > 0
+        if not along:
+            pieces.append(_piece(*run))
+            run = (0.0, 0.0)
+        run = (run[0] + x, run[1] + y)
+    return "".join([*pieces, _piece(*run)])
 
 
-def _piece(run):
-    x, y = (short(float(value)) for value in run)
-    if y in ("0", "-0"):
-        return f"h{x}"
-    return f"v{y}" if x in ("0", "-0") else f"l{x} {y}"
+def _piece(x, y):
+    """A straight piece, nothing where it has no length."""
+    x, y = round(x, 1), round(y, 1)
+    if not y:
+        return f"h{x:g}" if x else ""
+    return f"l{x:g} {y:g}" if x else f"v{y:g}"
 
 
 def _thinned(points):

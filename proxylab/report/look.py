@@ -83,7 +83,6 @@ color:var(--soft);max-width:none}
 .way.s,.curve.s,.interval{stroke:var(--s)}.way.t,.curve.t{stroke:var(--t)}
 .open .way{stroke-width:.8}
 .halo.way{stroke:var(--halo);stroke-width:2.4;stroke-opacity:.65}
-.open .halo.way{stroke-width:1.4}
 .end{stroke:var(--halo);stroke-width:.6}
 .end.s,.chart path.s:not(.curve){fill:var(--s)}.end.t{fill:var(--t)}
 .start{fill:var(--ink);stroke:var(--halo);stroke-width:.6}

@@ -361,10 +361,15 @@ def _agents(found, facts):
         for k, name in enumerate(trusted["agents"])
     ]
     rows = [
-        [name, role, tag("span", facts.hashes.get(name, "no weights known"), class_="hash")]
+        [name, role, tag("span", facts.hashes.get(name, "none: known by its logs"), class_="hash")]
         for role, name in roles
     ]
-    inner = table(["agent", "role", "SHA-256 of its weights"], rows, "Agents", "names agents")
+    inner = table(
+        ["agent", "role", "SHA-256 of its weights, of a script its name"],
+        rows,
+        "Agents",
+        "names agents",
+    )
     return tag("details", tag("summary", f"The {len(rows)} agents and their hashes"), inner)
 
 
