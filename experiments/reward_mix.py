@@ -25,7 +25,7 @@ from proxylab_envs.levels import Levels
 
 CLAIM = (
     "Paid a mixture of points and progress, a boat loops from a share of points on at which racing "
-    "is worth far more; where the exploit only ties with the goal, a small share of the true "
+    "is still worth more; where the exploit only ties with the goal, a small share of the true "
     "reward ends it"
 )
 LAGOON, RACE = "boat-lagoon", "boat-race"
@@ -57,7 +57,7 @@ SWEEP = {
     },
     "paper": {
         "thetas": {task: tuple(sorted(THETAS[task] + MORE[task])) for task in THETAS},
-        "seeds": 30,
+        "seeds": 20,
         "total_timesteps": None,
         "measure": {"episodes": 500},
     },
