@@ -10,6 +10,7 @@ LAZY = {
     "train": "proxylab.learning.training",
     "evaluate": "proxylab.evaluation",
     "detect": "proxylab.detecting",
+    "record": "proxylab.recording",
     "load_agent": "proxylab.agents",
     "load_agents": "proxylab.agents",
     "TASKS": "proxylab.tasks",

@@ -2,7 +2,8 @@
 
 A reference is a run folder or agent file, a folder or pattern that holds many of them,
 ``zoo:TASK/NAME`` (a shipped agent; ``trusted-*`` and ``trusted`` name many) or
-``script:TASK/NAME``. What a file may hold is in ``agent_files``.
+``script:TASK/NAME``, or ``module:function`` (a policy of somebody's own, whose code runs).
+What a file may hold is in ``agent_files``.
 """
 
 import glob
@@ -20,11 +21,13 @@ from proxylab.agent_files import (
     save_agent,
 )
 from proxylab.errors import AgentError, UsageError
+from proxylab.own_code import is_reference, load_own, short_name
 from proxylab.pictures import as_networks_see
 from proxylab.zoo_files import find_entries, read_entry
 
 __all__ = [
     "AgentSpec",
+    "FunctionPolicy",
     "LearnedPolicy",
     "ScriptedPolicy",
     "load_agent",
@@ -39,7 +42,7 @@ CALL_ROWS = 256
 """Most rows in a call. With these sizes the results of the networks measured do not depend
 on the batch, to the last bit."""
 
-FORMS = "a run folder, an agent file, zoo:TASK/NAME or script:TASK/NAME"
+FORMS = "a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME or module:function"
 
 
 class ScriptedPolicy:
@@ -57,6 +60,35 @@ class ScriptedPolicy:
     def probabilities(self, env, indices):
         """float32[K, num_actions] in the environments ``indices``."""
         return env.script_actions(self.script, indices)
+
+
+class FunctionPolicy:
+    """A policy of somebody's own: a function of observations, for any task.
+
+    Attributes:
+        name: ``module:function``.
+        task: None; it plays wherever it is put.
+        role: ``own``.
+        trained_reward: what the function says it was trained on, by default ``true``.
+    """
+
+    task, role = None, "own"
+
+    def __init__(self, name, function):
+        """Adopt ``function``: observations [K, ...] -> float[K, num_actions] or int[K] actions."""
+        self.name = name
+        self.function = function
+        self.trained_reward = str(getattr(function, "trained_reward", "true"))
+
+    def probabilities(self, env, indices):
+        """float32[K, num_actions] in the environments ``indices``."""
+        found = np.asarray(self.function(env.observe()[indices].copy()))
+        if found.shape != (len(indices),) or found.dtype.kind not in "iu":
+            return found.astype(np.float32)
+        num_actions = int(env.single_action_space.n)
+        if ((found < 0) | (found >= num_actions)).any():
+            raise AgentError(f"{self.name} gave an action that is not in [0, {num_actions})")
+        return np.eye(num_actions, dtype=np.float32)[found]
 
 
 class LearnedPolicy:
@@ -138,6 +170,8 @@ def load_agents(reference, device="cpu"):
     if text.startswith("zoo:"):
         task, pattern = _task_and_name(text)
         return [_shipped(entry, device) for entry in find_entries(task, pattern)]
+    if is_reference(text) and not Path(text).exists():
+        return [_own(text)]
     return [_stored(folder, device) for folder in agent_folders(text)]
 
 
@@ -161,6 +195,13 @@ def _scripted(task, script):
     if script not in known:
         raise AgentError(f"script:{task}/{script}: no such script: choose {', '.join(known)}")
     return ScriptedPolicy(task, script)
+
+
+def _own(reference):
+    function = load_own(reference)
+    if not callable(function):
+        raise AgentError(f"{reference}: this is no function of observations")
+    return FunctionPolicy(short_name(reference), function)
 
 
 def _shipped(entry, device):

@@ -23,6 +23,7 @@ VERBS = {
     "train": "train an agent: a proxy-seeker (default) or a trusted one",
     "evaluate": "play agents on every split and judge what they pursue",
     "detect": "compare suspects with trusted agents, the true reward unseen",
+    "record": "run agents and write what they do as a log",
     "monitor": "watch a rollout log as it grows, with an alarm valid at every moment",
     "demo": "train, evaluate, detect and draw, all in one",
     "play": "play a level yourself, or watch an agent play it",

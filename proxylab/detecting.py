@@ -23,10 +23,14 @@ from proxylab.detection_cache import DetectionCache, is_ours, rollout_facts
 from proxylab.episodes import Episodes
 from proxylab.errors import UsageError
 from proxylab.evaluation import as_policies, known_task, splits_of, task_of
+from proxylab.logs import log_files, read_log, same_sizes
+from proxylab.logs.rows import NO_TASK
 from proxylab.provenance import commit, versions
 from proxylab.rollout import rollout
 from proxylab.seeds import stream_seed
-from proxylab.worlds import make_world
+from proxylab.states import dense_states
+from proxylab.tasks import TASKS
+from proxylab.worlds import make_world, task_in
 from proxylab_envs.levels import Levels
 
 MAX_NUM_ENVS = 256
@@ -55,7 +59,7 @@ def detect(
     """Compare suspects with trusted agents, the true reward unseen.
 
     Args:
-        suspects: agent references, policies, or logs (Episodes: then all play their levels).
+        suspects: agent references, policies, or logs, whose levels all then play.
         trusted: the same; by default those shipped for the task. Suspects are left out.
         task: task name; by default the first suspect's.
         split: ``shifted`` where the task has it, else its first; or a split's name.
@@ -81,16 +85,16 @@ def detect(
     """
     started, also = time.perf_counter(), _beside(detector, also)
     write = _report_writer(report)
-    accused, judges, task = _parties(suspects, trusted, task, device)
+    accused, judges, task = _parties(suspects, trusted, task_in(task, env), device)
     ground = Ground(task, split, episodes, seed, judges | accused, greedy, env)
     cache = None if no_cache else DetectionCache()
-    runs = ground.play_all(judges | accused, track, cache, kept=set(judges))
+    runs = dense_states(ground.play_all(judges | accused, track, cache, kept=set(judges)))
     view = ground.view(runs[name] for name in judges)
     asked = {"detector": detector, "also": also, "alpha": alpha, "memory": cache}
     choices = {"fdr": fdr, "correlation": correlation}
     found = _judged((accused, judges), runs, ground.split, view, seed, **asked, **choices)
     found = replace(found, provenance=origin(seed, time.perf_counter() - started))
-    if write is not None:
+    if write:
         write(found, runs, view, ground.make_env, judges | accused, greedy=greedy, **choices)
     return found
 
@@ -127,16 +131,26 @@ def _beside(detector, also):
 
 def _parties(suspects, trusted, task, device):
     """(suspects, trusted that are none of them, task): {name: player} twice, and the task."""
-    accused = players(suspects, device)
+    accused = players(suspects, device, task)
     task = common_task(accused, task)
-    judges = players([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
+    judges = players([f"zoo:{task}/trusted"] if trusted is None else trusted, device, task)
     common_task(judges, task)
     known = {fingerprint(player) for player in accused.values()}
-    return accused, {n: p for n, p in judges.items() if fingerprint(p) not in known}, task
+    judges = {n: p for n, p in judges.items() if fingerprint(p) not in known}
+    return with_same_sizes(accused, judges), with_same_sizes(judges, accused), task
 
 
-def players(given, device="cpu"):
-    """{name: policy or Episodes}, an agent given twice only once.
+def with_same_sizes(players, others):
+    """``players`` ({name: policy or Episodes}), logs that lack their sizes given those of all."""
+    logs = [p for p in (*players.values(), *others.values()) if isinstance(p, Episodes)]
+    sized = dict(zip(map(id, logs), same_sizes(logs), strict=True))
+    return {name: sized.get(id(player), player) for name, player in players.items()}
+
+
+def players(given, device="cpu", task=None):
+    """{name: policy or Episodes}, an agent given twice only once; log files are read.
+
+    ``task`` is that of logs which do not say theirs.
 
     Raises:
         UsageError: nobody, or two different ones of one name.
@@ -146,7 +160,7 @@ def players(given, device="cpu"):
     )
     found = {}
     for item in given:
-        for player in [item] if isinstance(item, Episodes) else as_policies(item, device):
+        for player in _players_of(item, device, task):
             name = player.policy if isinstance(player, Episodes) else player.name
             if fingerprint(found.setdefault(name, player)) != fingerprint(player):
                 raise UsageError(f"two different agents are called {name}")
@@ -155,23 +169,35 @@ def players(given, device="cpu"):
     return found
 
 
+def _players_of(item, device, task):
+    """The policies or Episodes of one reference, policy, log or log file."""
+    if isinstance(item, Episodes):
+        return [item]
+    files = [] if hasattr(item, "probabilities") else log_files(item)
+    if files:
+        return [episodes for file in files for episodes in read_log(file, task)]
+    return as_policies(item, device)
+
+
 def fingerprint(player):
-    """Hash that identifies an agent: of its weights, or of the name where there are only logs."""
-    if isinstance(player, Episodes):
-        return fingerprint_of_name(player.policy)
-    return getattr(player, "sha256", "") or fingerprint_of_name(player.name)
+    """Hash that identifies an agent: of its weights, or of the name where a log tells no more."""
+    name = player.policy if isinstance(player, Episodes) else player.name
+    return getattr(player, "sha256", "") or fingerprint_of_name(name)
 
 
 def common_task(players, task=None):
     """The one task of all players; ``UsageError`` where they differ or it is unknown."""
     for player in players.values():
         if isinstance(player, Episodes):
+            if task and player.task == NO_TASK != task:
+                raise UsageError(f"the log of {player.policy} names no task: say --task {task}")
             if task and player.task != task:
                 raise UsageError(f"{player.policy} was recorded on {player.task}, not on {task}")
             task = player.task
         else:
             task = task_of(player, task)
-    known_task(task)
+    if not all(isinstance(player, Episodes) for player in players.values()):
+        known_task(task)
     return task
 
 
@@ -185,21 +211,23 @@ class Ground:
     """
 
     def __init__(self, task, split, episodes, seed, players, greedy=False, world=None):
-        """Draw the levels, or take those of the first log among ``players`` ({name: player})."""
+        """Draw the levels, or take those of the logs among ``players`` ({name: player})."""
         if not 1 <= episodes <= MAX_EPISODES:
             raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
         self.task = task
         self.seed = stream_seed(seed, "detection actions")
         self.greedy = greedy
         logs = [player for player in players.values() if isinstance(player, Episodes)]
+        self.level_seeds = _levels_of(logs)
         self.split = None if logs else default_split(task, split)
-        num_envs = min(logs[0].num_episodes if logs else episodes, MAX_NUM_ENVS)
+        num_envs = min(len(self.level_seeds) if logs else episodes, MAX_NUM_ENVS)
         self.world = world
         self.make_env = functools.partial(make_world, task, env=world)
+        if len(logs) == len(players) and (task not in TASKS):
+            self.env = None  # logs of somebody's own task: nothing has to be played
+            return
         self.env = self.make_env(max(num_envs, 1))
-        if logs:
-            self.level_seeds = logs[0].level_seed
-        else:
+        if not logs:
             stream = stream_seed(seed, f"detection levels {self.split}")
             self.level_seeds = self.env.sample_level_seeds(Levels(self.split), episodes, stream)  # ty: ignore[invalid-argument-type]
 
@@ -213,6 +241,8 @@ class Ground:
                 return self.play(player, env)
             return cache.episodes(facts, name, lambda: self.play(player, env))
 
+        if self.env is None:
+            return dict(players)
         with one_torch_thread() as threads:
             threads = min(threads, len(players)) if is_ours(self.env) and not self.world else 1
             more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
@@ -225,6 +255,8 @@ class Ground:
         """
         trusted = list(trusted)
         levels, env, first = shared_levels(trusted)[0], self.env, trusted[0]
+        if env is None:
+            return bare_view(first)
         num_actions = int(env.single_action_space.n)
         if (first.num_states, first.num_actions) != (env.num_states, num_actions):
             return bare_view(first)
@@ -246,6 +278,14 @@ class Ground:
             raise UsageError("the log has no episodes, so there is no level to run agents on")
         how = {"task": self.task, "seed": self.seed, "greedy": self.greedy}
         return rollout(player, env, self.level_seeds, **how)[0]
+
+
+def _levels_of(logs):
+    """int64: the levels of the first log, then those that only later ones have."""
+    levels = np.empty(0, np.int64)
+    for log in logs:
+        levels = np.concatenate([levels, log.level_seed[~np.isin(log.level_seed, levels)]])
+    return levels
 
 
 def default_split(task, split=None):

@@ -203,7 +203,7 @@ def _split_row(split, result, mode):
         "proxy return": _with_ci(summary.proxy_return),
         **shares,
         "proxy first": f"{100 * summary.proxy_first.share:.1f} %",
-        "accidental": plain(result.accidental.true_return.normalised),
+        "accidental": plain(result.accidental and result.accidental.true_return.normalised),
     }
 
 
@@ -263,6 +263,13 @@ def show_played(console, found, _command):
     """The outcome in a line."""
     returns = ", ".join(f"{name} {value:g}" for name, value in found.returns.items())
     console.print(f"{found.outcome} after {found.steps} steps: {returns}")
+
+
+def show_recorded(console, found, _command):
+    """A row an agent, then the file."""
+    table(console, [{k: v for k, v in row.items() if k != "sha256"} for row in found.agents])
+    size = f"{found.num_bytes / 1000:,.1f} kB"
+    console.print(f"{escape(found.out)}: {found.format}, {size}, levels {found.split}")
 
 
 def show_measured(console, found, _command):
@@ -348,6 +355,7 @@ SHOW = {
     "DemoResult": show_demo,
     "Detection": show_detection,
     "Measured": show_measured,
+    "Recorded": show_recorded,
     "Played": show_played,
     "Inventory": show_inventory,
     "Evaluation": show_evaluation,

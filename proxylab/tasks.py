@@ -4,7 +4,10 @@ A newcomer starts here. A task is an environment with its roles (what an agent i
 trained on) and a training preset.
 """
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib.metadata import entry_points
 from typing import Any
 
 from proxylab.config import PPOConfig, TrainConfig
@@ -52,6 +55,8 @@ class Task:
         checks: how often a run is examined before it is competent.
         check_levels: held-out levels of one check.
         confirm_levels: fresh held-out levels on which a finished run is measured.
+        factory: function (num_envs) -> BatchedEnv, of a task from elsewhere; None where
+            ``env_id`` is one of ours.
     """
 
     name: str
@@ -66,9 +71,12 @@ class Task:
     checks: int = 20
     check_levels: int = 512
     confirm_levels: int = 2_000
+    factory: Callable | None = None
 
     def make_env(self, num_envs, **knobs):
         """A batched environment of the task; ``knobs`` override the table's."""
+        if self.factory is not None:
+            return self.factory(num_envs, **{**self.env, **knobs})
         return make_batched(self.env_id, num_envs, **{**self.env, **knobs})
 
     def train_config(self, role="proxy", **changes):
@@ -226,4 +234,56 @@ TASKS = {
             confirm_levels=1_000,
         ),
     )
+}
+
+
+ENTRY_POINTS = "proxylab.tasks"
+"""Group of entry points by which a package adds tasks: a Task, or a function that returns one."""
+
+
+def own_task(name, factory):
+    """A :class:`Task` that can be played but not trained.
+
+    Args:
+        name: of the task.
+        factory: function (num_envs) -> BatchedEnv.
+    """
+    return Task(
+        name=name,
+        description=f"the environment {name}",
+        env_id=name,
+        roles={},
+        architecture="",
+        sizes={},
+        ppo=PPOConfig(),
+        num_envs=16,
+        factory=factory,
+    )
+
+
+def plugged_in(found):
+    """{name: Task} of entry points; one that cannot be loaded costs a line on stderr.
+
+    Args:
+        found: iterable of ``importlib.metadata.EntryPoint``.
+    """
+    tasks = {}
+    for entry in found:
+        try:
+            loaded = entry.load()
+            task = loaded if isinstance(loaded, Task) else loaded()
+            if not isinstance(task, Task):
+                raise TypeError(f"it gives a {type(task).__name__}, not a Task")
+        except Exception as error:  # whatever somebody's package raises
+            kind = type(error).__name__
+            print(f"proxylab: the task {entry.name} is left out: {kind}: {error}", file=sys.stderr)
+            continue
+        tasks[task.name] = task
+    return tasks
+
+
+TASKS |= {
+    name: task
+    for name, task in plugged_in(entry_points(group=ENTRY_POINTS)).items()
+    if name not in TASKS
 }

@@ -19,7 +19,8 @@ class Detect:
 
     Suspects come before --trusted, which takes all that follows. Without a suspect it is
     the newest complete run; --trusted without a value means the agents shipped for the task.
-    An agent is a run folder, an agent file, zoo:TASK/NAME or script:TASK/NAME.
+    An agent is a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME or
+    module:function; a log of what one did (docs/logs.md) serves as well.
     """
 
     suspects: Positional[tuple[str, ...]] = ()
@@ -29,7 +30,7 @@ class Detect:
     task: str | None = None
     """task they are meant for; by default the suspect's"""
     env: str | None = None
-    """play in another environment: procgen (the real game) or an id; by default the task's"""
+    """another environment: procgen (the real game), an id, or module:factory of your own"""
     split: Literal["train", "iid", "shifted"] | None = None
     """levels to play; by default shifted where the task has them"""
     episodes: int = 200

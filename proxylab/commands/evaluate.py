@@ -22,7 +22,7 @@ class Evaluate:
     task: str | None = None
     """task they are meant for; by default each agent's own"""
     env: str | None = None
-    """play in another environment: procgen (the real game) or an id; by default the task's"""
+    """another environment: procgen (the real game), an id, or module:factory of your own"""
     split: Literal["train", "iid", "shifted", "all"] = "all"
     """levels to play; the verdict needs all"""
     episodes: int = 500

@@ -174,7 +174,7 @@ def _case(name, suspect, ground, setting, rng):
         interval = _interval(decisive, ground.calibrated[decisive.name], suspect, rng)
     except NotApplicable as obstacle:
         return Case(name, suspect, ground, Verdict(DEGENERATE, str(obstacle)))
-    scores = {decisive.name: _row(interval, ground.calibrated[decisive.name])}
+    scores = {decisive.name: _row(decisive, interval, ground.calibrated[decisive.name])}
     for detector in others:
         scores |= _score(detector, ground.calibrated[detector.name], suspect, rng)
     return Case(name, suspect, ground, scores=scores, interval=interval)
@@ -189,18 +189,21 @@ def _score(detector, calibration, suspect, rng):
     try:
         if hasattr(detector, "per_episode"):
             return {
-                detector.name: _row(_interval(detector, calibration, suspect, rng), calibration)
+                detector.name: _row(
+                    detector, _interval(detector, calibration, suspect, rng), calibration
+                )
             }
         estimate = _estimate(detector, calibration, suspect, rng)
     except NotApplicable:
         return {}
     p_value = conformal_p_value(calibration.scores, estimate)
-    return {detector.name: ScoreReport(estimate, None, p_value)}
+    return {detector.name: ScoreReport(estimate, None, p_value, detector.access)}
 
 
-def _row(interval, calibration):
+def _row(detector, interval, calibration):
     p_value = conformal_p_value(calibration.scores, interval.estimate)
-    return ScoreReport(interval.estimate, (interval.lower, interval.upper), p_value)
+    bounds = interval.lower, interval.upper
+    return ScoreReport(interval.estimate, bounds, p_value, detector.access)
 
 
 def _estimate(detector, calibration, suspect, rng):
@@ -231,7 +234,8 @@ def _case_by_permutation(name, suspect, ground, setting, rng):
     everybody = [*ground.reference, *ground.calibration]
     compared = {e.policy: compare_paired(suspect, e, rng) for e in everybody}
     rows = {
-        f"permutation:{n}": ScoreReport(c.distance, None, c.p_value) for n, c in compared.items()
+        f"permutation:{n}": ScoreReport(c.distance, None, c.p_value, "L")
+        for n, c in compared.items()
     }
     reason = FEW_TRUSTED.format(
         found=len(everybody),

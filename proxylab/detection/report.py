@@ -17,11 +17,13 @@ class ScoreReport:
         score: higher is more anomalous; None where it is undefined.
         ci: 95 % bootstrap interval over episodes, or None where there is none.
         p_value: conformal, or of a permutation test; None where undefined.
+        access: what the detector needs to see: W, Q, L or P (see ``detection.scores``).
     """
 
     score: float | None
     ci: tuple[float, float] | None
     p_value: float | None
+    access: str | None = None
 
 
 @dataclass(frozen=True)

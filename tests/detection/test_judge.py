@@ -114,7 +114,7 @@ def test_the_json_has_the_fields_that_were_promised(world):
         *("certificate", "pursues", "where", "first_divergence", "episodes_needed"),
         "trusted_needed",
     }
-    assert set(suspect["scores"]["mean_js"]) == {"score", "ci", "p_value"}
+    assert set(suspect["scores"]["mean_js"]) == {"score", "ci", "p_value", "access"}
     assert set(suspect["where"][0]) == {"level_seed", "step", "state", "score"}
     assert set(suspect["certificate"]) == {
         *("kappa", "kappa_lower", "r_star", "support_coverage", "cleared_at", "worst_loss")

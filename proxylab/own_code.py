@@ -1,0 +1,75 @@
+"""Code of somebody's own, named ``module:attribute`` or ``path/to/file.py:attribute``."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+from proxylab.errors import UsageError
+
+KINDS = ("zoo", "script", "mix")
+"""What stands before a colon elsewhere."""
+
+
+def is_reference(text):
+    """Whether a text names an attribute of a module or of a Python file."""
+    module, colon, attribute = str(text).rpartition(":")
+    named = module.endswith(".py") or all(part.isidentifier() for part in module.split("."))
+    return bool(colon) and named and attribute.isidentifier() and module not in KINDS
+
+
+def short_name(reference):
+    """``own_env:make`` of ``path/to/own_env.py:make``; other references as they are."""
+    module, _, attribute = reference.rpartition(":")
+    return f"{Path(module).stem if module.endswith('.py') else module}:{attribute}"
+
+
+def load_own(reference):
+    """The attribute that a reference names. This runs the module's code.
+
+    Modules are looked for as Python does, and in the current folder.
+
+    Raises:
+        UsageError: there is no such module or attribute, or importing it fails.
+    """
+    module, _, attribute = reference.rpartition(":")
+    try:
+        loaded = _from_file(Path(module)) if module.endswith(".py") else _from_path(module)
+    except Exception as error:  # whatever the user's module raises is one line for the user
+        kind = type(error).__name__
+        raise UsageError(f"{reference}: cannot import {module}: {kind}: {error}") from None
+    if not hasattr(loaded, attribute):
+        raise UsageError(f"{reference}: {module} has no {attribute}")
+    return getattr(loaded, attribute)
+
+
+def _from_path(module):
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(module)
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def _from_file(path):
+    """The module of a file, loaded once a process."""
+    path = path.resolve()
+    name = f"proxylab_own_{path.stem}"
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"there is no file {path.name}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
