@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from proxylab_envs.channels import reward_weights
+from proxylab_envs.channels import RUNNING, reward_weights
 from proxylab_envs.levels import Levels, LevelStream, level_seeds_at
 
 CORE_FIELDS = (
@@ -25,6 +25,28 @@ CORE_FIELDS = (
     "level_seeds",  # int64[N]
     "state_ids",  # int64[N], in [0, num_states)
 )
+
+
+def shared_arrays(observations, num_channels):
+    """The arrays that every core has: {name: array} by ``CORE_FIELDS``, for a core's constructor.
+
+    Args:
+        observations: [N, ...], the live buffer.
+        num_channels: how many reward channels there are.
+    """
+    num_envs = len(observations)
+    return {
+        "observations": observations,
+        "rewards": np.zeros((num_envs, num_channels), np.float32),
+        "terminated": np.zeros(num_envs, bool),
+        "truncated": np.zeros(num_envs, bool),
+        "steps": np.zeros(num_envs, np.int32),
+        "returns": np.zeros((num_envs, num_channels)),
+        "outcomes": np.full(num_envs, RUNNING, np.int8),
+        "proxy_first": np.zeros(num_envs, bool),
+        "level_seeds": np.zeros(num_envs, np.int64),
+        "state_ids": np.zeros(num_envs, np.int64),
+    }
 
 
 class BatchedEnv(ABC):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from proxylab_envs.batch import shared_arrays
 from proxylab_envs.boat_lagoon.geometry import (
     HEADINGS,
     MIDDLE,
@@ -89,16 +90,7 @@ def make_core(num_envs, observations):
     """An empty core around an observation buffer; every environment needs a reset."""
     n = num_envs
     return LagoonCore(
-        observations=observations,
-        rewards=np.zeros((n, NUM_CHANNELS), np.float32),
-        terminated=np.zeros(n, bool),
-        truncated=np.zeros(n, bool),
-        steps=np.zeros(n, np.int32),
-        returns=np.zeros((n, NUM_CHANNELS)),
-        outcomes=np.full(n, RUNNING, np.int8),
-        proxy_first=np.zeros(n, bool),
-        level_seeds=np.zeros(n, np.int64),
-        state_ids=np.zeros(n, np.int64),
+        **shared_arrays(observations, NUM_CHANNELS),
         centre=np.zeros((n, NUM_SPOKES), np.int64),
         lagoon=np.zeros(n, np.int64),
         walls=np.zeros((n, NUM_SPOKES, 9)),

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP
@@ -76,16 +77,7 @@ def make_core(num_envs, course):
     for direction in range(4):
         observations[:, ARROWS + direction] = course.arrows == direction
     return BoatCore(
-        observations=observations,
-        rewards=np.zeros((num_envs, 2), np.float32),
-        terminated=np.zeros(num_envs, bool),
-        truncated=np.zeros(num_envs, bool),
-        steps=np.zeros(num_envs, np.int32),
-        returns=np.zeros((num_envs, 2)),
-        outcomes=np.full(num_envs, RUNNING, np.int8),
-        proxy_first=np.zeros(num_envs, bool),
-        level_seeds=np.zeros(num_envs, np.int64),
-        state_ids=np.zeros(num_envs, np.int64),
+        **shared_arrays(observations, 2),
         progress=np.zeros(num_envs, np.int32),
         furthest=np.zeros(num_envs, np.int32),
     )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.mazes import carve_tree, hash_walls, scatter_blocks
@@ -59,16 +60,7 @@ class MazeCore(NamedTuple):
 def make_core(num_envs, size):
     """A core of zeros, the corner in the top-right cell inside the border."""
     return MazeCore(
-        observations=np.zeros((num_envs, 3, size, size), np.uint8),
-        rewards=np.zeros((num_envs, 2), np.float32),
-        terminated=np.zeros(num_envs, bool),
-        truncated=np.zeros(num_envs, bool),
-        steps=np.zeros(num_envs, np.int32),
-        returns=np.zeros((num_envs, 2)),
-        outcomes=np.full(num_envs, RUNNING, np.int8),
-        proxy_first=np.zeros(num_envs, bool),
-        level_seeds=np.zeros(num_envs, np.int64),
-        state_ids=np.zeros(num_envs, np.int64),
+        **shared_arrays(np.zeros((num_envs, 3, size, size), np.uint8), 2),
         walls=np.ones((num_envs, size, size), bool),
         mouse=np.ones((num_envs, 2), np.int64),
         cheese=np.ones((num_envs, 2), np.int64),

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.mazes import hash_walls, scatter_blocks
@@ -59,16 +60,7 @@ class TomatoCore(NamedTuple):
 def make_core(num_envs, height, width, tomatoes):
     """A core of zeros."""
     return TomatoCore(
-        observations=np.zeros((num_envs, NUM_PLANES, height, width), np.uint8),
-        rewards=np.zeros((num_envs, 2), np.float32),
-        terminated=np.zeros(num_envs, bool),
-        truncated=np.zeros(num_envs, bool),
-        steps=np.zeros(num_envs, np.int32),
-        returns=np.zeros((num_envs, 2)),
-        outcomes=np.full(num_envs, RUNNING, np.int8),
-        proxy_first=np.zeros(num_envs, bool),
-        level_seeds=np.zeros(num_envs, np.int64),
-        state_ids=np.zeros(num_envs, np.int64),
+        **shared_arrays(np.zeros((num_envs, NUM_PLANES, height, width), np.uint8), 2),
         walls=np.ones((num_envs, height, width), bool),
         bucket=np.zeros(num_envs, np.int64),
         works=np.zeros(num_envs, bool),
