@@ -18,18 +18,16 @@ from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as serialise_safetensors
 
 from proxylab.errors import AgentError
+from proxylab.limits import LIMITS, read_within
+from proxylab.strict_json import parse_json
 
 SCHEMA = "proxylab.agent/1"
 JSON_NAME, WEIGHTS_NAME = "agent.json", "agent.safetensors"
 STORED_DTYPES = {"F16": "float16", "F32": "float32"}
 OBSERVATION_DTYPES = ("uint8", "float32")
 PREPROCESSING = ("none",)
-
-MAX_JSON_BYTES = 1 << 20
-MAX_HEADER_BYTES = 1 << 20
-MAX_WEIGHT_BYTES = 256 << 20
-MAX_SIZE = 8192
-"""Largest number an architecture's size may have."""
+DEPTHS = ("depth", "blocks")
+"""Sizes that count layers, of which fewer are allowed."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,9 @@ class AgentSpec:
             _require(isinstance(getattr(self, name), str), name, "a string")
         _require(isinstance(self.sizes, dict), "sizes", "an object")
         for name, value in self.sizes.items():
-            _require(
-                str(name).isidentifier() and _is_size(value), f"sizes.{name}", "a small number"
-            )
+            fits = str(name).isidentifier() and _is_size(value)
+            deep = name in DEPTHS and not (isinstance(value, int) and value <= LIMITS.depth)
+            _require(fits and not deep, f"sizes.{name}", "a small number")
         shape = self.observation_shape
         _require(
             isinstance(shape, (tuple, list)) and len(shape) <= 4, "observation_shape", "a list"
@@ -89,7 +87,7 @@ def _require(condition, name, what):
 
 
 def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIZE
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LIMITS.size
 
 
 def _is_shape(value):
@@ -101,7 +99,7 @@ def _is_size(value):
         return len(value) <= 16 and all(_is_count(item) for item in value)
     if isinstance(value, (bool, float)):
         return math.isfinite(value)
-    return isinstance(value, int) and 0 <= value <= MAX_SIZE
+    return isinstance(value, int) and 0 <= value <= LIMITS.size
 
 
 def save_agent(folder, spec, weights, dtype="float32"):
@@ -164,10 +162,10 @@ def spec_of(record):
 
 def read_json(path, schema):
     """A small JSON object with the ``schema`` asked for; ``AgentError`` otherwise."""
-    raw = _read_bytes(path, MAX_JSON_BYTES)
+    raw = read_within(path, LIMITS.json_bytes, AgentError)
     try:
-        record = json.loads(raw)
-    except (ValueError, RecursionError):
+        record = parse_json(raw)
+    except ValueError:
         raise AgentError(f"{path}: this is not JSON: the file is damaged") from None
     found = record.get("schema") if isinstance(record, dict) else None
     if found != schema:
@@ -181,16 +179,20 @@ def read_weights(path):
     Raises:
         AgentError: missing, too large, truncated, or of a type other than float16 and float32.
     """
-    raw = _read_bytes(path, MAX_WEIGHT_BYTES)
-    header = _header(raw, path)
+    return parse_weights(read_within(path, LIMITS.weight_bytes, AgentError), path)[0]
+
+
+def parse_weights(raw, source):
+    """({name: array}, {name: text} of the metadata) of the bytes of a safetensors file."""
+    header = _header(raw, source)
     for name, entry in header.items():
         dtype = entry.get("dtype") if isinstance(entry, dict) else None
         if name != "__metadata__" and dtype not in STORED_DTYPES:
-            raise AgentError(f"{path}: {name} is {dtype}, not {' or '.join(STORED_DTYPES)}")
+            raise AgentError(f"{source}: {name} is {dtype}, not {' or '.join(STORED_DTYPES)}")
     try:
-        return parse_safetensors(raw)
+        return parse_safetensors(raw), header.get("__metadata__", {})
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise AgentError(f"{path}: not a sound safetensors file ({error})") from None
+        raise AgentError(f"{source}: not a sound safetensors file ({error})") from None
 
 
 def _header(raw, path):
@@ -198,33 +200,19 @@ def _header(raw, path):
     if len(raw) < 8:
         raise AgentError(f"{path}: the file is truncated: {len(raw)} bytes")
     (length,) = struct.unpack("<Q", raw[:8])
-    if length > MAX_HEADER_BYTES:
+    if length > LIMITS.header_bytes:
         raise AgentError(f"{path}: a header of {length} bytes is over the limit: no agent of ours")
     if len(raw) < 8 + length:
         raise AgentError(f"{path}: the file is truncated within its header")
     try:
-        header = json.loads(raw[8 : 8 + length])
+        header = parse_json(raw[8 : 8 + length])
         ends = [entry["data_offsets"][1] for k, entry in header.items() if k != "__metadata__"]
         needed = 8 + length + max(ends, default=0)
-    except (ValueError, RecursionError, AttributeError, KeyError, IndexError, TypeError):
+    except (ValueError, AttributeError, KeyError, IndexError, TypeError):
         raise AgentError(f"{path}: not a sound safetensors file (its header)") from None
     if len(raw) < needed:
         raise AgentError(f"{path}: the file is truncated: {len(raw)} bytes of {needed}")
     return header
-
-
-def _read_bytes(path, limit):
-    """A whole file of at most ``limit`` bytes."""
-    try:
-        with open(path, "rb") as stream:
-            raw = stream.read(limit + 1)
-    except FileNotFoundError:
-        raise AgentError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise AgentError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(raw) > limit:
-        raise AgentError(f"{path}: larger than {limit} bytes: no agent of ours")
-    return raw
 
 
 def stored_weights(weights, dtype="float32"):

@@ -2,7 +2,8 @@
 
 A reference is a run folder or agent file, a folder or pattern that holds many of them,
 ``zoo:TASK/NAME`` (a shipped agent; ``trusted-*`` and ``trusted`` name many) or
-``script:TASK/NAME``, or ``module:function`` (a policy of somebody's own, whose code runs).
+``script:TASK/NAME``, an ONNX file, or ``module:function`` (a policy of somebody's own, whose
+code runs).
 What a file may hold is in ``agent_files``.
 """
 
@@ -42,7 +43,15 @@ CALL_ROWS = 256
 """Most rows in a call. With these sizes the results of the networks measured do not depend
 on the batch, to the last bit."""
 
-FORMS = "a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME or module:function"
+FORMS = (
+    "a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME, an ONNX file or module:function"
+)
+_PICKLE = "pickles run code and are not read: ask for an agent, an ONNX file or a log"
+FOREIGN = {
+    ".zip": "of Stable-Baselines3's, `proxylab import-sb3 FILE --task TASK` makes one",
+    **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), _PICKLE),
+}
+"""Ending of a file that is no agent of ours: what to do."""
 
 
 class ScriptedPolicy:
@@ -172,6 +181,8 @@ def load_agents(reference, device="cpu"):
         return [_shipped(entry, device) for entry in find_entries(task, pattern)]
     if is_reference(text) and not Path(text).exists():
         return [_own(text)]
+    if text.endswith(".onnx"):
+        return [_onnx(path) for path in _paths(text)]
     return [_stored(folder, device) for folder in agent_folders(text)]
 
 
@@ -204,6 +215,12 @@ def _own(reference):
     return FunctionPolicy(short_name(reference), function)
 
 
+def _onnx(path):
+    from proxylab.strangers.onnx_policy import OnnxPolicy
+
+    return OnnxPolicy(path)
+
+
 def _shipped(entry, device):
     name = f"zoo:{entry.spec.task}/{entry.name}"
     return policy_of(entry.spec, read_entry(entry), name=name, sha256=entry.sha256, device=device)
@@ -220,12 +237,18 @@ def agent_folders(path):
     Raises:
         AgentError: there is none.
     """
-    matches = [Path(match) for match in glob.glob(str(path), recursive=True)]
-    given = sorted(matches, key=_natural) if glob.has_magic(str(path)) else [Path(path)]
-    found = [folder for item in given for folder in _folders_below(item)]
+    found = [folder for item in _paths(path) for folder in _folders_below(item)]
     if not found:
-        raise AgentError(f"{path}: there is no agent here; an agent is {FORMS}")
+        hint = FOREIGN.get(Path(path).suffix.lower(), f"an agent is {FORMS}")
+        raise AgentError(f"{path}: there is no agent here; {hint}")
     return list(dict.fromkeys(found))
+
+
+def _paths(pattern):
+    """The paths that a pattern names, in natural order; a path without wildcards as it is."""
+    if not glob.has_magic(str(pattern)):
+        return [Path(pattern)]
+    return sorted(map(Path, glob.glob(str(pattern), recursive=True)), key=_natural)
 
 
 def _folders_below(path):
@@ -258,9 +281,11 @@ def policy_of(spec, weights, *, name=None, sha256="", device="cpu"):
     """
     import torch
 
-    network = _network(spec, name or spec.name)
-    expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    with torch.device("meta"):  # no memory is taken before the weights are known to fit
+        shapes = _network(spec, name or spec.name).state_dict()
+    expected = {key: tuple(tensor.shape) for key, tensor in shapes.items()}
     _check_shapes(expected, {key: array.shape for key, array in weights.items()}, name or spec.name)
+    network = _network(spec, name or spec.name)
     network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
     return LearnedPolicy(spec, network, name=name, sha256=sha256, device=torch_device(device))
 

@@ -33,6 +33,7 @@ VERBS = {
     "reproduce": "run an experiment: train, measure, write its tables, draw its figures",
     "procgen": "fetch the real Procgen Maze, or compare our levels with it",
     "zoo": "rebuild the agents that are shipped",
+    "import-sb3": "convert a Stable-Baselines3 zip without running what is in it",
 }
 """verb: what it does. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""
 
@@ -167,8 +168,9 @@ def resume_line(argv):
 
 
 def _complain(message, code):
-    """One line on stderr; the exit code."""
-    print("proxylab: " + " ".join(str(message).split()), file=sys.stderr)
+    """One line on stderr, without a stranger's control characters; the exit code."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(str(message).split()))
+    print(f"proxylab: {line}", file=sys.stderr)
     return code
 
 

@@ -32,6 +32,9 @@ PACKAGES = (
 EXTRAS = {
     "human": ("pygame", "windows for render_mode='human'"),
     "tensorboard": ("tensorboard", "training curves in TensorBoard"),
+    "minari": ("h5py", "logs in Minari's HDF5 layout"),
+    "onnx": ("onnxruntime", "suspects that are ONNX files"),
+    "fuzz": ("atheris", "longer fuzzing of the readers of files (Linux)"),
     "bench": ("minigrid", "the comparison in proxylab bench envs"),
     "dev": ("pytest", "the tests"),
 }

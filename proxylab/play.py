@@ -11,6 +11,7 @@ import numpy as np
 
 from proxylab.errors import UsageError
 from proxylab.evaluation import known_task, splits_of, task_of
+from proxylab.limits import LIMITS, read_within
 from proxylab.seeds import stream_seed
 from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.levels import Levels
@@ -99,10 +100,9 @@ def _place_from_file(env, task, path):
         raise UsageError(f"{task} does not take levels from files")
     module, name = LEVEL_READERS[task].split(":")
     reader = attrgetter(name)(import_module(module))
+    raw = read_within(path, LIMITS.level_bytes)
     try:
-        env.place_level(reader(path.read_text()), 0)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+        env.place_level(reader(raw.decode()), 0)
     except ValueError as error:
         raise UsageError(f"{path}: this is no level of {task}: {error}") from None
 

@@ -51,7 +51,10 @@ class Train:
     """size of a finite set of training levels; no limit by default"""
     algorithm: Literal["ppo", "a2c"] | None = None
     """ppo by default"""
-    architecture: Literal["impala", "planner", "lattice-conv", "towers", "centred"] | None = None
+    architecture: (
+        Literal["impala", "planner", "lattice-conv", "towers", "centred", "mlp-tanh", "mlp-relu"]
+        | None
+    ) = None
     """network; its sizes stand in a configuration file"""
     start_from: str | None = None
     """agent whose weights the run begins with; random ones by default"""

@@ -4,6 +4,7 @@ Each is a trunk, ``float32[K, ...] -> float32[K, features]``, with two linear he
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -123,10 +124,44 @@ class CentredTowers(nn.Module):
 
 
 def _tower(size, width, depth):
+    return _layers([size] + [width] * depth, nn.Tanh)
+
+
+def _layers(sizes, activation):
+    """Linear layers from each size to the next, each with an activation behind it."""
     layers = []
-    for k in range(depth):
-        layers += [nn.Linear(width if k else size, width), nn.Tanh()]
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), activation()]
     return nn.Sequential(*layers)
+
+
+class SeparateMLPs(nn.Module):
+    """Two multilayer perceptrons side by side, for policy and value: SB3's ``MlpPolicy``.
+
+    The features are those of both; a head that reads one of them has zeros for the other
+    (``proxylab.strangers.sb3`` puts them there).
+    """
+
+    activation: type[nn.Module] = nn.Tanh
+
+    def __init__(self, observation_shape, policy=(64, 64), value=(64, 64)):
+        """Make the trunk; ``policy`` and ``value`` are the widths of their hidden layers."""
+        super().__init__()
+        size = math.prod(observation_shape)
+        self.policy = _layers([size, *policy], self.activation)
+        self.value = _layers([size, *value], self.activation)
+        self.num_features = [size, *policy][-1] + [size, *value][-1]
+
+    def forward(self, observations):
+        """float32[K, ...] -> float32[K, last policy width + last value width]."""
+        flat = observations.flatten(1)
+        return torch.cat([self.policy(flat), self.value(flat)], 1)
+
+
+class SeparateReluMLPs(SeparateMLPs):
+    """The same with rectifiers."""
+
+    activation = nn.ReLU
 
 
 class Impala(nn.Module):
@@ -177,6 +212,8 @@ ARCHITECTURES = {
     "lattice-conv": LatticeConv,
     "towers": Towers,
     "centred": CentredTowers,
+    "mlp-tanh": SeparateMLPs,
+    "mlp-relu": SeparateReluMLPs,
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from proxylab_envs.grid.ascii import grid_rows
 from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
 from proxylab_envs.streams import combine, draw, scramble, seed_stream, uniform
 
@@ -102,7 +103,7 @@ def write_level(level):
 
 def read_level(text):
     """The level of an ASCII form; ``ValueError`` where the text is not one."""
-    lines = [line.strip() for line in text.strip().splitlines()]
+    lines = grid_rows(text)
     if len(lines) != NUM_SPOKES or any(line.count(CENTRELINE) != 1 for line in lines):
         raise ValueError(f"a level has {NUM_SPOKES} lines with one {CENTRELINE!r} each")
     marked = [k for k, line in enumerate(lines) if LAGOON in line or EMPTY_LAGOON in line]

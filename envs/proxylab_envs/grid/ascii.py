@@ -2,6 +2,23 @@
 
 import numpy as np
 
+MAX_SIDE = 128
+"""Most rows, and most cells of a row, that a level's text may have."""
+
+
+def grid_rows(text):
+    """The rows of a grid's text, indentation and blank lines around them left out: list[str].
+
+    Raises:
+        ValueError: no rows, or more of them, or longer ones, than ``MAX_SIDE``.
+    """
+    rows = [line.strip() for line in text.strip().splitlines()]
+    if not rows:
+        raise ValueError("the grid has no rows")
+    if max(len(rows), *map(len, rows)) > MAX_SIDE:
+        raise ValueError(f"a level has at most {MAX_SIDE} rows of {MAX_SIDE} cells")
+    return rows
+
 
 def parse_grid(text, symbols):
     """Read a grid.
@@ -16,9 +33,7 @@ def parse_grid(text, symbols):
     Raises:
         ValueError: no rows, rows of unequal length, or a character that is no symbol.
     """
-    rows = [line.strip() for line in text.strip().splitlines()]
-    if not rows:
-        raise ValueError("the grid has no rows")
+    rows = grid_rows(text)
     ragged = [k for k, row in enumerate(rows) if len(row) != len(rows[0])]
     if ragged:
         raise ValueError(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from proxylab_envs.grid.ascii import grid_rows
+
 GENERATORS = ("tree", "blocks")
 ENDS = ("cheese", "both")
 OBSERVATIONS = ("planes", "rgb")
@@ -104,8 +106,8 @@ class MazeLevel:
     @classmethod
     def from_ascii(cls, text):
         """Read a level; ``ValueError`` says what is wrong with the text."""
-        rows = text.strip("\n").splitlines()
-        if not rows or any(len(row) != len(rows) for row in rows):
+        rows = grid_rows(text)
+        if any(len(row) != len(rows) for row in rows):
             raise ValueError("a maze must be a square of characters")
         cells = np.array([list(row) for row in rows])
         unknown = set("".join(rows)) - set("#.mc")
