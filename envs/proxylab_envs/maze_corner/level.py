@@ -106,8 +106,8 @@ class MazeLevel:
     @classmethod
     def from_ascii(cls, text):
         """Read a level; ``ValueError`` says what is wrong with the text."""
-        rows = grid_rows(text)
-        if any(len(row) != len(rows) for row in rows):
+        rows = grid_rows(text) if text.strip() else []
+        if not rows or any(len(row) != len(rows) for row in rows):
             raise ValueError("a maze must be a square of characters")
         cells = np.array([list(row) for row in rows])
         unknown = set("".join(rows)) - set("#.mc")
