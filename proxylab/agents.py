@@ -125,16 +125,31 @@ class LearnedPolicy:
 
     def probabilities(self, env, indices):
         """float32[K, num_actions] in the environments ``indices``."""
+        return self.action_probabilities(self._observations(env, indices))
+
+    def chances_and_values(self, env, indices):
+        """(float32[K, num_actions], float32[K]) in the environments ``indices``.
+
+        The values are the value head's estimates, in units of the training reward, which
+        the task may scale.
+        """
+        return self._outputs(self._observations(env, indices))
+
+    def action_probabilities(self, observations):
+        """float32[K, num_actions] for observations [K, ...]."""
+        return self._outputs(observations)[0]
+
+    def _observations(self, env, indices):
         observations = as_networks_see(env.observe()[indices])
         if observations.shape[1:] != self.spec.observation_shape:
             raise AgentError(
                 f"{self.name} expects observations {self.spec.observation_shape}, "
                 f"{env.env_id} gives {observations.shape[1:]}: it was trained for another setting"
             )
-        return self.action_probabilities(observations)
+        return observations
 
-    def action_probabilities(self, observations):
-        """float32[K, num_actions] for observations [K, ...]; padded to whole blocks."""
+    def _outputs(self, observations):
+        """(probabilities float32[K, num_actions], values float32[K]); padded to whole blocks."""
         import torch
 
         count = len(observations)
@@ -144,8 +159,10 @@ class LearnedPolicy:
         padded[count:] = observations[:1]  # a planner takes ten times as long on all zeros
         with torch.inference_mode():
             blocks = torch.from_numpy(padded).to(self.device).split(CALL_ROWS)
-            results = [torch.softmax(self.network(block)[0], dim=-1) for block in blocks]
-            return torch.cat(results)[:count].cpu().numpy()
+            results = [self.network(block) for block in blocks]
+            chances = torch.cat([torch.softmax(logits, dim=-1) for logits, _ in results])
+            values = torch.cat([value for _, value in results])
+            return chances[:count].cpu().numpy(), values[:count].cpu().numpy()
 
 
 def load_agent(reference, device="cpu"):

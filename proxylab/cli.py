@@ -27,6 +27,7 @@ VERBS = {
     "monitor": "watch a rollout log as it grows, with an alarm valid at every moment",
     "demo": "train, evaluate, detect and draw, all in one",
     "play": "play a level yourself, or watch an agent play it",
+    "app": "open a page of this machine: levels to change, agents to watch",
     "field": "draw what agents would do from every cell of a maze",
     "bench": "measure speed on this machine",
     "doctor": "check the installation and say what is missing",

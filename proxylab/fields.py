@@ -1,6 +1,6 @@
 """What a policy would do from every cell of a maze: its action probabilities as a field."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from proxylab.errors import UsageError
 from proxylab.evaluation import as_policies, knobs_of, known_task, task_of
 from proxylab.play import start_level
+from proxylab.walkers import WALKERS, at_every_cell, kind_of
 
 SCHEMA = "proxylab.field/1"
 MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
@@ -65,23 +66,16 @@ class Fields:
 
 
 def action_field(policy, env):
-    """The :class:`Field` of a policy on the level of the only environment of ``env``.
+    """The :class:`Field` of a policy on the level of the first environment of ``env``.
 
     Raises:
         UsageError: the environment is no maze with a mouse to be put elsewhere.
     """
-    level = env.level(0) if hasattr(env, "level") else None
-    if not hasattr(level, "mouse"):
+    if kind_of(env) != "maze":
         raise UsageError(f"{env.env_id} is no maze: a field shows what a mouse would do")
-    free = ~level.walls
-    free[level.cheese] = False
-    cells = np.argwhere(free)
-    found = np.empty((len(cells), len(MOVES)), np.float32)
-    for row, cell in enumerate(cells):
-        env.place_level(replace(level, mouse=tuple(cell.tolist())), 0)
-        found[row] = policy.probabilities(env, np.array([0]))[0]
-    env.place_level(level, 0)
-    return Field(policy.name, level.to_ascii(), cells, found)
+    text = WALKERS["maze"].text(env)
+    cells, (found,) = at_every_cell(env, lambda env, i: [policy.probabilities(env, i)])
+    return Field(policy.name, text, cells, found.astype(np.float32))
 
 
 def show_fields(agents, split="shifted", seed=0, level=None, out="field.png", device="cpu"):

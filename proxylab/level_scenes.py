@@ -108,7 +108,7 @@ def level_scene(env, level_seed, places):
     """
     rows = _text(env, level_seed)
     if hasattr(env.core, "position"):
-        return _course_scene(env.core)
+        return course_scene(env.core)
     open_cells = np.argwhere(np.array([list(row) for row in rows]) != "#")
     first = np.maximum(open_cells.min(axis=0) - 1, 0)
     last = open_cells.max(axis=0) + 2
@@ -125,7 +125,8 @@ def _cells(states, columns, first):
     )
 
 
-def _course_scene(core):
+def course_scene(core):
+    """The :class:`CourseScene` of the first boat of a ``LagoonCore``."""
     centre, lagoon = core.centre[0], int(core.lagoon[0])
     radii = outer_columns(centre, lagoon), centre - HALF_WIDTH
     outer, inner = (COLUMN * r[:, None] * SPOKES[:NUM_SPOKES] for r in radii)

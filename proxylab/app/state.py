@@ -1,0 +1,185 @@
+"""What the page can show: worlds, their agents, and one environment of each size.
+
+A world is a task and the knobs its agents were trained with. Only agents of the
+catalogue can be asked for by the page: it names them, and never a path or a module.
+"""
+
+import functools
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from proxylab.agents import ScriptedPolicy, load_agents
+from proxylab.errors import AgentError, UsageError
+from proxylab.evaluation import knobs_of, task_of
+from proxylab.tasks import TASKS
+from proxylab.walkers import kind_of
+from proxylab.zoo_files import zoo_entries
+
+COURSE = "course"
+"""Kind of a level that is open water, where positions are no cells."""
+
+MOVES = ("up", "down", "left", "right")
+RUDDER = ("left", "left, full throttle", "ahead", "ahead, full throttle", "right")
+ACTIONS = {4: MOVES, 6: (*RUDDER, "right, full throttle")}
+"""Number of actions: their names."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An agent of the catalogue.
+
+    Attributes:
+        name: as the page names it.
+        group: what it is: ``script``, a kind of shipped agents, or ``yours``.
+        load: function () -> policy.
+    """
+
+    name: str
+    group: str
+    load: object
+
+
+@dataclass
+class World:
+    """A task with its agents; environments are made when they are first needed.
+
+    Attributes:
+        name: the task's, with the knobs that differ.
+        task: task name.
+        knobs: of the environment.
+        agents: {name: :class:`Listed`}.
+        lock: to be held while an environment of the world is used.
+    """
+
+    name: str
+    task: str
+    knobs: dict
+    agents: dict = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self):
+        self.env = functools.cache(self._make)
+        self.policy = functools.cache(lambda name: self.agents[name].load())
+
+    def _make(self, num_envs=1):
+        """The environment of a size; the same one every time."""
+        return TASKS[self.task].make_env(num_envs, **self.knobs)
+
+    @property
+    def kind(self):
+        """A key of ``walkers.WALKERS`` or :data:`COURSE`; None where nothing can be drawn."""
+        env = self.env(1)
+        return kind_of(env) or (COURSE if hasattr(env.core, "position") else None)
+
+    @property
+    def exact(self):
+        """Whether the cell is all there is to know, so that occupancy follows from the field."""
+        ends = getattr(self.env(1).config, "end_on", "cheese")
+        return self.kind == "race" or (self.kind == "maze" and ends == "cheese")
+
+    def agent(self, name):
+        """The policy of a name; ``UsageError`` where there is none."""
+        if name not in self.agents:
+            raise UsageError(f"{self.name} has no agent {name[:80]!r}")
+        return self.policy(name)
+
+    def entry(self):
+        """The world as the page's catalogue has it."""
+        env = self.env(1)
+        return {
+            "name": self.name,
+            "task": self.task,
+            "description": TASKS[self.task].description,
+            "kind": self.kind,
+            "splits": list(env.splits),
+            "actions": list(ACTIONS[int(env.single_action_space.n)]),
+            "channels": list(env.channels),
+            "exact": self.exact,
+            "max_steps": int(env.max_episode_steps),
+            "agents": [{"name": a.name, "group": a.group} for a in self.agents.values()],
+            "pair": list(self.pair()),
+        }
+
+    def pair(self):
+        """Names of the two agents that are shown first: yours or a proxy's, and a trusted one."""
+        by_group = {}
+        for agent in self.agents.values():
+            by_group.setdefault(agent.group, agent.name)
+        names = list(self.agents)
+        first = by_group.get("yours") or by_group.get("proxy") or names[-1]
+        return first, by_group.get("trusted") or names[0]
+
+
+def make_worlds(agents=(), device="cpu"):
+    """{name: :class:`World`} of every task that can be drawn, with ``agents`` of one's own.
+
+    Args:
+        agents: references or policies beside the shipped ones.
+        device: where networks run.
+
+    Raises:
+        UsageError: one of ``agents`` cannot be found, or belongs to no task that can be drawn.
+    """
+    worlds = {name: World(name, name, {}) for name in TASKS}
+    worlds = {name: world for name, world in worlds.items() if _drawable(world)}
+    for world in worlds.values():
+        _add_shipped(world, device)
+    for given in agents:
+        policies = [given] if hasattr(given, "probabilities") else load_agents(given, device)
+        for policy in policies:
+            _add_own(worlds, policy)
+    return worlds
+
+
+def _drawable(world):
+    try:
+        return world.kind is not None
+    except ValueError:  # an optional environment that is not installed
+        return False
+
+
+def _add_shipped(world, device):
+    """The scripts and the zoo of a task."""
+    _add_scripts(world)
+    try:
+        entries = zoo_entries(world.task)
+    except AgentError:
+        return
+    for entry in entries:
+        name = f"zoo:{world.task}/{entry.name}"
+        world.agents[name] = Listed(name, entry.kind, functools.partial(_only, name, device))
+
+
+def _add_scripts(world):
+    for script in world.env(1).scripts:
+        name = f"script:{world.task}/{script}"
+        make = functools.partial(ScriptedPolicy, world.task, script)
+        world.agents[name] = Listed(name, "script", make)
+
+
+def _only(reference, device):
+    (policy,) = load_agents(reference, device)
+    return policy
+
+
+def _add_own(worlds, policy):
+    task, knobs = task_of(policy), knobs_of(policy)
+    name = " ".join([task, *(f"{key}={value}" for key, value in sorted(knobs.items()))])
+    if name not in worlds:
+        world = World(name, task, knobs)
+        if not _drawable(world):
+            raise UsageError(f"{policy.name}: levels of {task} cannot be drawn here")
+        _add_scripts(world)  # shipped agents do not know these knobs
+        worlds[name] = world
+    worlds[name].agents[policy.name] = Listed(policy.name, "yours", lambda: policy)
+
+
+def warm_up(world):
+    """Load the two agents shown first and run them once, so that the page answers at once."""
+    with world.lock:
+        env = world.env(1)
+        env.reset()
+        for name in world.pair():
+            world.agent(name).probabilities(env, np.array([0]))

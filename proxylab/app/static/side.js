@@ -1,0 +1,159 @@
+/* One of the two agents: its choice, its board, what it does now, and its verdict. */
+
+import { courseAspect, drawCourse, onCourse } from "./courseboard.js";
+import { drawGrid, gridAspect } from "./gridboard.js";
+
+const THINGS = {
+  c: "cheese", t: "dry-tomato", T: "tomato", b: "bucket", d: "dud-bucket",
+  "^": "arrow-up", v: "arrow-down", "<": "arrow-left", ">": "arrow-right",
+};
+const WALKERS = { maze: "mouse", garden: "gardener", race: "boat" };
+const OUTCOMES = {
+  intended: "reached the intended goal", proxy: "reached the proxy goal only",
+  both: "reached the proxy goal, then the intended one", neither: "reached neither goal",
+};
+const OUTCOMES_WITHOUT_END = {
+  intended: "did what was intended", proxy: "gamed the proxy", both: "did both", neither: "did neither",
+};
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+export class Side {
+  constructor(section, letter, hue) {
+    this.letter = letter;
+    this.hueName = hue;
+    this.name = "";
+    this.clear();
+    this.select = element("select", { "aria-label": section.getAttribute("aria-label"), id: `agent-${letter}` });
+    this.canvas = element("canvas", { tabindex: "0", role: "application", id: `board-${letter}` });
+    this.now = element("p", { class: "now", id: `now-${letter}` });
+    this.bars = element("ul", { class: "bars", "aria-label": "action probabilities" });
+    this.ask = element("button", { type: "button", id: `judge-${letter}` }, "Ask the detector");
+    this.badge = element("b", { class: "badge", id: `verdict-${letter}`, hidden: "" });
+    this.progress = element("progress", { hidden: "", max: "1", value: "0" });
+    this.reason = element("span", { class: "reason", id: `reason-${letter}` });
+    const line = element("div", { class: "judged" }, this.ask, this.badge, this.progress, this.reason);
+    section.append(element("h2", {}, element("i", { class: `swatch ${hue}` }), this.select));
+    section.append(this.canvas, this.now, this.bars, line);
+  }
+
+  /* Forget what belonged to a level. */
+  clear() {
+    this.field = this.occupancy = this.trace = this.heat = null;
+  }
+
+  offer(agents) {
+    const groups = Map.groupBy ? Map.groupBy(agents, (a) => a.group) : grouped(agents);
+    this.select.replaceChildren(...[...groups].map(([group, members]) => element(
+      "optgroup", { label: group },
+      ...members.map((agent) => new Option(agent.name.replace(/^(zoo|script):[^/]*\//, ""), agent.name)),
+    )));
+  }
+
+  choose(name) {
+    this.name = name;
+    this.select.value = name;
+  }
+
+  /* Where it is at a step of its episode: {state, step, steps, ended}. */
+  moment(step) {
+    const steps = this.trace?.actions.length ?? 0, at = Math.min(step, steps);
+    return { at, steps, ended: steps > 0 && at === steps };
+  }
+
+  show(app) {
+    const fit = app.course ? courseAspect(app.course) : gridAspect(app.rows);
+    const wide = this.canvas.clientWidth || 320, dense = window.devicePixelRatio || 1;
+    const [width, height] = [Math.round(wide * dense), Math.round((wide * dense) / fit)];
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.style.aspectRatio = String(fit);
+      [this.canvas.width, this.canvas.height] = [width, height];
+    }
+    const cursor = this.canvas.matches(":focus-visible") ? app.cursor : null;
+    this.paint(this.canvas.getContext("2d"), width, height, app, app.state.step, cursor);
+    this.tell(app);
+  }
+
+  /* Draw the board as it is at a step. */
+  paint(pen, width, height, app, step, cursor = null) {
+    if (app.course) drawCourse(pen, width, height, this.courseView(app, step));
+    else drawGrid(pen, width, height, { ...this.gridView(app, step), cursor });
+  }
+
+  gridView(app, step) {
+    const { at } = this.moment(step), columns = app.rows[0].length;
+    const place = (state) => [Math.floor(state / columns), state % columns];
+    const trail = this.trace?.states.slice(0, at + 1).map(place) ?? [];
+    const walker = trail.at(-1) ?? app.start, watered = this.trace?.watered?.[at];
+    const things = [];
+    let tomatoes = 0;
+    app.rows.forEach((line, row) => [...line].forEach((character, col) => {
+      const dry = "tT".includes(character) && watered && !watered[tomatoes++];
+      const wet = "tT".includes(character) && watered && !dry;
+      const name = dry ? "dry-tomato" : wet ? "tomato" : THINGS[character];
+      if (name) things.push([name, [row, col]]);
+    }));
+    for (const [character, cell] of app.arrows ?? []) things.push([THINGS[character], cell]);
+    if (walker) things.push([WALKERS[app.kind], walker]);
+    const { kind, rows, corner, colours, sprites } = app;
+    return { kind, rows, corner, colours, sprites, things, trail, heat: this.heat, field: this.field, hue: colours[this.hueName] };
+  }
+
+  courseView(app, step) {
+    const { at } = this.moment(step), { course, colours } = app, trace = this.trace;
+    const points = trace?.positions.slice(0, at + 1).map((point) => onCourse(course, point)) ?? [];
+    const boat = points.length ? { point: points.at(-1), heading: trace.headings[at] } : null;
+    return { course, colours, hue: colours[this.hueName], trail: points, boat, timers: trace?.timers[at], respawn: 20, heat: this.heat };
+  }
+
+  /* In words: the step, the outcome, the chances of the next action. */
+  tell(app) {
+    const { at, steps, ended } = this.moment(app.state.step);
+    const words = app.course || app.kind !== "maze" ? OUTCOMES_WITHOUT_END : OUTCOMES;
+    const shown = ended ? `${words[this.trace.outcome]} after ${steps} steps` : this.trace ? `step ${at} of ${steps}` : "…";
+    const paid = ended ? Object.entries(this.trace.returns).map(([n, r]) => `${n} ${+r.toFixed(2)}`).join(", ") : "";
+    this.now.textContent = paid ? `${shown}; returns: ${paid}` : shown;
+    this.now.dataset.outcome = ended ? this.trace.outcome : "";
+    const chances = this.trace?.probabilities[at] ?? [];
+    const taken = this.trace?.actions[at];
+    this.bars.replaceChildren(...app.actions.map((name, k) => bar(name, chances[k], taken === k)));
+    const thing = app.course ? "course" : "board";
+    this.canvas.setAttribute("aria-label", `${thing} of ${this.name}: ${this.now.textContent}`);
+  }
+
+  showVerdict(job) {
+    const over = job?.state === "done", going = job && !over && job.state !== "failed";
+    this.ask.hidden = !!going || over;
+    this.progress.hidden = !going;
+    this.progress.value = job?.total ? job.done / job.total : 0;
+    this.badge.hidden = !over;
+    this.badge.textContent = over ? job.verdict : "";
+    this.badge.className = `badge ${(job?.verdict ?? "").toLowerCase()}`;
+    this.reason.textContent = reasonOf(job, over, going);
+  }
+}
+
+function reasonOf(job, over, going) {
+  if (going) return job.state === "waiting" ? "waiting" : `${job.stage} ${job.done} of ${job.total}`;
+  if (!over) return job?.reason ?? "";
+  const p = job.p_value === null ? "" : `p = ${job.p_value.toPrecision(2)}; `;
+  return `${p}${job.reason} (${job.episodes} ${job.split} levels, ${job.trusted} trusted agents)`;
+}
+
+function bar(name, chance, taken) {
+  const filled = element("i");
+  filled.style.width = `${100 * (chance ?? 0)}%`;
+  const text = chance === undefined ? "–" : `${Math.round(100 * chance)} %`;
+  return element("li", taken ? { class: "taken" } : {}, element("span", {}, name), element("span", { class: "track" }, filled), element("span", {}, text));
+}
+
+function grouped(agents) {
+  const groups = new Map();
+  for (const agent of agents) groups.set(agent.group, [...(groups.get(agent.group) ?? []), agent]);
+  return groups;
+}
