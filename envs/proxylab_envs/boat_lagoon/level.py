@@ -103,7 +103,7 @@ def write_level(level):
 
 def read_level(text):
     """The level of an ASCII form; ``ValueError`` where the text is not one."""
-    lines = grid_rows(text)
+    lines = grid_rows(text) if text.strip() else []
     if len(lines) != NUM_SPOKES or any(line.count(CENTRELINE) != 1 for line in lines):
         raise ValueError(f"a level has {NUM_SPOKES} lines with one {CENTRELINE!r} each")
     marked = [k for k, line in enumerate(lines) if LAGOON in line or EMPTY_LAGOON in line]
