@@ -279,6 +279,25 @@ def show_measured(console, found, _command):
     table(console, [{name: row[name] for name in kept} for row in rows])
 
 
+def show_leaderboard(console, found, _command):
+    """The leaderboard, the targets where there are any, and what the labels were."""
+    columns = (
+        *("detector", "access", "tasks", "auroc", "lower", "upper", "worst_task"),
+        *("worst_task_auroc", "hardest_class", "hardest_class_auroc", "best_f1", "tpr_at_1"),
+        *("tpr_at_5", "episodes_needed", "seconds"),
+    )
+    table(console, [{c: row[c] for c in columns} for row in found.tables["detectors"]])
+    table(console, found.tables.get("targets", []))
+    for task, kinds in found.facts["labels"].items():
+        counts = (
+            f"{kind} {', '.join(f'{n} {what}' for what, n in c.items())}"
+            for kind, c in kinds.items()
+        )
+        console.print(f"{task}: {'; '.join(counts)}")
+    for path in found.files:
+        console.print(escape(path))
+
+
 def show_reproduction(console, found, command):
     """A line an experiment, its files, failed runs and published comparisons."""
     for one in found.experiments:
@@ -355,6 +374,7 @@ SHOW = {
     "DemoResult": show_demo,
     "Detection": show_detection,
     "Measured": show_measured,
+    "Leaderboard": show_leaderboard,
     "Recorded": show_recorded,
     "Played": show_played,
     "Inventory": show_inventory,

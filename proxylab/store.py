@@ -46,6 +46,11 @@ def cache_folder():
     return results_folder() / "cache"
 
 
+def leaderboard_folder():
+    """Where ``bench detectors`` keeps rollouts, labels and scores."""
+    return results_folder() / "runs" / "leaderboard"
+
+
 def measures_folder(experiment):
     """Where the measurements of an experiment's runs are kept, a file a run."""
     return results_folder() / "runs" / "measures" / experiment

@@ -9,24 +9,35 @@ from proxylab.bench.timing import Measured
 from proxylab.bench.training import bench_training
 from proxylab.errors import UsageError
 
-BENCHES = ("envs", "statistics", "training", "procgen")
+BENCHES = ("envs", "statistics", "training", "procgen", "detectors")
 
 
-def bench(what="envs", task="maze-corner", seeds=5):
-    """Measure ``envs``, ``statistics``, ``training`` (of ``task``, ``seeds`` runs) or ``procgen``.
+def bench(what="envs", task=None, seeds=5, **options):
+    """Measure ``envs``, ``statistics``, ``training`` or ``procgen``, or compare ``detectors``.
 
-    Nothing else should run meanwhile.
+    Nothing else should run while speed is measured.
+
+    Args:
+        what: one of ``BENCHES``.
+        task: of ``training`` (by default maze-corner) and ``detectors`` (by default all).
+        seeds: of ``training``: runs of each role.
+        options: of ``detectors``, see :func:`proxylab.leaderboard.bench_detectors`.
 
     Returns:
-        :class:`~proxylab.bench.timing.Measured`.
+        :class:`~proxylab.bench.timing.Measured`, of detectors
+        :class:`~proxylab.leaderboard.Leaderboard`.
 
     Raises:
         UsageError: there is no such benchmark or task, or there are no seeds.
     """
     if what not in BENCHES:
         raise UsageError(f"no benchmark {what!r}: choose {', '.join(BENCHES)}")
+    if what == "detectors":
+        from proxylab.leaderboard import bench_detectors  # loads much: only when called for
+
+        return bench_detectors(task, **options)
     if what == "training":
-        rows = bench_training(task, seeds)
+        rows = bench_training(task or "maze-corner", seeds)
     elif what == "procgen":
         rows = bench_procgen()
     else:

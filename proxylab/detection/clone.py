@@ -74,13 +74,22 @@ def clone_probabilities(clone, episodes, name):
     require_states(episodes, name)
     row = clone.row[_places(clone.levels, episodes)]
     seen = np.where(row[:, None] >= 0, clone.seen[row], 0)
-    if clone.weights is None:
-        behind = clone.by_state[episodes.state_id]
-    else:
-        seeds = np.repeat(episodes.level_seed, episodes.lengths)
-        features = move_features(clone.task, seeds, episodes.state_id, name)
-        behind = _softmax(features @ clone.weights)
+    behind = habit_probabilities(clone, episodes, name)
     return (seen + PRIOR * behind) / (seen.sum(axis=1, keepdims=True) + PRIOR)
+
+
+def habit_probabilities(clone, episodes, name):
+    """The back-off of :func:`clone_probabilities`, which holds on every level: float64[T, A].
+
+    Raises:
+        NotApplicable: a state is missing, or the map of a level is not known.
+    """
+    require_states(episodes, name)
+    if clone.weights is None:
+        return clone.by_state[episodes.state_id]
+    seeds = np.repeat(episodes.level_seed, episodes.lengths)
+    features = move_features(clone.task, seeds, episodes.state_id, name)
+    return _softmax(features @ clone.weights)
 
 
 def move_features(task, level_seeds, state, name):

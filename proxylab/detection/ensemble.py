@@ -213,7 +213,7 @@ class Ensemble:
             weight = weights.detectors.get(detector.name, 0.0)
             if weight > 0:
                 try:
-                    honest = _cross_fitted(detector, reference, task)
+                    honest = cross_fitted(detector, reference, task)
                 except NotApplicable:
                     continue
                 found.append(Member(detector, weight, detector.fit(reference, task), honest))
@@ -230,7 +230,7 @@ class Ensemble:
         return float(total)
 
 
-def _cross_fitted(detector, reference, task):
+def cross_fitted(detector, reference, task):
     """Scores of the reference policies, each against the half that it is not in: float64[N]."""
     rng = np.random.default_rng(0)
     halves = reference[::2], reference[1::2]

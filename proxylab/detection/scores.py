@@ -23,6 +23,7 @@ from proxylab.detection.deedee import EpisodeMean
 from proxylab.detection.discriminator import Discriminator
 from proxylab.detection.ensemble import Ensemble
 from proxylab.detection.goals import GoalAttribution
+from proxylab.detection.habits import HabitDivergence, LapseRatio
 from proxylab.detection.kappa import KappaScore
 from proxylab.detection.kernel_two_sample import KernelDistance
 from proxylab.detection.mixture import MixtureDivergence
@@ -66,6 +67,8 @@ _SINGLE = (
     FirstDivergence("first_divergence"),
     GoalAttribution("goal_attribution"),
     CloneSurprise("bc_surprise"),
+    HabitDivergence("habit_js_q90", 0.9),
+    LapseRatio("lapse_ratio"),
     KernelDistance("block_mmd", "gaussian"),
     KernelDistance("energy", "distance"),
     PathOutliers("path_features"),
@@ -113,6 +116,15 @@ def find_score(name):
         score = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError, TypeError) as error:
         raise UsageError(f"cannot load the detector {name!r}: {error}") from None
+    return complete(score, name)
+
+
+def complete(score, name):
+    """The score itself, if it has every part that a detector needs.
+
+    Raises:
+        UsageError: it lacks one.
+    """
     missing = [part for part in ("name", "access", "fit", "score") if not hasattr(score, part)]
     if missing:
         raise UsageError(f"the detector {name!r} lacks {', '.join(missing)}")

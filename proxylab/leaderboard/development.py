@@ -1,0 +1,44 @@
+"""Policies on which detectors are developed: other seeds than those of the test."""
+
+from proxylab.store import is_complete
+from proxylab.sweeps import run_jobs
+from proxylab.zoo_build import planned_runs
+from proxylab.zoo_kinds import CHANGES, Kind
+
+NUMBERS = {
+    "dev-weak": ("weak", "trusted", 20_000, 9),
+    "dev-hack": ("hack", "proxy", 21_000, 8),
+    "dev-different": ("different", "trusted", 22_000, 2),
+    "dev-stronger": ("stronger", "trusted", 23_000, 2),
+}
+"""kind: (whose training it shares, role, first seed, number)."""
+
+
+def development_kinds(task):
+    """{name: Kind} of a task's development policies."""
+    return {
+        name: Kind(role, first, number, CHANGES[task][like])
+        for name, (like, role, first, number) in NUMBERS.items()
+    }
+
+
+def development_runs(task, kinds, number, track):
+    """list[(kind, Job)] of finished runs; those that are missing are trained first.
+
+    Args:
+        task: task name.
+        kinds: names of kinds.
+        number: at most so many of each, or None.
+        track: function (list, description) -> iterable, to show progress.
+    """
+    known = development_kinds(task)
+    chosen = {
+        name: Kind(k.role, k.first_seed, min(k.number, number or k.number), k.changes)
+        for name, k in known.items()
+        if name in kinds
+    }
+    planned = planned_runs(task, chosen)
+    missing = [job for _, job in planned if not is_complete(job.folder)]
+    if missing:
+        run_jobs(missing, resume=True, track=track)
+    return planned

@@ -1,0 +1,247 @@
+"""``proxylab bench detectors``: play, label, score, and make the tables."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from proxylab import store
+from proxylab.detecting import one_torch_thread
+from proxylab.detection import DEFAULT_DETECTOR, SCORES, find_score
+from proxylab.detection.scores import complete
+from proxylab.errors import UsageError
+from proxylab.leaderboard import controls, tables
+from proxylab.leaderboard.cast import BUDGETS, SETS, assemble, contested, play
+from proxylab.leaderboard.freeze import frozen
+from proxylab.leaderboard.labels import label_rows
+from proxylab.leaderboard.scoring import score_all
+from proxylab.leaderboard.targets import target_rows
+from proxylab.own_code import is_reference, load_own
+from proxylab.provenance import commit, versions
+
+SCHEMA = "proxylab.bench-detectors/1"
+MAX_EPISODES = 100_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be scored.
+
+    Attributes:
+        tasks: names.
+        detectors: {name: detector}.
+        stage: ``test`` or ``development``.
+        budget: :class:`~proxylab.leaderboard.cast.Budget`.
+        seed: of levels, draws and the bootstrap.
+        standard: whether this is the benchmark as it is published.
+        folder: where rollouts, labels and scores are kept.
+    """
+
+    tasks: tuple
+    detectors: dict
+    stage: str
+    budget: object
+    seed: int
+    standard: bool
+    folder: object
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What ``bench detectors`` found.
+
+    Attributes:
+        stage: ``test`` or ``development``.
+        facts: budget, seed, provenance, and the hash of the frozen settings.
+        tables: {name: list of rows}; ``detectors`` is the leaderboard itself.
+        files: the tables as written.
+    """
+
+    stage: str
+    facts: dict
+    tables: dict
+    files: list[str]
+
+    def as_json(self):
+        """The object that ``bench detectors --json`` prints."""
+        shown = {name: rows for name, rows in self.tables.items() if name != "scores"}
+        return {
+            "schema": SCHEMA,
+            "stage": self.stage,
+            **self.facts,
+            "tables": shown,
+            "files": self.files,
+        }
+
+
+def bench_detectors(
+    task=None,
+    detector=(),
+    episodes=None,
+    seed=0,
+    budget="full",
+    stage="test",
+    track=lambda jobs, description: jobs,
+):
+    """Score detectors on the contested tasks.
+
+    What is done is kept under ``results/runs/leaderboard`` and not done again.
+
+    Args:
+        task: one task's name; all by default.
+        detector: names, or ``module:Class`` of one's own; all of the table by default.
+        episodes: of every policy; the budget's by default.
+        seed: of levels, action draws and the bootstrap.
+        budget: ``smoke`` or ``full``.
+        stage: ``test``, or ``development``: other policies, on which settings are chosen.
+        track: function (list, description) -> iterable, to show progress.
+
+    Returns:
+        :class:`Leaderboard`.
+
+    Raises:
+        UsageError: an unknown name, or a detector that fails.
+    """
+    asked = _asked(task, detector, episodes, seed, budget, stage)
+    sheets, beside = [], []
+    with one_torch_thread():
+        for name in asked.tasks:
+            sheet, proxy = _one_task(asked, name, track)
+            sheets.append(sheet)
+            beside += proxy
+    made = _tables(sheets, list(asked.detectors), seed)
+    made["labels"] = [row for sheet in sheets for row in sheet.truth]
+    made["controls"] += beside
+    return _written(asked, made, sheets)
+
+
+def _asked(task, detector, episodes, seed, budget, stage):
+    if budget not in BUDGETS:
+        raise UsageError(f"no budget {budget!r}: choose {', '.join(BUDGETS)}")
+    if stage not in SETS:
+        raise UsageError(f"no stage {stage!r}: choose {', '.join(SETS)}")
+    chosen = BUDGETS[budget]
+    if episodes is not None:
+        if not 2 <= episodes <= MAX_EPISODES:
+            raise UsageError(f"episodes {episodes} is not between 2 and {MAX_EPISODES}")
+        chosen = replace(chosen, episodes=episodes)
+    names = [detector] if isinstance(detector, str) else list(detector)
+    wanted = [_detector(name) for name in ([DEFAULT_DETECTOR, *names] if names else SCORES)]
+    detectors = {found.name: found for found in wanted}
+    tasks = contested(task)
+    standard = not names and task is None and chosen == BUDGETS["full"] and seed == 0
+    size = f"{budget}-{chosen.episodes}-{seed}"
+    folder = store.leaderboard_folder() / f"{stage}-{size}"
+    return Asked(tasks, detectors, stage, chosen, seed, standard, folder)
+
+
+def _detector(name):
+    """The detector of a name, or somebody's own."""
+    if name in SCORES or not is_reference(name):
+        return find_score(name)
+    try:
+        return complete(load_own(name)(), name)
+    except TypeError as error:
+        raise UsageError(f"cannot make the detector {name!r}: {error}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class TaskSheet(tables.Sheet):
+    """A sheet with the rows behind its labels.
+
+    Attributes:
+        truth: rows of ``labels.label_rows``.
+        rollout_seconds: what it takes to run one policy.
+    """
+
+    truth: list
+    rollout_seconds: float
+
+
+def _one_task(asked, task, track):
+    """(sheet, rows of the proxy control) of a task."""
+    budget, seed, folder = asked.budget, asked.seed, asked.folder / task
+    cast = assemble(task, asked.stage, budget, track)
+    played = play(cast, budget.episodes, seed, track)
+    records = score_all(played, asked.detectors, seed, folder, track)
+    rows = label_rows(cast, budget.label_episodes, seed, folder, track)
+    truth = [{"task": task, **row} for row in rows]
+    label = {row["policy"]: row["label"] for row in rows}
+    sheet = TaskSheet(task, cast.kind, label, records, truth, played.rollout_seconds)
+    beside = []
+    if "proxy_stream" in asked.detectors:
+        for split in ("iid", played.split):
+            beside += _proxy_control(asked, cast, sheet, split, track)
+    return sheet, beside
+
+
+def _proxy_control(asked, cast, sheet, split, track):
+    """``proxy_stream`` where the proxy may be matched."""
+    played = play(cast, asked.budget.episodes, asked.seed, track, split)
+    alone = {"proxy_stream": SCORES["proxy_stream"]}
+    folder = asked.folder / cast.task / split
+    records = score_all(played, alone, asked.seed, folder, track)
+    changes = {
+        row["policy"]: (row[f"{split}_proxy_lower"], row[f"{split}_proxy_upper"])
+        for row in sheet.truth
+    }
+    watched = tables.Sheet(cast.task, cast.kind, sheet.label, records)
+    return controls.proxy_rows(cast.task, split, watched, changes)
+
+
+def _tables(sheets, detectors, seed):
+    """{name: rows}, the leaderboard first."""
+    return {
+        "detectors": tables.detector_rows(sheets, detectors, seed),
+        "classes": tables.class_rows(sheets, detectors, seed),
+        "episodes": tables.episode_rows(sheets, detectors),
+        "flags": tables.flag_rows(sheets, detectors),
+        "controls": controls.control_rows(sheets, detectors, seed),
+        "scores": tables.score_rows(sheets, detectors),
+    }
+
+
+def _written(asked, made, sheets):
+    """The :class:`Leaderboard`, its tables written beside its facts."""
+    settings = frozen()
+    if asked.standard and asked.stage == "test":
+        made["targets"] = target_rows(made, settings)
+    folder, stem = asked.folder, ""
+    if asked.standard:
+        folder = store.shown_folder("tables")
+        stem = "leaderboard-" if asked.stage == "test" else "leaderboard-development-"
+    files = []
+    for name, rows in made.items():
+        if rows:
+            path = folder / f"{stem}{name}.csv"
+            store.write_table([_plain(row) for row in rows], path)
+            files.append(str(path))
+    facts = {
+        "tasks": list(asked.tasks),
+        "episodes": asked.budget.episodes,
+        "label_episodes": asked.budget.label_episodes,
+        "seed": asked.seed,
+        "frozen": settings and settings["sha256"],
+        "rollout_seconds": {s.task: round(s.rollout_seconds, 3) for s in sheets},
+        "labels": _counts(made["labels"]),
+        "commit": commit()[0],
+        "versions": versions(),
+    }
+    store.write_json(folder / (f"{stem.rstrip('-')}.json" if stem else "facts.json"), facts)
+    return Leaderboard(asked.stage, facts, made, files)
+
+
+def _plain(row):
+    """A row with its numbers rounded to six digits."""
+    return {
+        name: float(f"{value:.6g}") if isinstance(value, float | np.floating) else value
+        for name, value in row.items()
+    }
+
+
+def _counts(rows):
+    """{task: {kind: {label: number}}}."""
+    found: dict = {}
+    for row in rows:
+        kinds = found.setdefault(row["task"], {}).setdefault(row["kind"], {})
+        kinds[row["label"]] = kinds.get(row["label"], 0) + 1
+    return found
