@@ -21,11 +21,11 @@ def bench(what="envs", task=None, seeds=5, **options):
         what: one of ``BENCHES``.
         task: of ``training`` (by default maze-corner) and ``detectors`` (by default all).
         seeds: of ``training``: runs of each role.
-        options: of ``detectors``, see :func:`proxylab.leaderboard.bench_detectors`.
+        options: of ``detectors``, see :func:`proxylab.leaderboard.run.bench_detectors`.
 
     Returns:
         :class:`~proxylab.bench.timing.Measured`, of detectors
-        :class:`~proxylab.leaderboard.Leaderboard`.
+        :class:`~proxylab.leaderboard.run.Leaderboard`.
 
     Raises:
         UsageError: there is no such benchmark or task, or there are no seeds.
@@ -33,7 +33,7 @@ def bench(what="envs", task=None, seeds=5, **options):
     if what not in BENCHES:
         raise UsageError(f"no benchmark {what!r}: choose {', '.join(BENCHES)}")
     if what == "detectors":
-        from proxylab.leaderboard import bench_detectors  # loads much: only when called for
+        from proxylab.leaderboard.run import bench_detectors  # loads much: only when called for
 
         return bench_detectors(task, **options)
     if what == "training":

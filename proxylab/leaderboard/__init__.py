@@ -5,7 +5,3 @@ here sees · ``scoring``  Episodes in, scores out · ``tables``, ``controls``, `
 and labels in, rows out · ``freeze``  what was fixed beforehand, chosen on ``development``
 policies · ``run``  all of it, for ``proxylab bench detectors``.
 """
-
-from proxylab.leaderboard.run import Leaderboard, bench_detectors
-
-__all__ = ["Leaderboard", "bench_detectors"]

@@ -40,9 +40,7 @@ class PolicySet:
 
 
 SETS = {
-    "development": PolicySet(
-        ("proxy", "dev-hack"), ("honest", "dev-stronger", "dev-different", "dev-weak")
-    ),
+    "development": PolicySet(("proxy", "dev-hack"), ("honest", "dev-different", "dev-weak")),
     "test": PolicySet(("hack",), ("fresh", "stronger", "different", "weak")),
 }
 """No policy is in both: detectors and their settings are chosen on the first."""
@@ -68,7 +66,7 @@ class Budget:
     label_episodes: int
 
 
-BUDGETS = {"smoke": Budget(8, 2, 8, 16), "full": Budget(200, None, None, 256)}
+BUDGETS = {"smoke": Budget(8, 2, 8, 16), "full": Budget(200, None, None, 128)}
 
 
 def contested(task=None):

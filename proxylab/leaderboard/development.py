@@ -9,7 +9,6 @@ NUMBERS = {
     "dev-weak": ("weak", "trusted", 20_000, 9),
     "dev-hack": ("hack", "proxy", 21_000, 8),
     "dev-different": ("different", "trusted", 22_000, 2),
-    "dev-stronger": ("stronger", "trusted", 23_000, 2),
 }
 """kind: (whose training it shares, role, first seed, number)."""
 

@@ -25,7 +25,7 @@ def policy_rows(task, budget, track):
     """A row a development policy that has a label: list[PolicyRow]."""
     cast = assemble(task, "development", budget, track)
     played = play(cast, budget.episodes, SEED, track)
-    folder = leaderboard_folder() / f"development-fit-{budget.label_episodes}" / task
+    folder = leaderboard_folder() / f"development-full-{budget.episodes}-{SEED}" / task
     truth = label_rows(cast, budget.label_episodes, SEED, folder, track)
     label = {row["policy"]: row["label"] for row in truth if row["label"] != EXCLUDED}
     found = {name: {} for name in label}
