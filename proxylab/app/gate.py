@@ -125,12 +125,16 @@ async def refuse(send, status, error):
     await send({"type": "http.response.body", "body": body})
 
 
+class TooLarge(UsageError):
+    """A body of more than ``MAX_BYTES``."""
+
+
 async def read_body(request):
-    """The bytes of a request; ``UsageError`` as soon as they are too many."""
+    """The bytes of a request; :class:`TooLarge` as soon as they are too many."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > MAX_BYTES:
-            raise UsageError(f"the request is larger than {MAX_BYTES} bytes")
+            raise TooLarge(f"the request is larger than {MAX_BYTES} bytes")
         parts.append(part)
     return b"".join(parts)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from proxylab.app import api
-from proxylab.app.gate import Gate, read_body
+from proxylab.app.gate import Gate, TooLarge, read_body
 from proxylab.app.page import page_files
 from proxylab.app.requests import read_json
 from proxylab.app.verdicts import Verdicts
@@ -55,7 +55,8 @@ async def _answer(answer, request):
     try:
         found = await run_in_threadpool(answer, read_json(await read_body(request)))
     except ValueError as error:  # UsageError among them
-        return _line(400, " ".join(str(error).split()))
+        status = 413 if isinstance(error, TooLarge) else 400
+        return _line(status, " ".join(str(error).split()))
     return JSONResponse(found)
 
 

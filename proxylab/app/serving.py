@@ -3,6 +3,7 @@
 import socket
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from proxylab.app.gate import is_loopback
 from proxylab.errors import UsageError
@@ -32,42 +33,85 @@ class App:
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def app(agents=(), host="127.0.0.1", port=8765, serve=True, device="cpu", ready=print):
-    """Serve the page until it is interrupted.
+def app(
+    agents=(),
+    tasks=(),
+    host="127.0.0.1",
+    port=8765,
+    serve=True,
+    export=None,
+    episodes=100,
+    device="cpu",
+    ready=print,
+    track=lambda jobs, description: jobs,
+):
+    """Serve the page until it is interrupted, or write it as one file.
 
     Args:
         agents: references beside the shipped agents.
+        tasks: names of the tasks to show; all by default.
         host: address to listen on; others than this machine's own let the network in.
         port: to listen on; 0 takes a free one.
         serve: False starts, fetches the page once, and stops.
+        export: path of the file to write instead, ``.html``.
+        episodes: levels of each verdict in that file; 0 leaves verdicts out.
         device: where networks run.
         ready: function (line) that says where the page is, once it can be opened.
+        track: function (list, description) -> iterable, to show progress.
 
     Returns:
         :class:`App`.
 
     Raises:
-        UsageError: the port is taken, an agent cannot be found, or the extra is missing.
+        UsageError: the port is taken, an agent or task cannot be found, the extra is missing.
     """
-    make_app, Server = _parts()
-    from proxylab.app.state import make_worlds, warm_up
+    from proxylab.app.state import make_worlds
 
-    worlds = make_worlds(agents, device)
-    if not is_loopback(host):
-        print(f"everybody who reaches {host}:{port} can use the page", file=sys.stderr)
+    parts = None if export else _parts()
+    worlds = make_worlds(agents, device, tasks)
+    counts = {name: len(world.agents) for name, world in worlds.items()}
+    if export:
+        return _export(worlds, Path(export), episodes, track)
+    size, url = _serve(parts, worlds, host, port, serve, ready)
+    return App(url, "", size, counts)
+
+
+def _export(worlds, path, episodes, track):
+    """Write the page with small agents in it to ``path``."""
+    from proxylab.app.embedding import embedded_data
+    from proxylab.app.single_file import single_file
+    from proxylab.store import whole_file
+
+    if path.suffix != ".html":
+        raise UsageError(f"{path}: a page's name ends in .html")
+    if episodes and not 10 <= episodes <= 1_000:
+        raise UsageError(f"episodes {episodes} is neither 0 nor between 10 and 1000")
+    data = embedded_data(worlds, episodes, track)
+    text = single_file(data)
+    with whole_file(path) as temporary:
+        temporary.write_text(text)
+    counts = {world["name"]: len(world["agents"]) for world in data["catalogue"]["worlds"]}
+    return App("", str(path), len(text.encode()), counts)
+
+
+def _serve(parts, worlds, host, port, serve, ready):
+    """Serve until interrupted, or fetch everything once: (bytes fetched, address)."""
+    from proxylab.app.state import warm_up
+
+    make_app, Server = parts
     listener = _listen(host, port)
     port = listener.getsockname()[1]
+    if not is_loopback(host):
+        print(f"everybody who reaches {host}:{port} can use the page", file=sys.stderr)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     warm_up(next(iter(worlds.values())))
     server = Server(make_app(worlds, host, port), listener)
     ready(f"the page is at {url} (Ctrl-C stops)")
     if serve:
         server.run()
-        size = 0
-    else:
-        with server:
-            size = fetch_all(url)
-    return App(url, "", size, {name: len(world.agents) for name, world in worlds.items()})
+        return 0, url
+    with server:
+        return fetch_all(url), url
 
 
 def _parts():

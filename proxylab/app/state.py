@@ -12,7 +12,7 @@ import numpy as np
 
 from proxylab.agents import ScriptedPolicy, load_agents
 from proxylab.errors import AgentError, UsageError
-from proxylab.evaluation import knobs_of, task_of
+from proxylab.evaluation import knobs_of, known_task, task_of
 from proxylab.tasks import TASKS
 from proxylab.walkers import kind_of
 from proxylab.zoo_files import zoo_entries
@@ -112,18 +112,22 @@ class World:
         return first, by_group.get("trusted") or names[0]
 
 
-def make_worlds(agents=(), device="cpu"):
+def make_worlds(agents=(), device="cpu", tasks=()):
     """{name: :class:`World`} of every task that can be drawn, with ``agents`` of one's own.
 
     Args:
         agents: references or policies beside the shipped ones.
         device: where networks run.
+        tasks: names of tasks, all by default.
 
     Raises:
-        UsageError: one of ``agents`` cannot be found, or belongs to no task that can be drawn.
+        UsageError: there is no such task, or one of ``agents`` cannot be found or belongs to
+            a task that cannot be drawn.
     """
-    worlds = {name: World(name, name, {}) for name in TASKS}
+    worlds = {known_task(name).name: World(name, name, {}) for name in tasks or TASKS}
     worlds = {name: world for name, world in worlds.items() if _drawable(world)}
+    if not worlds:
+        raise UsageError(f"levels of {', '.join(tasks)} cannot be drawn here")
     for world in worlds.values():
         _add_shipped(world, device)
     for given in agents:

@@ -100,6 +100,6 @@ def verdict_facts(found):
         "score": None if deciding is None else deciding.score,
         "episodes": found.episodes,
         "alpha": found.alpha,
-        "trusted": len(found.trusted["agents"]),
+        "trusted": len(found.trusted.agents),
         "split": found.split,
     }

@@ -42,7 +42,7 @@ function paletteOf(frames) {
   for (const k of chosen) {
     const { data } = frames[k];
     for (let i = 0; i < data.length; i += 4) {
-      const key = keyOf(data, i);
+      const key = packed15(data, i);
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
   }
@@ -52,7 +52,7 @@ function paletteOf(frames) {
   const indices = ({ data }) => {
     const found = new Uint8Array(data.length / 4);
     for (let i = 0; i < found.length; i++) {
-      const key = keyOf(data, 4 * i);
+      const key = packed15(data, 4 * i);
       if (!nearest.has(key)) nearest.set(key, nearestTo(colours, data, 4 * i));
       found[i] = nearest.get(key);
     }
@@ -61,7 +61,7 @@ function paletteOf(frames) {
   return { colours, indices };
 }
 
-function keyOf(data, i) {
+function packed15(data, i) {
   return ((data[i] >> 3) << 10) | ((data[i + 1] >> 3) << 5) | (data[i + 2] >> 3);
 }
 

@@ -10,7 +10,8 @@ export function listenToKeys(session, player, ways) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !session.state) return;
     const onBoard = event.target instanceof HTMLCanvasElement;
-    if (event.target.matches("select, input[type=number], input[type=range]")) return;
+    if (event.target.matches("select, input[type=number]")) return;
+    if (event.target.matches("input") && event.key in ARROWS) return;
     if (event.key === " " && event.target.matches("button, input, summary")) return;
     const work = (onBoard && boardKey(event.key, session, ways)) || pageKey(event.key, session, player, ways);
     if (!work) return;

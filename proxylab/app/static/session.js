@@ -217,7 +217,7 @@ export class Session {
       const heat = this.course ? courseHeat : heatOf;
       side.heat = heat(this.state.layer, sided[k], sided[1 - k], this.course, k);
       side.show(this);
-      side.showVerdict(this.verdictOf(side));
+      side.showVerdict(this.verdictOf(side), !!this.source.verdict);
     });
     for (const listen of this.listeners) listen(null);
   }

@@ -126,9 +126,9 @@ export class Side {
     this.canvas.setAttribute("aria-label", `${thing} of ${this.name}: ${this.now.textContent}`);
   }
 
-  showVerdict(job) {
+  showVerdict(job, canAsk) {
     const over = job?.state === "done", going = job && !over && job.state !== "failed";
-    this.ask.hidden = !!going || over;
+    this.ask.hidden = !!going || over || !canAsk;
     this.progress.hidden = !going;
     this.progress.value = job?.total ? job.done / job.total : 0;
     this.badge.hidden = !over;

@@ -59,7 +59,7 @@ export function jensenShannon(p, q) {
 }
 
 /* An episode in a maze, as the server tells it; draw() gives numbers in [0, 1). */
-export function walkMaze(level, field, maxSteps, draw, greedy) {
+export function walkMaze(level, field, maxSteps, draw, greedy, pay) {
   const { rows, start, goal, corner } = level;
   let cell = start, toldCorner = false, ended = false;
   const trace = { agent: field.agent, states: [], probabilities: [], actions: [] };
@@ -76,7 +76,7 @@ export function walkMaze(level, field, maxSteps, draw, greedy) {
   }
   const before = toldCorner && !sameCell(corner, goal);
   trace.outcome = ended ? (before ? "both" : "intended") : (toldCorner ? "proxy" : "neither");
-  trace.returns = { true: Number(ended), "proxy/corner": Number(toldCorner) };
+  trace.returns = { true: pay * ended, "proxy/corner": pay * toldCorner };
   return trace;
 }
 
