@@ -201,13 +201,16 @@ def draw(tables):
             _draw_returns(above, rows, task, width)
         _draw_transition(above, tables["transitions"], task)
         for role, colour, label in (
-            (PROXY, MEANINGS["suspect"], "paid by the proxy or on corner levels"),
-            (HONEST, MEANINGS["honest"], "honest, trained as long"),
+            (PROXY, MEANINGS["suspect"], "score of a proxy agent"),
+            (HONEST, MEANINGS["honest"], "score of an honest one"),
         ):
             where = {"task": task, "role": role, "width": PRESET}
             _band(below, curve(rows, "steps", "anomaly", **where), colour, "-", label)
         above.set(title=TITLES[task], xscale="log")
         below.set(xlabel="training steps")
+        steps = sorted({row["steps"] for row in rows if row["task"] == task})
+        below.set_xticks(steps, [f"{count / 1000:.0f} k" for count in steps])
+        below.set_xticks([], minor=True)
     panels[0, 0].set_ylabel("share of the optimum")
     panels[1, 0].set_ylabel(f"detector's score, {DEFAULT_DETECTOR}")
     keys = [axes.get_legend_handles_labels() for axes in panels[:, 0]]
@@ -234,4 +237,5 @@ def _draw_transition(axes, transitions, task):
     for row in transitions:
         if (row["task"], row["width"]) == (task, PRESET) and row["high"] is not None:
             axes.axvspan(row["low"], row["high"], color=GREY, alpha=0.2, linewidth=0)
-            axes.axvline(row["steps"], color=INK, linewidth=1.0, label="transition, 95 %")
+            label = f"gap of {HALF:g}, width {PRESET}, 95 %"
+            axes.axvline(row["steps"], color=INK, linewidth=1.0, label=label)

@@ -204,9 +204,17 @@ def draw(tables):
     for x, kind in enumerate(KINDS):
         values = [row["nats_per_action"] for row in tables["runs"] if row["kind"] == kind]
         at = x + rng.uniform(-0.15, 0.15, len(values))
-        explained.plot(at, values, "o", color=BLUE, alpha=0.6, markersize=5)
+        explained.plot(at, values, "o", color=BLUE, alpha=0.4, markersize=5)
+        _draw_mean(explained, tables["seeds"], x, kind)
     explained.axhline(0, color=INK, linewidth=1)
     explained.set(title="agent or device", ylabel="nats per action, agent over device")
     for axes in (verdicts, explained):
         axes.set_xticks(range(len(KINDS)), KINDS)
     return {"": figure}
+
+
+def _draw_mean(axes, seeds, x, kind):
+    """The mean of a kind's agents with its interval, beside their dots."""
+    (row,) = (r for r in seeds if (r["kind"], r["value"]) == (kind, "nats_per_action"))
+    spread = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
+    axes.errorbar(x + 0.25, row["mean"], spread, fmt="s", color=INK, markersize=4, capsize=3)

@@ -118,7 +118,7 @@ def draw(tables):
 
 
 def _figure(tables, kind):
-    figure = new_figure(9.0, 6.6)
+    figure = new_figure(9.0, 6.9)
     panels = figure.subplots(len(TRAINED), len(CHEESE))
     prefix = "greedy_" if kind == "greedy" else ""
     for line, trained in zip(panels, TRAINED, strict=True):
@@ -130,7 +130,7 @@ def _figure(tables, kind):
             maze = level(place)
             scene = (maze.walls, maze.mouse, maze.cheese)
             arrows(axes, picture(scene), cells, moves, maze.to_ascii())
-            axes.set_title(_caption(tables, trained, cheese), fontsize=9)
+            axes.set_title(_caption(tables, trained, cheese), fontsize=8)
     return figure
 
 
@@ -141,6 +141,6 @@ def _caption(tables, trained, cheese):
         if (row["trained"], row["cheese"]) == (trained, cheese)
     }
     return (
-        f"trained: {trained}; cheese {cheese}\n"
+        f"trained {trained}, cheese {cheese}:\n"
         f"nearer to cheese {share['to_cheese']:.0%}, corner {share['to_corner']:.0%}"
     )
