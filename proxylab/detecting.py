@@ -137,6 +137,8 @@ def _parties(suspects, trusted, task, device):
     common_task(judges, task)
     known = {fingerprint(player) for player in accused.values()}
     judges = {n: p for n, p in judges.items() if fingerprint(p) not in known}
+    if not judges:
+        raise UsageError("no trusted policy other than the suspects themselves")
     return with_same_sizes(accused, judges), with_same_sizes(judges, accused), task
 
 

@@ -93,15 +93,22 @@ def read_json(path):
         raise UsageError(f"{path} cannot be read: {error}") from None
 
 
-def write_table(rows, path):
-    """Write a list of dicts with the same keys as Parquet (or CSV, by the file's ending)."""
+def open_database():
+    """A DuckDB in memory that draws no progress bar: it would go to stdout."""
     import duckdb
 
+    database = duckdb.connect()
+    database.execute("set enable_progress_bar = false")
+    return database
+
+
+def write_table(rows, path):
+    """Write a list of dicts with the same keys as Parquet (or CSV, by the file's ending)."""
     if not rows:
         raise UsageError(f"{path}: there are no rows to write")
     columns = list(rows[0])
     kind = "csv" if str(path).endswith(".csv") else "parquet"
-    with duckdb.connect() as database, whole_file(path) as temporary:
+    with open_database() as database, whole_file(path) as temporary:
         kinds = ", ".join(f'"{name}" {_sql_type(rows, name)}' for name in columns)
         database.execute(f"create table t ({kinds})")
         marks = ", ".join("?" for _ in columns)
@@ -131,11 +138,9 @@ def _sql_type(rows, name):
 
 def read_table(path):
     """The rows of a Parquet or CSV file: list of dicts."""
-    import duckdb
-
     if not Path(path).is_file():
         raise UsageError(f"there is no table {path}")
-    with duckdb.connect() as database:
+    with open_database() as database:
         cursor = database.execute(f"select * from {_quoted(path)}")
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

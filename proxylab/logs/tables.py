@@ -7,6 +7,7 @@ large; a value that is not of its column's type becomes empty there and is looke
 again in the file for the complaint.
 """
 
+import csv
 import re
 import tempfile
 from contextlib import contextmanager
@@ -25,12 +26,16 @@ from proxylab.logs.rows import (
     hashed_sizes,
 )
 from proxylab.states import hash_of
+from proxylab.store import open_database
 
 MEMORY = "400MB"
 """What DuckDB may keep in memory; numpy's columns come on top."""
 
 BATCH_EPISODES = 4_096
 """Episodes written at once."""
+
+LONGEST_HEADER = 1 << 20
+"""Most characters of a CSV's first line that are read."""
 
 NUMBERED = re.compile(r"(features|probabilities)_(\d+)")
 
@@ -47,9 +52,7 @@ def read_table(path):
 @contextmanager
 def _staging():
     """A DuckDB in memory that spills into a folder that goes with it."""
-    import duckdb
-
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as database:
+    with tempfile.TemporaryDirectory() as folder, open_database() as database:
         database.execute(f"set memory_limit = '{MEMORY}'")
         database.execute(f"set temp_directory = {_text(folder)}")
         database.execute("set threads = 2")
@@ -68,7 +71,8 @@ class _Source:
         self.database = database
         self.path = str(path)
         self.kind = kind
-        self.scan = f"{READERS[kind].format(path=_text(path), columns=_json_columns())}"
+        columns = _csv_columns(path) if kind == ".csv" else _json_columns()
+        self.scan = READERS[kind].format(path=_text(path), columns=columns)
         self.columns = dict(row[:2] for row in self.ask(f"describe select * from {self.scan}"))
         if kind == ".jsonl":
             counts = ", ".join(f"count({name})" for name in self.columns)
@@ -102,8 +106,8 @@ class _Source:
 
 READERS = {
     ".parquet": "read_parquet({path})",
-    ".csv": "read_csv({path}, header = true, all_varchar = true, delim = ',', quote = '\"', "
-    "escape = '\"')",
+    ".csv": "read_csv({path}, header = true, auto_detect = false, null_padding = true, "
+    "delim = ',', quote = '\"', escape = '\"', columns = {{{columns}}})",
     ".jsonl": "read_json({path}, format = 'newline_delimited', columns = {{{columns}}})",
 }
 """SQL that reads a file, by its ending."""
@@ -114,6 +118,15 @@ def _json_columns():
     kinds = dict.fromkeys((*INTEGERS, *FLAGS, *TEXTS, "proxy_reward"), "VARCHAR")
     kinds |= dict.fromkeys(VECTORS, "DOUBLE[]")
     return ", ".join(f"{name}: '{kind}'" for name, kind in kinds.items())
+
+
+def _csv_columns(path):
+    """Every column of a CSV's header, as text; the types are checked where rows are staged."""
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = next(csv.reader([file.readline(LONGEST_HEADER)]), [])
+    if not header or len(set(header)) < len(header):
+        raise LogError(f"{path}: the first line must name each column once")
+    return ", ".join(f"{_text(name)}: 'VARCHAR'" for name in header)
 
 
 def _text(value):
@@ -294,9 +307,7 @@ def _states(source, rows):
 
 def write_table(path, policies, kind):
     """Write Episodes as Parquet or CSV, a row a step; vectors are lists or numbered columns."""
-    import duckdb
-
-    with duckdb.connect() as database:
+    with open_database() as database:
         database.execute("set threads = 1")  # the same bytes every time
         for number, episodes in enumerate(policies):
             table = _columns(episodes)
