@@ -1,23 +1,18 @@
 """The answers to the page: functions of the worlds and a request, both plain data."""
 
 import base64
+import functools
 import io
 
 import numpy as np
 
 from proxylab.app.courses import course_facts, course_text, move_lagoon, place_course
 from proxylab.app.requests import checked
-from proxylab.app.state import COURSE
+from proxylab.app.state import AT_ONCE, COURSE
 from proxylab.app.traces import trace, visits
 from proxylab.errors import UsageError
 from proxylab.play import start_level
 from proxylab.walkers import WALKERS, at_every_cell
-
-SAMPLED = 64
-"""Episodes behind a map of visits."""
-
-AT_ONCE = 64
-"""Cells that are asked for at once."""
 
 
 def catalogue(worlds, _request=None):
@@ -123,14 +118,15 @@ def occupancy(worlds, request):
     name, text, agent, run, greedy = checked(request, ("world", "level", "agent", "run", "greedy"))
     world = world_of(worlds, name)
     with world.lock:
-        env = world.env(SAMPLED)
-        place(world, env, text, SAMPLED)
-        return {"episodes": SAMPLED, **visits(world.agent(agent), env, run, greedy)}
+        env = world.env(AT_ONCE)
+        place(world, env, text, AT_ONCE)
+        return {"episodes": AT_ONCE, **visits(world.agent(agent), env, run, greedy)}
 
 
 SPRITE_PX = 96
 
 
+@functools.cache
 def sprites():
     """{name: data address of a PNG} of every sprite."""
     from proxylab_envs.grid.shapes import SPRITES

@@ -104,7 +104,7 @@ def _serve(parts, worlds, host, port, serve, ready):
     if not is_loopback(host):
         print(f"everybody who reaches {host}:{port} can use the page", file=sys.stderr)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    warm_up(next(iter(worlds.values())))
+    warm_up(worlds)
     server = Server(make_app(worlds, host, port), listener)
     ready(f"the page is at {url} (Ctrl-C stops)")
     if serve:

@@ -17,12 +17,15 @@ from proxylab.tasks import TASKS
 from proxylab.walkers import kind_of
 from proxylab.zoo_files import zoo_entries
 
+AT_ONCE = 64
+"""Environments for questions about many cells or episodes at once."""
+
 COURSE = "course"
 """Kind of a level that is open water, where positions are no cells."""
 
 MOVES = ("up", "down", "left", "right")
-RUDDER = ("left", "left, full throttle", "ahead", "ahead, full throttle", "right")
-ACTIONS = {4: MOVES, 6: (*RUDDER, "right, full throttle")}
+HELM = ("left, drift", "left, full", "ahead, drift", "ahead, full", "right, drift", "right, full")
+ACTIONS = {4: MOVES, 6: HELM}
 """Number of actions: their names."""
 
 
@@ -180,10 +183,11 @@ def _add_own(worlds, policy):
     worlds[name].agents[policy.name] = Listed(policy.name, "yours", lambda: policy)
 
 
-def warm_up(world):
-    """Load the two agents shown first and run them once, so that the page answers at once."""
+def warm_up(worlds):
+    """Run the two agents that are shown first, on every cell, so that the page answers at once."""
+    world = next(iter(worlds.values()))
     with world.lock:
-        env = world.env(1)
-        env.reset()
-        for name in world.pair():
-            world.agent(name).probabilities(env, np.array([0]))
+        for env in (world.env(1), world.env(AT_ONCE)):
+            env.reset()
+            for name in world.pair():
+                world.agent(name).probabilities(env, np.arange(env.num_envs))

@@ -2,6 +2,7 @@
 
 import os
 
+from proxylab.bench.app import bench_app
 from proxylab.bench.envs import bench_envs
 from proxylab.bench.procgen import bench_procgen
 from proxylab.bench.statistics import bench_statistics
@@ -9,11 +10,19 @@ from proxylab.bench.timing import Measured
 from proxylab.bench.training import bench_training
 from proxylab.errors import UsageError
 
-BENCHES = ("envs", "statistics", "training", "procgen", "detectors")
+BENCHES = ("envs", "statistics", "training", "procgen", "app", "detectors")
+
+PLAIN = {
+    "envs": bench_envs,
+    "statistics": bench_statistics,
+    "procgen": bench_procgen,
+    "app": bench_app,
+}
+"""Benchmarks without options."""
 
 
 def bench(what="envs", task=None, seeds=5, **options):
-    """Measure ``envs``, ``statistics``, ``training`` or ``procgen``, or compare ``detectors``.
+    """Measure ``envs``, ``statistics``, ``training``, … or compare ``detectors``.
 
     Nothing else should run while speed is measured.
 
@@ -36,10 +45,5 @@ def bench(what="envs", task=None, seeds=5, **options):
         from proxylab.leaderboard.run import bench_detectors  # loads much: only when called for
 
         return bench_detectors(task, **options)
-    if what == "training":
-        rows = bench_training(task or "maze-corner", seeds)
-    elif what == "procgen":
-        rows = bench_procgen()
-    else:
-        rows = bench_envs() if what == "envs" else bench_statistics()
+    rows = bench_training(task or "maze-corner", seeds) if what == "training" else PLAIN[what]()
     return Measured(what, rows, os.cpu_count() or 1)

@@ -11,15 +11,15 @@ export function showLegend(place, session) {
   const { layer } = session.state;
   if (layer === "field" && session.course) return place.replaceChildren("a boat's actions are shown as it sails: play");
   if (layer === "field") return place.replaceChildren();
-  const keys = session.sides.map((side) => keyOf(side)).filter(Boolean);
-  const one = layer === "divergence" && !session.course ? keys.slice(0, 1) : keys;
-  place.replaceChildren(...(one.length ? one : [NOTES[layer]]));
+  const shared = layer === "divergence" && !session.course;
+  const keys = session.sides.map((side) => keyOf(side, shared)).filter(Boolean);
+  place.replaceChildren(...(keys.length ? (shared ? keys.slice(0, 1) : keys) : [NOTES[layer]]));
 }
 
-function keyOf({ heat, letter }) {
+function keyOf({ heat, letter }, shared) {
   if (!heat) return null;
   const ramp = element("span", { class: "ramp" });
   const stops = Array.from({ length: 9 }, (_, k) => heat.ramp(k / 8));
   ramp.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
-  return element("span", { class: "key" }, `${letter.toUpperCase()}: ${heat.words} `, heat.low, ramp, heat.high);
+  return element("span", { class: "key" }, `${shared ? "" : `${letter.toUpperCase()}: `}${heat.words} `, heat.low, ramp, heat.high);
 }

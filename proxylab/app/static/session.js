@@ -151,6 +151,7 @@ export class Session {
     } else for (const side of this.sides) side.field = null;
     if (this.needsOccupancy && this.isExact) this.fillExact();
     this.draw();
+    document.dispatchEvent(new CustomEvent("proxylab:field"));
   }
 
   get isExact() { return !!this.world.exact; }
