@@ -30,6 +30,7 @@ PACKAGES = (
 """Distributions that must be there."""
 
 EXTRAS = {
+    "app": ("uvicorn", "the page of proxylab app"),
     "human": ("pygame", "windows for render_mode='human'"),
     "tensorboard": ("tensorboard", "training curves in TensorBoard"),
     "minari": ("h5py", "logs in Minari's HDF5 layout"),
