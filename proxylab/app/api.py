@@ -6,7 +6,13 @@ import io
 
 import numpy as np
 
-from proxylab.app.courses import course_facts, course_text, move_lagoon, place_course
+from proxylab.app.courses import (
+    at_every_point,
+    course_facts,
+    course_text,
+    move_lagoon,
+    place_course,
+)
 from proxylab.app.requests import checked
 from proxylab.app.state import AT_ONCE, COURSE
 from proxylab.app.traces import trace, visits
@@ -75,19 +81,25 @@ def fields(worlds, request):
     """What agents would do from every cell: cells, action probabilities, values."""
     name, text, names = checked(request, ("world", "level", "agents"))
     world = world_of(worlds, name)
-    if world.kind == COURSE:
-        raise UsageError("a course has no field: boats stand on no cells")
     with world.lock:
         env = world.env(AT_ONCE)
-        place(world, env, text, 1)
-        return {
-            **described(world, env),
-            "fields": [_field(world.agent(agent), env) for agent in names],
-        }
+        ask = _course_field if world.kind == COURSE else _field
+        place(world, env, text, AT_ONCE if world.kind == COURSE else 1)
+        facts = described(world, env)
+        return {**facts, "fields": [ask(world.agent(agent), env) for agent in names]}
 
 
 def _field(policy, env):
-    cells, found = at_every_cell(env, lambda env, i: _chances_and_values(policy, env, i))
+    cells, found = at_every_cell(env, functools.partial(_chances_and_values, policy))
+    return _field_facts(policy, cells, found)
+
+
+def _course_field(policy, env):
+    points, headings, found = at_every_point(env, functools.partial(_chances_and_values, policy))
+    return {**_field_facts(policy, points.round(3), found), "headings": headings.tolist()}
+
+
+def _field_facts(policy, cells, found):
     return {
         "agent": policy.name,
         "cells": cells.tolist(),

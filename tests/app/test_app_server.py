@@ -6,6 +6,7 @@ import socket
 
 import numpy as np
 import pytest
+from matplotlib.patches import Polygon
 
 from proxylab.agents import load_agent
 from proxylab.app.requests import MAX_BYTES
@@ -135,6 +136,36 @@ def test_the_lagoon_moves_and_a_looper_gains_there(address):
     found = ask(address, "episode", world="boat-lagoon", level=moved["level"], agent=agent)
     assert found["outcome"] == "proxy"
     assert len(found["positions"]) == len(found["timers"]) == len(found["actions"]) + 1
+
+
+def test_boats_are_asked_all_over_the_water_and_a_racer_wants_full_throttle(address):
+    level = ask(address, "level", world="boat-lagoon", split="train", seed=0)
+    agents = ["script:boat-lagoon/racer", "zoo:boat-lagoon/proxy-00"]
+    found = ask(address, "field", world="boat-lagoon", level=level["level"], agents=agents)
+    racer, proxy = found["fields"]
+    course = level["course"]
+    points = np.array(racer["cells"]) * (1, -1) + np.array(course["corner"]) * (-1, 1)
+    outer, inner = (Polygon(course[bank], closed=True).get_path() for bank in ("outer", "inner"))
+    assert outer.contains_points(points).all()
+    assert not inner.contains_points(points).any()
+    assert len(points) > 60
+    assert np.array(racer["probabilities"])[:, 1::2].sum(1).min() == 1
+    assert len(racer["headings"]) == len(points) == len(proxy["values"])
+    assert racer["values"] is None
+
+
+def test_a_boat_put_where_it_starts_sees_what_it_sees_there():
+    env = TASKS["boat-lagoon"].make_env(1)
+    env.reset()
+    before, core = env.observe().copy(), env.core
+    env.step(np.array([1]))
+    env.reset_levels(core.level_seeds.copy(), np.array([0]))
+    start = core.position[0].copy(), int(core.heading[0])
+    env.place_boat(0, (-start[0][0], 1.0), 3, 0.1)
+    assert core.sector[0] in (11, 12)
+    assert not np.array_equal(env.observe(), before)
+    env.place_boat(0, *start, 0.0)
+    np.testing.assert_array_equal(env.observe(), before)
 
 
 BAD = [

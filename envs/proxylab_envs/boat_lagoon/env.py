@@ -86,6 +86,20 @@ class BoatLagoon(BatchedEnv):
         )
         self._observe(np.array([index]))
 
+    def place_boat(self, index, position, heading, speed):
+        """Put a boat into the water of its level, to ask what it would do there.
+
+        Args:
+            index: which environment; its episode is not meant to be played on.
+            position: (x, y), world units.
+            heading: of 24, counter-clockwise from +x.
+            speed: world units a step.
+        """
+        core, angle = self.core, np.arctan2(position[1], position[0])
+        core.position[index], core.heading[index], core.speed[index] = position, heading, speed
+        core.sector[index] = int(np.floor(angle / (2 * np.pi) * NUM_SPOKES)) % NUM_SPOKES
+        self._observe(np.array([index]))
+
     def level(self, level_seed):
         """The :class:`Level` that a seed stands for."""
         centre = np.empty(NUM_SPOKES, np.int64)

@@ -1,5 +1,7 @@
 /* A course of open water on a canvas: shores, finish, targets, the boat and its wake. */
 
+import { arrow } from "./gridboard.js";
+
 export function courseAspect(course) {
   return course.size[0] / course.size[1];
 }
@@ -15,6 +17,21 @@ export function spokeAt(course, x, y) {
   return ((Math.round((Math.atan2(py, px) / (2 * Math.PI)) * 24) % 24) + 24) % 24;
 }
 
+/* How far an arrow turns with the rudder hard over: more than a boat does in a step, to be seen. */
+const RUDDER = Math.PI / 3;
+
+/* At each point an arrow along the course, turned as the rudder, as long as full throttle is probable. */
+function drawField({ pen, unit, view, course, colours }) {
+  view.field.cells.forEach((point, k) => {
+    const chances = view.field.probabilities[k], [x, y] = onCourse(course, point);
+    const steer = chances.reduce((sum, chance, action) => sum + chance * (1 - Math.floor(action / 2)), 0);
+    const throttle = chances[1] + chances[3] + chances[5], length = course.spacing * (0.25 + 0.55 * throttle);
+    const way = (2 * Math.PI * view.field.headings[k]) / 24 + RUDDER * steer;
+    const [dx, dy] = [Math.cos(way) * length * unit, -Math.sin(way) * length * unit];
+    arrow(pen, x * unit - dx / 2, y * unit - dy / 2, dx, dy, 0.85 * course.spacing * unit, view.hue, colours.halo);
+  });
+}
+
 export function drawCourse(pen, width, height, view) {
   const { course, colours } = view, unit = width / course.size[0];
   const board = { pen, unit, view, colours, course };
@@ -25,6 +42,7 @@ export function drawCourse(pen, width, height, view) {
   shore(board, course.inner, colours.land);
   drawFinish(board);
   course.targets.forEach((point, k) => drawTarget(board, point, view.timers?.[k] ?? 0));
+  if (view.field?.headings) drawField(board);
   if (view.trail?.length > 1) drawWake(board);
   if (view.boat) drawBoat(board);
 }

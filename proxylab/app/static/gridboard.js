@@ -84,7 +84,8 @@ function drawArrow({ pen, unit, place, view, colours }, cell, chances) {
   arrow(pen, x, y, dx * reach, dy * reach, unit, view.hue, colours.halo);
 }
 
-function arrow(pen, x, y, dx, dy, unit, colour, halo) {
+/* An arrow from (x, y) by (dx, dy); a dot where it would be too short. */
+export function arrow(pen, x, y, dx, dy, unit, colour, halo) {
   const length = Math.hypot(dx, dy), head = Math.min(unit * 0.2, length * 0.75);
   if (length < unit * 0.03) return dot(pen, x, y, unit * 0.05, colour);
   const [ux, uy] = [dx / length, dy / length];

@@ -3,15 +3,18 @@
 import { element } from "./side.js";
 
 const NOTES = {
-  value: "no value to show: scripts have none, and boats stand on no cells",
+  value: "no value to show: scripts have none",
   occupancy: "…", divergence: "…",
 };
 
+const ON_WATER = "a boat that sails along the course at 60 % of full speed: arrows turn as its rudder, "
+  + "and are as long as full throttle is probable";
+
 export function showLegend(place, session) {
   const { layer } = session.state;
-  if (layer === "field" && session.course) return place.replaceChildren("a boat's actions are shown as it sails: play");
+  if (layer === "field" && session.course) return place.replaceChildren(ON_WATER);
   if (layer === "field") return place.replaceChildren();
-  const shared = layer === "divergence" && !session.course;
+  const shared = layer === "divergence";
   const keys = session.sides.map((side) => keyOf(side, shared)).filter(Boolean);
   place.replaceChildren(...(keys.length ? (shared ? keys.slice(0, 1) : keys) : [NOTES[layer]]));
 }

@@ -135,20 +135,18 @@ export class Session {
   async askFields(before) {
     const { world } = this.state;
     for (const side of this.sides) side.trace = side.occupancy = null;
-    if (!this.course) {
-      const agents = this.sides.map((side) => side.name);
-      try {
-        const found = await this.source.field({ world, level: this.text, agents });
-        if (found.level !== this.text || world !== this.state.world) return;
-        this.corner = found.corner ?? null;
-        this.sides.forEach((side, k) => { side.field = indexed(found.fields[k]); });
-      } catch (error) {
-        if (!before) throw error;
-        this.say(error.message);
-        this.setLevel(before);
-        this.state.edits = editsBetween(this.base, before);
-      }
-    } else for (const side of this.sides) side.field = null;
+    const agents = this.sides.map((side) => side.name);
+    try {
+      const found = await this.source.field({ world, level: this.text, agents });
+      if (found.level !== this.text || world !== this.state.world) return;
+      this.corner = found.corner ?? null;
+      this.sides.forEach((side, k) => { side.field = indexed(found.fields[k]); });
+    } catch (error) {
+      if (!before) throw error;
+      this.say(error.message);
+      this.setLevel(before);
+      this.state.edits = editsBetween(this.base, before);
+    }
     if (this.needsOccupancy && this.isExact) this.fillExact();
     this.draw();
     document.dispatchEvent(new CustomEvent("proxylab:field"));
@@ -156,10 +154,7 @@ export class Session {
 
   get isExact() { return !!this.world.exact; }
 
-  get needsOccupancy() {
-    const { layer } = this.state;
-    return layer === "occupancy" || (layer === "divergence" && !!this.course);
-  }
+  get needsOccupancy() { return this.state.layer === "occupancy"; }
 
   fillExact() {
     for (const side of this.sides) {
@@ -216,7 +211,7 @@ export class Session {
     const sided = this.sides.map((side) => ({ field: side.field, occupancy: side.occupancy, hue: this.colours[side.hueName] }));
     this.sides.forEach((side, k) => {
       const heat = this.course ? courseHeat : heatOf;
-      side.heat = heat(this.state.layer, sided[k], sided[1 - k], this.course, k);
+      side.heat = heat(this.state.layer, sided[k], sided[1 - k], this.course);
       side.show(this);
       side.showVerdict(this.verdictOf(side), !!this.source.verdict);
     });

@@ -108,7 +108,7 @@ export class Side {
     const { at } = this.moment(step), { course, colours } = app, trace = this.trace;
     const points = trace?.positions.slice(0, at + 1).map((point) => onCourse(course, point)) ?? [];
     const boat = points.length ? { point: points.at(-1), heading: trace.headings[at] } : null;
-    return { course, colours, hue: colours[this.hueName], trail: points, boat, timers: trace?.timers[at], respawn: 20, heat: this.heat };
+    return { course, colours, hue: colours[this.hueName], trail: points, boat, timers: trace?.timers[at], respawn: 20, heat: this.heat, field: this.field };
   }
 
   /* In words: the step, the outcome, the chances of the next action. */
