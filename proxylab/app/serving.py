@@ -1,5 +1,6 @@
 """``proxylab app``: serve the page, or write it as one file."""
 
+import contextlib
 import socket
 import sys
 from dataclasses import asdict, dataclass
@@ -108,7 +109,8 @@ def _serve(parts, worlds, host, port, serve, ready):
     server = Server(make_app(worlds, host, port), listener)
     ready(f"the page is at {url} (Ctrl-C stops)")
     if serve:
-        server.run()
+        with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
+            server.run()
         return 0, url
     with server:
         return fetch_all(url), url

@@ -60,6 +60,14 @@ def test_a_dragged_cheese_changes_the_field_and_a_link_restores_it(page, address
     again.close()
 
 
+def test_a_link_that_makes_no_sense_opens_the_plain_page(page, address):
+    opened(page, address, "#world=nope&seed=-5&a=x&layer=q&edits=30f&spoke=99&step=x&run=1e9")
+    assert page.url.endswith(
+        "#world=maze-corner&split=shifted&a=zoo:maze-corner/proxy-00&b=zoo:maze-corner/trusted-00"
+    )
+    assert not text_of(page, "said")
+
+
 def text_of(page, name):
     return page.locator(f"#{name}").text_content()
 

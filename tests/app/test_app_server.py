@@ -6,10 +6,14 @@ import socket
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.patches import Polygon
 
 from proxylab.agents import load_agent
+from proxylab.app import api
 from proxylab.app.requests import MAX_BYTES
+from proxylab.errors import UsageError
 from proxylab.fields import action_field
 from proxylab.play import start_level
 from proxylab.tasks import TASKS
@@ -245,3 +249,23 @@ def test_oversized_requests_are_refused_before_they_are_read(address):
 def test_nothing_but_the_pages_own_files_is_served(address):
     for path in ("/static/", "/static/../state.py", "/static/%2e%2e/state.py", "/etc/passwd"):
         assert complaint(call(address, "GET", path), 404)
+
+
+@settings(max_examples=60)
+@given(
+    world=st.sampled_from(["maze-corner", "procgen-maze", "boat-race", "tomato-watering"]),
+    level=st.one_of(
+        st.text("#.mcatTbdB\n", max_size=120),
+        st.text(max_size=40),
+        st.lists(st.text("#.mcatTbd", min_size=9, max_size=9), min_size=6, max_size=9).map(
+            lambda rows: "\n".join(["#" * 9, *("#" + row[1:-1] + "#" for row in rows), "#" * 9])
+        ),
+    ),
+)
+def test_any_text_is_a_level_or_a_usage_error(worlds, world, level):
+    agent = next(iter(worlds[world].agents))
+    try:
+        found = api.fields(worlds, {"world": world, "level": level, "agents": [agent]})
+    except UsageError:
+        return
+    assert np.isfinite(found["fields"][0]["probabilities"]).all()

@@ -11,18 +11,18 @@ export function currentColours() {
   return Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
-/* Cividis (Nuñez, Anderton and Renslow 2018), readable with all kinds of colour vision. */
-const CIVIDIS = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
+/* Viridis (van der Walt and Smith 2015), readable with all kinds of colour vision. */
+const VIRIDIS = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const PURPLE = [170, 68, 129];
 
 function mixed(from, to, share) {
   return from.map((n, k) => Math.round(n + (to[k] - n) * share));
 }
 
-export function cividis(share) {
-  const place = Math.min(Math.max(share, 0), 1) * (CIVIDIS.length - 1);
-  const low = Math.min(Math.floor(place), CIVIDIS.length - 2);
-  return `rgb(${mixed(CIVIDIS[low], CIVIDIS[low + 1], place - low)})`;
+export function viridis(share) {
+  const place = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1);
+  const low = Math.min(Math.floor(place), VIRIDIS.length - 2);
+  return `rgb(${mixed(VIRIDIS[low], VIRIDIS[low + 1], place - low)})`;
 }
 
 export function veil(colour, share) {

@@ -1,6 +1,6 @@
 /* The numbers behind the colours of a board, and what their key says. */
 
-import { cividis, purple, veil } from "./colours.js";
+import { viridis, purple, veil } from "./colours.js";
 import { jensenShannon } from "./walks.js";
 
 /* {colour: function (cell) -> colour or null, low, high, words, ramp} of a layer; null for none.
@@ -18,9 +18,9 @@ function valueHeat({ field }) {
   const share = (value) => (value - low) / (high - low || 1);
   const colour = (cell) => {
     const value = field.value(cell);
-    return value === null ? null : cividis(share(value));
+    return value === null ? null : viridis(share(value));
   };
-  return { colour, low: low.toFixed(2), high: high.toFixed(2), words: "value", ramp: cividis };
+  return { colour, low: low.toFixed(2), high: high.toFixed(2), words: "value", ramp: viridis };
 }
 
 function occupancyHeat(side, other) {

@@ -74,6 +74,12 @@ export function editsBetween(base, rows) {
   return [...after].map((c, k) => (c === before[k] ? "" : `${k}${WORDS[c] ?? c}`)).join("");
 }
 
+/* Whether two levels hold the same things, wherever they lie. */
+export function sameThings(one, other) {
+  const things = (rows) => [...rows.join("")].filter((c) => c !== WALL && c !== FREE).sort().join("");
+  return things(one) === things(other);
+}
+
 /* Rows with the changes of such a word; null where they do not fit. */
 export function withEdits(base, edits) {
   const columns = base[0].length, changes = [];

@@ -3,7 +3,7 @@
 import { currentColours } from "./colours.js";
 import { heatOf } from "./layers.js";
 import { courseHeat } from "./courseheat.js";
-import { PIECES, editsBetween, findCell, rowsOf, withEdits } from "./level.js";
+import { PIECES, editsBetween, findCell, rowsOf, sameThings, withEdits } from "./level.js";
 import { exactOccupancy, indexed } from "./walks.js";
 import { readAddress, writeAddress } from "./state.js";
 
@@ -89,7 +89,9 @@ export class Session {
       return;
     }
     this.base = rowsOf(found.level);
-    this.rows = withEdits(this.base, this.state.edits) ?? this.base;
+    const edited = withEdits(this.base, this.state.edits);
+    this.rows = edited && sameThings(edited, this.base) ? edited : this.base;
+    this.state.edits = editsBetween(this.base, this.rows);
     this.arrows = found.arrows ? arrowsOf(rowsOf(found.arrows)) : null;
     this.setLevel(this.rows);
     this.corner = found.corner ?? null;
