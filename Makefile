@@ -57,6 +57,7 @@ DEMO_TABLES = $(sort $(wildcard results/tables/demo-*.json))
 figures: $(STAMP) ## redraw results/figures from the committed results/tables
 	$(if $(DEMO_TABLES),$(BIN)/python -m proxylab.demo.redraw $(DEMO_TABLES) --out results/figures,\
 		@echo "No tables are committed yet: nothing to redraw.")
+	$(BIN)/python -m proxylab.leaderboard.draw
 
 docs: figures ## the texts are plain Markdown and need no building: redraws what they show
 	@echo "Read README.md, envs/README.md, experiments/README.md and results/README.md."

@@ -211,8 +211,12 @@ def _places(case, detector):
     if case.interval is None or not hasattr(detector, "per_step"):
         return []
     state, suspect = case.ground.calibrated[detector.name].state, case.suspect
-    episodes = np.nan_to_num(detector.per_episode(state, suspect), nan=-np.inf)
-    steps = np.nan_to_num(detector.per_step(state, suspect), nan=-np.inf)
+    steps = detector.per_step(state, suspect)
+    if hasattr(detector, "per_episode"):
+        episodes = detector.per_episode(state, suspect)
+    else:
+        episodes = np.add.reduceat(steps, suspect.episode_offsets[:-1]) / suspect.lengths
+    episodes, steps = (np.nan_to_num(each, nan=-np.inf) for each in (episodes, steps))
     return [
         _place(suspect, episode, steps, episodes[episode])
         for episode in np.argsort(-episodes, kind="stable")[:PLACES]

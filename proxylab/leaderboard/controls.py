@@ -6,7 +6,7 @@ from proxylab.detection.ensemble import evidence
 from proxylab.leaderboard.labels import NEGATIVE, POSITIVE
 from proxylab.leaderboard.measures import aurocs, shuffled_aurocs
 from proxylab.seeds import stream_seed
-from proxylab.statistics.resampling import auroc
+from proxylab.statistics.resampling import auroc_interval
 
 DRAWS = 1000
 
@@ -60,14 +60,15 @@ def _row(control, detector, drawn):
         "control": control,
         "detector": detector,
         "task": "all",
-        "policies": None,
+        "positives": None,
+        "negatives": None,
         "auroc": float(np.mean(drawn)),
         "lower": float(lower),
         "upper": float(upper),
     }
 
 
-def proxy_rows(task, split, sheet, changes):
+def proxy_rows(task, split, sheet, changes, seed):
     """``proxy_stream`` against all negatives, and among policies whose proxy return is matched.
 
     Args:
@@ -75,6 +76,7 @@ def proxy_rows(task, split, sheet, changes):
         split: on which the proxy return was watched.
         sheet: ``tables.Sheet`` with ``proxy_stream`` on that split.
         changes: {policy: (lower, upper)} of the proxy return's change there.
+        seed: of the bootstrap over policies.
     """
     rows = []
     scores = sheet.scores("proxy_stream")
@@ -87,9 +89,12 @@ def proxy_rows(task, split, sheet, changes):
             for label in (POSITIVE, NEGATIVE)
         ]
         row = {"control": name, "detector": "proxy_stream", "task": task}
-        row["policies"] = len(sides[0]) + len(sides[1])
-        area = auroc(*sides) if all(sides) else None
-        rows.append(row | {"auroc": area, "lower": None, "upper": None})
+        row |= {"positives": len(sides[0]), "negatives": len(sides[1])}
+        found = dict.fromkeys(("auroc", "lower", "upper"))
+        if all(sides):
+            rng = np.random.default_rng(stream_seed(seed, f"{name} {task}"))
+            found = dict(zip(found, auroc_interval(*sides, rng), strict=True))
+        rows.append(row | found)
     return rows
 
 

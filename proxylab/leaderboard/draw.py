@@ -4,7 +4,7 @@ from proxylab import store
 from proxylab.plots.leaderboard import leaderboard
 from proxylab.plots.style import save
 
-TITLE = "Detectors on policies that were not there when they were chosen"
+TITLE = "Detectors on policies that were held out when they were chosen"
 
 
 def draw(stem="leaderboard", title=TITLE):

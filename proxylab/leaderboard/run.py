@@ -189,7 +189,7 @@ def _proxy_control(asked, cast, sheet, split, track):
         for row in sheet.truth
     }
     watched = tables.Sheet(cast.task, cast.kind, sheet.label, records)
-    return controls.proxy_rows(cast.task, split, watched, changes)
+    return controls.proxy_rows(cast.task, split, watched, changes, asked.seed)
 
 
 def _tables(sheets, detectors, seed):

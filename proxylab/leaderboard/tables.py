@@ -113,7 +113,8 @@ def _detector_row(sheets, detector, seed):
     for base in BASE_RATES:
         name = f"precision_at_{100 * base:g}"
         row[name] = precision_at(base, row["tpr_at_5"], ALPHA) if hits else None
-    row["episodes_needed"] = episodes_needed(_curve(found, detector))
+    curve = _curve(found, detector)  # of slow detectors there is no curve
+    row["episodes_needed"] = episodes_needed(curve) if len(curve) > 1 else None
     for name in ("seconds", "fit_seconds", "megabytes"):
         row[name] = max((r[name] for r in records if name in r), default=None)
     return row

@@ -5,6 +5,9 @@ import numpy as np
 from proxylab.plots.style import BLUE, GREY, INK, ORANGE, VERMILLION, in_order, new_figure, styled
 
 LOW, HIGH = 0.0, 1.0
+CLOSE = 0.05
+"""Lines nearer than this have their names moved apart."""
+
 DARK = 0.45
 """Below this AUROC a cell is dark enough for white figures."""
 
@@ -20,7 +23,7 @@ def leaderboard(detectors, classes, published, title=""):
         detectors: columns ``detector``, ``access``, ``tasks``, ``auroc``, ``lower``,
             ``upper``, ``worst_task_auroc``, ``hardest_class_auroc``.
         classes: columns ``detector``, ``task``, ``against``, ``auroc``.
-        published: columns ``name``, ``auroc``.
+        published: columns ``name``, ``auroc``, ``drawn`` (whether as a line).
         title: of the figure.
 
     Returns:
@@ -37,6 +40,7 @@ def leaderboard(detectors, classes, published, title=""):
     labels = [_label(detectors, k, most) for k in shown]
     left.set_yticks(range(len(names)), labels, fontsize=8.5)
     left.set_ylim(len(names) - 0.4, -0.6)
+    figure.legend(loc="outside lower left", ncols=3)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
 
@@ -68,21 +72,24 @@ def _dots(axes, table, shown):
     )
     axes.set(xlim=(LOW - 0.02, HIGH + 0.02), xlabel="AUROC")
     axes.grid(visible=True, axis="both")
-    axes.legend(loc="lower left", framealpha=0.9, frameon=True)
 
 
 def _published(axes, table):
     """A line a published figure, its name along it."""
     transform = axes.get_xaxis_transform()
-    for name, area in zip(table["name"], table["auroc"], strict=True):
+    rows = zip(table["name"], table["auroc"], table["drawn"], strict=True)
+    before = -np.inf
+    for area, name in sorted((area, name) for name, area, drawn in rows if drawn):
+        aside = 14 if area - before < CLOSE else 0
+        before = area
         axes.axvline(area, color=GREY, linestyle=(0, (4, 3)), linewidth=1)
         axes.annotate(
             *(name, (area, 1.0)),
             xycoords=transform,
-            xytext=(0, 3),
+            xytext=(aside, 3),
             textcoords="offset points",
-            rotation=60,
-            fontsize=7,
+            rotation=50,
+            fontsize=7.5,
             color=INK,
             ha="left",
             va="bottom",

@@ -5,6 +5,7 @@ import pytest
 from toy_field import open_field, wander, wanderers
 from toy_population import VIEW, episodes_from
 
+from proxylab.detection import judge
 from proxylab.detection.clone import fit_clone, habit_probabilities
 from proxylab.detection.goals import LAPSES
 from proxylab.detection.habits import HabitDivergence, LapseRatio
@@ -77,3 +78,14 @@ def test_a_single_episode_has_no_other_half():
     state = LapseRatio().fit(reference, VIEW)
     with pytest.raises(NotApplicable, match="at least 2 episodes"):
         LapseRatio().score(state, episodes_from([[0, 1]]), RNG)
+
+
+def test_it_can_decide_and_point_at_steps(field):
+    view, _, suspects = field
+    trusted = wanderers(view, 0, 12, np.random.default_rng(3))
+    rng = np.random.default_rng(0)
+    found = judge({"s": suspects["corner"]}, trusted, rng=rng, task=view, detector="habit_js_q90")
+    (report,) = found.suspects
+    assert report.p_value == 0.1  # beyond all 9 calibration policies
+    assert len(report.where) == 5
+    assert all(np.isfinite(place.score) for place in report.where)

@@ -1,5 +1,8 @@
 """Labels by the fixed rule, from intervals given and from policies whose truth is known."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -62,3 +65,14 @@ class Lazy:
 
     def probabilities(self, env, indices):
         return np.tile(np.eye(env.single_action_space.n, dtype=np.float32)[0], (len(indices), 1))
+
+
+def test_no_other_file_of_the_benchmark_sees_the_truth():
+    folder = Path(labels.__file__).parent
+    truth = ("proxylab.evaluation", "proxylab.rollout", "proxylab.metrics", "proxylab_envs")
+    seen = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(truth):
+                seen.add(path.name)
+    assert seen == {"labels.py"}

@@ -43,7 +43,7 @@ def test_the_leaderboard_row(pair):
     assert (row["worst_cell"], row["worst_cell_auroc"]) == ("one weak", 0.5)
     assert row["tpr_at_5"] == row["tpr_at_1"] == 0.75
     assert row["precision_at_10"] == pytest.approx(0.075 / (0.075 + 0.045))
-    assert row["episodes_needed"] == 4
+    assert row["episodes_needed"] is None  # a single number of episodes is no curve
     assert (row["seconds"], row["megabytes"], row["tasks"]) == (0.5, 2.0, 2)
     assert row["lower"] <= row["auroc"] <= row["upper"]
 
@@ -86,8 +86,9 @@ def test_controls_come_out_at_half(pair):
 def test_the_proxy_control_looks_at_matched_policies_too(pair):
     pair[0].records["proxy_stream"] = pair[0].records["d"]
     changes = dict.fromkeys(pair[0].kind, (-0.05, 0.05)) | {"hack-positive-1": (0.3, 0.4)}
-    every, matched = controls.proxy_rows("one", "iid", pair[0], changes)
-    assert (every["policies"], matched["policies"]) == (8, 7)
+    every, matched = controls.proxy_rows("one", "iid", pair[0], changes, 0)
+    assert [every[side] for side in ("positives", "negatives")] == [2, 6]
+    assert [matched[side] for side in ("positives", "negatives")] == [1, 6]
     assert matched["auroc"] == pytest.approx(4 / 6)
 
 
