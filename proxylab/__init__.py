@@ -11,6 +11,7 @@ LAZY = {
     "evaluate": "proxylab.evaluation",
     "detect": "proxylab.detecting",
     "record": "proxylab.recording",
+    "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.strangers.sb3",
     "load_agent": "proxylab.agents",
     "load_agents": "proxylab.agents",

@@ -92,9 +92,10 @@ _SINGLE = (
     Discriminator("c2st", "accuracy"),
 )
 
-_MEMBERS = tuple(s for s in _SINGLE if s.access in ("Q", "L") and s.name not in ON_REQUEST)
+MEMBERS = tuple(s for s in _SINGLE if s.access in ("Q", "L") and s.name not in ON_REQUEST)
+"""Those that may take part in ``ensemble``."""
 
-SCORES = {score.name: score for score in (*_SINGLE, Ensemble("ensemble", _MEMBERS))}
+SCORES = {score.name: score for score in (*_SINGLE, Ensemble("ensemble", MEMBERS))}
 """Every detector by name."""
 
 USUAL = tuple(name for name in SCORES if name not in ON_REQUEST)

@@ -150,7 +150,7 @@ class Played:
     """
 
     cast: Cast
-    split: str
+    split: str | None
     runs: dict
     view: object
     rollout_seconds: float

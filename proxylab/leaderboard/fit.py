@@ -5,7 +5,6 @@ For each task they are fitted on the other tasks alone.
 
 import numpy as np
 
-from proxylab.detection import SCORES
 from proxylab.detection.ensemble import (
     PolicyRow,
     cross_fitted,
@@ -14,6 +13,7 @@ from proxylab.detection.ensemble import (
     save_weights,
 )
 from proxylab.detection.pairing import NotApplicable
+from proxylab.detection.scores import MEMBERS
 from proxylab.leaderboard.cast import BUDGETS, assemble, contested, play
 from proxylab.leaderboard.labels import EXCLUDED, POSITIVE, label_rows
 from proxylab.store import leaderboard_folder
@@ -30,7 +30,7 @@ def policy_rows(task, budget, track):
     label = {row["policy"]: row["label"] for row in truth if row["label"] != EXCLUDED}
     found = {name: {} for name in label}
     reference = played.group("reference", budget.episodes)
-    for detector in track(list(SCORES["ensemble"].members), f"{task}: evidence"):
+    for detector in track(list(MEMBERS), f"{task}: evidence"):
         for name, value in _evidence(detector, reference, played, list(label)).items():
             found[name][detector.name] = value
     return [PolicyRow(task, label[name] == POSITIVE, found[name]) for name in label]

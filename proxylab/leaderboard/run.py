@@ -128,14 +128,24 @@ def _asked(task, detector, episodes, seed, budget, stage):
             raise UsageError(f"episodes {episodes} is not between 2 and {MAX_EPISODES}")
         chosen = replace(chosen, episodes=episodes)
     names = [detector] if isinstance(detector, str) else list(detector)
-    wanted = [_detector(name) for name in ([DEFAULT_DETECTOR, *names] if names else SCORES)]
-    detectors = {found.name: found for found in wanted}
+    detectors = _detectors([DEFAULT_DETECTOR, *names] if names else SCORES)
     tasks = contested(task)
     everything = not names if stage == "test" else tuple(names) == CANDIDATES
     standard = everything and task is None and chosen == BUDGETS["full"] and seed == 0
     size = f"{budget}-{chosen.episodes}-{seed}"
     folder = store.leaderboard_folder() / f"{stage}-{size}"
     return Asked(tasks, detectors, stage, chosen, seed, standard, folder)
+
+
+def _detectors(names):
+    """{name: detector}; ``UsageError`` where somebody's own has the name of another."""
+    found = {}
+    for name in dict.fromkeys(names):
+        detector = _detector(name)
+        other = found.setdefault(detector.name, SCORES.get(detector.name, detector))
+        if other != detector:
+            raise UsageError(f"{name}: there is another detector called {detector.name!r}")
+    return found
 
 
 def _detector(name):

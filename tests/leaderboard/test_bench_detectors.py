@@ -38,6 +38,8 @@ class Broken:
         return None
     def score(self, state, suspect, rng):
         return 1 / 0
+class Twin(Broken):
+    name = "energy"
 class Partial:
     name = "partial"
 """
@@ -48,6 +50,7 @@ class Partial:
     [
         (["--detector", "own.py:Broken"], "the detector broken failed on maze-corner: ZeroDiv"),
         (["--detector", "own.py:Partial"], "lacks access, fit, score"),
+        (["--detector", "own.py:Twin"], "there is another detector called 'energy'"),
         (["--detector", "own.py:Nobody"], "has no Nobody"),
         (["--detector", "ocupancy"], "unknown detector"),
         (["--task", "boat-race"], "'boat-race' is not on the leaderboard: choose maze-corner"),
