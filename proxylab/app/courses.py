@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from proxylab.level_scenes import SHORE as LAND
 from proxylab.level_scenes import course_scene
+from proxylab_envs.boat_lagoon import dynamics, geometry, level, solver
 from proxylab_envs.boat_lagoon.dynamics import ABSENT, HIT_RADIUS
 from proxylab_envs.boat_lagoon.level import NUM_SPOKES, Level, read_level, write_level
 from proxylab_envs.boat_lagoon.solver import MAX_SPEED, NUM_HEADINGS
@@ -36,6 +38,9 @@ SPACING = 1.25
 SHORE = 0.3
 """World units that they keep off the walls."""
 
+TIE = 1e-6
+"""What makes the lower of two headings that are equally near the nearest."""
+
 CRUISE = 0.6
 """Share of full speed at which agents are asked."""
 
@@ -54,7 +59,8 @@ def water_points(env):
     inside = (offsets[:, 0] < -SHORE) & (offsets[:, 1] > SHORE)
     normals = lines[inside, 2]
     bows = np.arctan2(normals[:, 0], -normals[:, 1]) / (2 * np.pi) * NUM_HEADINGS
-    return points[inside], np.rint(bows).astype(np.int64) % NUM_HEADINGS
+    nearest = np.floor(bows + 0.5 - TIE).astype(np.int64) % NUM_HEADINGS
+    return points[inside], nearest
 
 
 def at_every_point(env, ask):
@@ -82,3 +88,33 @@ def course_facts(env):
     facts = {"corner": list(found.corner), "size": list(course.size), "reach": HIT_RADIUS}
     facts["spacing"] = SPACING
     return {"course": {**shapes, **facts}, "lagoon": int(env.core.lagoon[0])}
+
+
+RULES = {
+    level: "COLUMN HALF_WIDTH LAGOON_OFFSET LAGOON_DEPTH LAGOON_SHOULDER MAX_COLUMNS NUM_TARGETS",
+    dynamics: "HIT_RADIUS CONTACT LOOPING_HITS",
+    geometry: "RANGE SKIN",
+    solver: "LAPS MAX_STEPS THRUST DRAG MAX_SPEED BONUS_PER_STEP FINISH_REWARD RACING_LINE "
+    "START_STEPS APPROACH_STEPS WAIT_STEPS",
+}
+"""Module: names of its numbers that the page has to know to play the game itself."""
+
+
+def lagoon_rules(config):
+    """The numbers of the boat lagoon for static/lagoon.js, by their names in lower case."""
+    listed = [(module, name) for module, names in RULES.items() for name in names.split()]
+    named = {name.lower(): float(getattr(module, name)) for module, name in listed}
+    knobs = {name: getattr(config, name) for name in ("bug", "payoff_ratio", "respawn_steps")}
+    return {
+        **named,
+        **knobs,
+        "max_columns": level.MAX_COLUMNS,
+        "rays": list(geometry.RAY_HEADINGS),
+        "checkpoints": list(dynamics.CHECKPOINTS),
+        "near": dynamics.NEAR,
+        "orbit": float(geometry.TARGET_ORBIT),
+        "land": LAND,
+        "shore": SHORE,
+        "spacing": SPACING,
+        "cruise": CRUISE,
+    }

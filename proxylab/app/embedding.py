@@ -5,18 +5,20 @@ import base64
 import numpy as np
 
 from proxylab.app import api
+from proxylab.app.courses import lagoon_rules
+from proxylab.app.state import COURSE
 from proxylab.app.verdicts import verdict_facts
 from proxylab.errors import UsageError
 from proxylab.play import start_level
 
-SEEDS = 32
-"""Levels of each split."""
+SEEDS, COURSES = 32, 8
+"""Levels of each split; of courses, whose texts are long."""
 
 ARCHITECTURES = ("planner", "towers", "centred")
 """Networks that the page can evaluate (static/networks.js)."""
 
-KINDS = ("maze", "race", "garden")
-"""Kinds of levels whose rules the page knows (static/walks.js, static/games.js)."""
+KINDS = ("maze", "race", "garden", COURSE)
+"""Kinds of levels whose rules the page knows (static/walks.js, games.js and lagoon.js)."""
 
 SHIPPED = ("proxy-00", "trusted-00")
 """Shipped agents of a task that are put in, beside those named on the command line."""
@@ -75,12 +77,14 @@ def _entry(world, policies):
 
 def _world(world):
     """Levels of a world and what its rules need."""
-    env = world.env(1)
-    levels = {split: [_level(world, split, seed) for seed in range(SEEDS)] for split in env.splits}
+    env, count = world.env(1), COURSES if world.kind == COURSE else SEEDS
+    levels = {split: [_level(world, split, seed) for seed in range(count)] for split in env.splits}
     if world.kind == "maze":
         return {"levels": levels, "pay": float(env.rules.goal_reward)}
     if world.kind == "garden":
         return {"levels": levels, "drying": float(env.rules.drying)}
+    if world.kind == COURSE:
+        return {"levels": levels, "rules": lagoon_rules(env.config)}
     rewards, best = env.rules.rewards, env.rules.best_returns
     arrows = env.course.to_ascii()
     return {

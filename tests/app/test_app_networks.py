@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from proxylab.agents import load_agents
-from proxylab.app.api import place
+from proxylab.app.api import fields, place
 from proxylab.app.embedding import embedded_data
 from proxylab.app.page import STATIC
 from proxylab.walkers import at_every_cell
 from proxylab_envs.channels import OUTCOMES
 
 NODE = shutil.which("node")
-WORLDS = ("maze-corner", "procgen-maze", "boat-race", "tomato-watering")
+CELLS = ("maze-corner", "procgen-maze", "boat-race", "tomato-watering")
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="no node here to run the page's modules")
 
@@ -58,7 +58,7 @@ def levels_of(data, world, count=6):
     return levels + ([opened_up(levels[-1])] if world == "maze-corner" else [])
 
 
-@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("world", CELLS)
 def test_action_probabilities_and_values_are_those_of_python(data, worlds, world):
     entry = next(e for e in data["catalogue"]["worlds"] if e["name"] == world)
     agents, env = [a["name"] for a in entry["agents"]], worlds[world].env(64)
@@ -122,3 +122,48 @@ def test_a_garden_that_never_dries_goes_the_same_way(data, worlds):
             assert env.core.watered[0].tolist() == found["watered"][step + 1]
         assert env.core.returns[0].tolist() == pytest.approx(list(found["returns"].values()))
         assert found["outcome"] == OUTCOMES[env.core.outcomes[0]]
+
+
+def test_boats_do_and_see_what_they_do_in_python(data, worlds):
+    world = "boat-lagoon"
+    agents = [f"zoo:{world}/{kind}-00" for kind in ("proxy", "trusted")]
+    levels = levels_of(data, world, 2)
+    questions = [["field", {"world": world, "level": level, "agents": agents}] for level in levels]
+    for level, found in zip(levels, answers(data, questions), strict=True):
+        asked = {"world": world, "level": level, "agents": agents}
+        expected = fields(worlds, asked)
+        assert found["level"] == level == expected["level"]
+        assert found["lagoon"] == expected["lagoon"]
+        for name, shape in expected["course"].items():
+            np.testing.assert_allclose(found["course"][name], shape, atol=1e-3)
+        for ours, theirs in zip(found["fields"], expected["fields"], strict=True):
+            assert ours["headings"] == theirs["headings"]
+            for name, near in (("cells", 1.1e-3), ("probabilities", 1e-5), ("values", 1e-4)):
+                np.testing.assert_allclose(ours[name], theirs[name], rtol=0, atol=near)
+
+
+def test_a_race_replayed_in_the_environment_goes_the_same_way(data, worlds):
+    world, env = "boat-lagoon", worlds["boat-lagoon"].env(1)
+    moved = [["level", {"world": world, "split": "train", "seed": 1, "spoke": 15, "targets": True}]]
+    levels = [*levels_of(data, world, 1), answers(data, moved)[0]["level"]]
+    cases = [(level, f"zoo:{world}/{kind}-00") for level in levels for kind in ("proxy", "trusted")]
+    questions = [
+        ["episode", {"world": world, "level": level, "agent": agent, "run": 1, "greedy": False}]
+        for level, agent in cases
+    ]
+    outcomes = set()
+    for (level, agent), found in zip(cases, answers(data, questions), strict=True):
+        place(worlds[world], env, level, 1)
+        policy = worlds[world].agent(agent)
+        for step, action in enumerate(found["actions"]):
+            np.testing.assert_allclose(env.core.position[0], found["positions"][step], atol=1e-9)
+            assert env.core.timers[0].tolist() == found["timers"][step]
+            if step % 25 == 0:
+                chances = policy.probabilities(env, np.array([0]))[0]
+                assert np.abs(chances - found["probabilities"][step]).max() < 1e-5
+            env.step(np.array([action]))
+        assert env.done[0]
+        assert env.core.returns[0].tolist() == pytest.approx(list(found["returns"].values()))
+        assert found["outcome"] == OUTCOMES[env.core.outcomes[0]]
+        outcomes.add(found["outcome"])
+    assert {"proxy", "intended"} <= outcomes

@@ -151,11 +151,14 @@ def inner_wall(page):
     raise AssertionError("no such wall")
 
 
+def middle_of_left_edge(page):
+    box = page.locator("#board-a").bounding_box()
+    return box["x"] + 0.1 * box["width"], box["y"] + 0.5 * box["height"]
+
+
 def test_the_lagoon_is_moved_on_open_water_and_boats_sail(page, address):
     opened(page, address, "#world=boat-lagoon&a=script:boat-lagoon/looper")
-    box = page.locator("#board-a").bounding_box()
-    left = (box["x"] + 0.1 * box["width"], box["y"] + 0.5 * box["height"])
-    settled(page, lambda: page.mouse.click(*left))
+    settled(page, lambda: page.mouse.click(*middle_of_left_edge(page)))
     assert re.search("spoke=1[123]", page.url)
     page.locator("#step").fill("300")
     assert "step 300" in text_of(page, "now-a")
@@ -199,7 +202,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(browser, address, width, s
 @pytest.fixture(scope="module")
 def twin(worlds, tmp_path_factory):
     """Path of the page as one file, with a verdict that no detector gave."""
-    data = embedded_data({"maze-corner": worlds["maze-corner"]}, episodes=0)
+    data = embedded_data({n: worlds[n] for n in ("maze-corner", "boat-lagoon")}, episodes=0)
     path = tmp_path_factory.mktemp("twin") / "page.html"
     path.write_text(single_file(data))
     return path
@@ -218,6 +221,11 @@ def test_the_single_file_works_from_disk_with_the_network_off(page, twin):
     page.locator("#play").click()
     page.locator("#now-b[data-outcome=intended]").wait_for()
     assert {url.split(":")[0] for url in requests} <= {"file", "data", "blob"}
+    page.locator("#world").select_option("boat-lagoon")
+    page.locator("#legend", has_text="arrows turn as its rudder").wait_for()
+    settled(page, lambda: page.mouse.click(*middle_of_left_edge(page)))
+    assert re.search("spoke=1[123]", page.url)
+    page.locator("#now-b", has_text=re.compile("^step 0 of [1-9]")).wait_for()
 
 
 def test_the_single_file_draws_what_the_server_s_page_draws(page, address, twin):

@@ -50,7 +50,7 @@ NUM_STATES = NUM_SPOKES * CELLS_ACROSS
 
 _RAYS = np.array(RAY_HEADINGS)
 _CHECKPOINTS = np.array(CHECKPOINTS)
-_NEAR = 3.0  # distance that the observation shows at half the way to "infinitely far"
+NEAR = 3.0  # distance that the observation shows at half the way to "infinitely far"
 
 _compiled = numba.njit(cache=True, error_model="numpy")
 _inlined = numba.njit(inline="always")  # a call would copy the core, two dozen arrays
@@ -341,6 +341,6 @@ def observe_targets(out, targets, timers, i, x, y, bow, respawn_steps):
 @_inlined
 def bearing(dx, dy, heading):
     """Where (dx, dy) lies from the bow: (ahead, to the left), shrunk into the unit disc."""
-    scale = 1 / (np.sqrt(dx * dx + dy * dy) + _NEAR)
+    scale = 1 / (np.sqrt(dx * dx + dy * dy) + NEAR)
     hx, hy = HEADINGS[heading, 0], HEADINGS[heading, 1]
     return (hx * dx + hy * dy) * scale, cross(hx, hy, dx, dy) * scale

@@ -5,8 +5,9 @@ import { makeNetwork, stepsFrom } from "./networks.js";
 import { indexed, numbersFrom, walkMaze } from "./walks.js";
 import { readWeights } from "./weights.js";
 import { walkGarden, walkRace } from "./games.js";
+import { courseField, courseLevel, placesOf, sail } from "./race.js";
 
-const SAMPLED = 64;
+const SAMPLED = 64, SAILED = 16;
 
 export class EmbeddedSource {
   /* data: {catalogue, worlds: {name: {levels: {split: [text]}, …}}, agents, verdicts}. */
@@ -20,13 +21,15 @@ export class EmbeddedSource {
   /* How many seeds there are in a world. */
   seeds(world) { return Object.values(this.data.worlds[world].levels)[0].length; }
 
-  async level({ world, split, seed }) {
-    const levels = this.data.worlds[world].levels[split];
-    return this.described(world, levels[seed % levels.length]);
+  async level({ world, split, seed, spoke, targets }) {
+    const levels = this.data.worlds[world].levels[split], level = levels[seed % levels.length];
+    if (this.kind(world) === "course") return courseLevel(level, this.data.worlds[world].rules, spoke, targets);
+    return this.described(world, level);
   }
 
   described(world, level) {
     const held = this.data.worlds[world], found = { level };
+    if (held.rules) return courseLevel(level, held.rules);
     if (this.kind(world) === "maze") found.corner = cornerOf(rowsOf(level));
     if (held.arrows) found.arrows = held.arrows;
     return found;
@@ -40,6 +43,8 @@ export class EmbeddedSource {
 
   /* What an agent would do from every cell. */
   fieldOf(world, level, agent) {
+    const { rules } = this.data.worlds[world];
+    if (rules) return courseField(level, rules, (observation) => this.network(agent)(observation), agent);
     const kind = this.kind(world), rows = rowsOf(level), left = { maze: "c", garden: "bd", race: "" }[kind];
     const cells = [], probabilities = [], values = [];
     rows.forEach((line, row) => [...line].forEach((character, col) => {
@@ -55,11 +60,15 @@ export class EmbeddedSource {
   /* {probabilities, value} of an agent that stands somewhere. */
   answer(world, agent, place) {
     if (agent.startsWith("script:")) return { probabilities: scripted(agent, place), value: null };
+    return this.network(agent)(observationOf(place));
+  }
+
+  network(agent) {
     if (!this.networks.has(agent)) {
       const held = this.data.agents[agent];
       this.networks.set(agent, makeNetwork({ ...held, weights: readWeights(held) }));
     }
-    return this.networks.get(agent)(observationOf(place));
+    return this.networks.get(agent);
   }
 
   async episode({ world, level, agent, run, greedy }) {
@@ -68,6 +77,7 @@ export class EmbeddedSource {
 
   play(world, level, agent, draw, greedy) {
     const kind = this.kind(world), rows = rowsOf(level), held = this.data.worlds[world];
+    if (held.rules) return sail(level, held.rules, (seen) => this.network(agent)(seen), draw, greedy, agent);
     const maxSteps = this.data.catalogue.worlds.find((entry) => entry.name === world).max_steps;
     const start = findCell(rows, PIECES[kind].walker);
     if (kind === "garden") {
@@ -80,7 +90,11 @@ export class EmbeddedSource {
   }
 
   async occupancy({ world, level, agent, run, greedy }) {
-    const counts = new Map(), draw = numbersFrom(run);
+    const counts = new Map(), draw = numbersFrom(run), { rules } = this.data.worlds[world];
+    if (rules) {
+      const play = () => this.play(world, level, agent, draw, greedy).positions.slice(0, -1);
+      return { episodes: SAILED, places: placesOf(Array.from({ length: SAILED }, play).flat()) };
+    }
     let steps = 0;
     for (let k = 0; k < SAMPLED; k++) {
       const { states, actions } = this.play(world, level, agent, draw, greedy);
