@@ -63,11 +63,7 @@ class AgentSpec:
         """Check every field; ``AgentError`` names the one that is wrong."""
         for name in ("name", "task", "role", "architecture"):
             _require(isinstance(getattr(self, name), str), name, "a string")
-        _require(isinstance(self.sizes, dict), "sizes", "an object")
-        for name, value in self.sizes.items():
-            fits = str(name).isidentifier() and _is_size(value)
-            deep = name in DEPTHS and not (isinstance(value, int) and value <= LIMITS.depth)
-            _require(fits and not deep, f"sizes.{name}", "a small number")
+        check_sizes(self.sizes)
         shape = self.observation_shape
         _require(
             isinstance(shape, (tuple, list)) and len(shape) <= 4, "observation_shape", "a list"
@@ -79,6 +75,15 @@ class AgentSpec:
         _require(_is_count(self.num_actions), "num_actions", "a count")
         _require(self.preprocessing in PREPROCESSING, "preprocessing", " or ".join(PREPROCESSING))
         _require(isinstance(self.training, dict), "training", "an object")
+
+
+def check_sizes(sizes):
+    """``AgentError`` unless ``sizes`` are small numbers, or lists of them, by name."""
+    _require(isinstance(sizes, dict), "sizes", "an object")
+    for name, value in sizes.items():
+        fits = str(name).isidentifier() and _is_size(value)
+        deep = name in DEPTHS and not (isinstance(value, int) and value <= LIMITS.depth)
+        _require(fits and not deep, f"sizes.{name}", "a small number")
 
 
 def _require(condition, name, what):

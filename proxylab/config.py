@@ -2,10 +2,25 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 ALGORITHMS = ("ppo", "a2c")
+
+
+KINDS = {int: "a whole number", float: "a number", str: "a text", dict: "a table"}
+"""type of a field: what messages call it."""
+
+
+def _check_kinds(config):
+    """``ValueError`` for a field that is not of its type, or no finite number."""
+    for one in fields(config):
+        value, kind = getattr(config, one.name), one.type
+        wanted: Any = int | float if kind is float else kind
+        fits = isinstance(value, wanted) and not isinstance(value, bool)
+        if not fits or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError(f"{one.name} {value!r} is not {KINDS.get(kind, str(kind))}")
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,7 @@ class PPOConfig:
     max_grad_norm: float = 0.5
 
     def __post_init__(self):
+        _check_kinds(self)
         for name in ("n_steps", "batch_size", "n_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)} is less than 1")
@@ -93,6 +109,7 @@ class TrainConfig:
     start_from: str | None = None
 
     def __post_init__(self):
+        _check_kinds(self)
         if self.algorithm not in ALGORITHMS:
             known = ", ".join(ALGORITHMS)
             raise ValueError(f"unknown algorithm {self.algorithm!r}: choose {known}")

@@ -30,6 +30,7 @@ class Limits:
     config_bytes: int = _limit(MIB, "bytes", "configuration file (TOML)")
     num_envs: int = _limit(65_536, "", "environments stepped at once")
     threads: int = _limit(1024, "", "threads of torch")
+    rollout_steps: int = _limit(1 << 26, "steps", "`num_envs` times `n_steps`")
     level_bytes: int = _limit(64 << 10, "bytes", "text file of a level")
     log_rows: int = _limit(20_000_000, "rows", "steps in one log")
     log_rows_per_byte: int = _limit(64, "rows", "steps for every byte of a log over 1,000 rows")

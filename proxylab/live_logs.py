@@ -8,7 +8,6 @@ with the step that says ``terminated`` or ``truncated``, or before one with anot
 ``episode``. What a detector may not see (any other name) is not read.
 """
 
-import json
 import time
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from proxylab.episodes import NO_STATE, STEP_FIELDS, Episodes
 from proxylab.errors import UsageError
+from proxylab.strict_json import parse_json
 
 POLL_SECONDS = 0.5
 """How often a followed log is looked at."""
@@ -53,7 +53,7 @@ class Tail:
         if not line.strip():
             return None
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             record = None
         if not isinstance(record, dict):
@@ -80,7 +80,7 @@ class EpisodeReader:
         for number, record in records:
             try:
                 found += self._take(record)
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
                 what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
                 raise UsageError(f"{self.source}, line {number}: {what}") from None
         return found + (self._close() if at_end else [])

@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from proxylab import store
+from proxylab.agent_files import check_sizes
 from proxylab.config import PPOConfig, TrainConfig
 from proxylab.errors import UsageError
+from proxylab.limits import LIMITS, read_within
 from proxylab.tasks import TASKS
 
 MAX_RUNS = 1000
 OPTIONS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("task", "role", "ppo"))
 """What a configuration file may set, beside the tables ``ppo``, ``sizes`` and ``env``."""
+TABLES = ("ppo", "sizes", "env")
 HYPERPARAMETERS = tuple(f.name for f in fields(PPOConfig))
 
 
@@ -82,10 +85,28 @@ def plan(task, role="proxy", seeds=(0,), out=None, file=None, ppo=None, **option
     jobs = []
     for seed in seeds:
         config = make_config(task, role, seed=seed, **given)
-        TASKS[task].make_env(1, **config.env).weights(config.reward)
+        _check(config)
         folder = _folder(out, seed, len(seeds)) or store.run_folder(config, preset)
         jobs.append(Job(config, folder))
     return Plan(jobs)
+
+
+def _check(config):
+    """``UsageError`` where sizes, knobs or the reward cannot be, or a number is over its limit."""
+    check_sizes(config.sizes)
+    for name in ("num_envs", "threads"):
+        if getattr(config, name) > getattr(LIMITS, name):
+            raise UsageError(f"{name} {getattr(config, name)} is over {getattr(LIMITS, name)}")
+    if config.num_envs * config.ppo.n_steps > LIMITS.rollout_steps:
+        raise UsageError(f"num_envs times n_steps is over {LIMITS.rollout_steps}")
+    try:
+        env = TASKS[config.task].make_env(1, **config.env)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"env: {error}") from None
+    try:
+        env.weights(config.reward)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _hyperparameters(preset, changes):
@@ -103,12 +124,16 @@ def _folder(out, seed, count):
 
 def read_options(path):
     """Options of a TOML file: {field of TrainConfig: value}; ``UsageError`` names what is wrong."""
+    raw = read_within(path, LIMITS.config_bytes)
     try:
-        found = tomllib.loads(Path(path).read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        found = tomllib.loads(raw.decode())
+    except RecursionError:
+        raise UsageError(f"{path}: this is not TOML: it is nested too deeply") from None
+    except ValueError as error:
         raise UsageError(f"{path}: this is not TOML: {error}") from None
+    for name in TABLES:
+        if not isinstance(found.get(name, {}), dict):
+            raise UsageError(f"{path}: {name} is no table of options")
     unknown = [name for name in found if name not in (*OPTIONS, "ppo")]
     unknown += [f"ppo.{name}" for name in found.get("ppo", {}) if name not in HYPERPARAMETERS]
     if unknown:

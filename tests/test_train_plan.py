@@ -92,7 +92,7 @@ def test_a_file_that_is_wrong(tmp_path, text, complaint):
         ({"reward": "cheese"}, "unknown reward"),
         ({"total_timesteps": 0}, "total_timesteps 0"),
         ({"ppo": {"gamma": 2.0}}, "gamma 2.0"),
-        ({"file": "nowhere.toml"}, "cannot be read"),
+        ({"file": "nowhere.toml"}, "there is no such file"),
     ],
 )
 def test_what_cannot_be_trained(options, complaint):

@@ -48,7 +48,7 @@ def read_lines(path):
 def _is_whole_step(line):
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return (
         isinstance(record, dict)
@@ -60,6 +60,8 @@ def _is_whole_step(line):
 def _record(path, number, line):
     try:
         record = json.loads(line, parse_constant=_refuse)
+    except RecursionError:
+        raise LogError(f"{path}, line {number}: it is nested too deeply") from None
     except ValueError as error:
         what = str(error) if "NaN" in str(error) else "this is not a JSON object"
         raise LogError(f"{path}, line {number}: {what}") from None
