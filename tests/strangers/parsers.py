@@ -19,12 +19,11 @@ from proxylab.live_logs import EpisodeReader, Tail
 from proxylab.logs import read_log, write_log
 from proxylab.logs.rows import RecordedEpisodes
 from proxylab.strangers.confined import Refusal
+from proxylab.train_plan import OPTIONS as FIELDS
 from proxylab.train_plan import plan
 
 COMPLAINTS = (UsageError, Refusal)
 """What a parser may raise: a line for people."""
-
-from proxylab.train_plan import OPTIONS as FIELDS
 
 OPTIONS = (*FIELDS, "ppo")
 """What a configuration file may set."""
@@ -185,7 +184,10 @@ def sb3_zip():
 
     import torch
 
-    state = {"mlp_extractor.policy_net.0.weight": torch.ones(2, 3), "action_net.bias": torch.ones(2)}
+    state = {
+        "mlp_extractor.policy_net.0.weight": torch.ones(2, 3),
+        "action_net.bias": torch.ones(2),
+    }
     pth, out = io.BytesIO(), io.BytesIO()
     torch.save(state, pth)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -25,7 +25,9 @@ EDITS = st.lists(
     st.tuples(
         st.sampled_from(["set", "cut", "insert", "double"]),
         st.floats(0, 1, exclude_max=True),
-        st.one_of(st.binary(min_size=1, max_size=9), st.sampled_from([b"\xff" * 8, b"-1", b"9" * 30])),
+        st.one_of(
+            st.binary(min_size=1, max_size=9), st.sampled_from([b"\xff" * 8, b"-1", b"9" * 30])
+        ),
     ),
     min_size=1,
     max_size=6,
@@ -66,7 +68,9 @@ VALUES = st.recursive(
     | st.sampled_from([0, 1, -1, 1 << 31, 1 << 40, 1 << 62, 1 << 63, 0.5, -1e308, 1e-300])
     | st.text(max_size=8)
     | st.sampled_from(["true", "proxy", "mix:0.5", "mix:nan", "train", "maze-corner", "auto"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+    ),
     max_leaves=6,
 )
 
