@@ -68,6 +68,16 @@ def test_a_link_that_makes_no_sense_opens_the_plain_page(page, address):
     assert not text_of(page, "said")
 
 
+def test_a_server_that_is_gone_is_said_in_words(page, address):
+    opened(page, address)
+    page.context.set_offline(True)
+    drag(page, (3, 3), (1, 6))
+    page.locator("#said", has_text="fetch").wait_for()
+    page.context.set_offline(False)
+    settled(page, lambda: drag(page, (1, 6), (1, 5)))
+    assert "edits=14c30f" in page.url
+
+
 def text_of(page, name):
     return page.locator(f"#{name}").text_content()
 

@@ -28,9 +28,9 @@ async function begin() {
   tie(session, player, ways);
   listenToKeys(session, player, ways);
   window.addEventListener("hashchange", () => {
-    if (location.hash !== writeAddress(session.state)) guarded(() => session.open(location.hash));
+    if (location.hash !== writeAddress(session.state)) session.attempt(() => session.open(location.hash));
   });
-  await guarded(() => session.open(location.hash));
+  await session.attempt(() => session.open(location.hash));
 }
 
 /* {name: picture} of sprites, all loaded. */
@@ -48,17 +48,9 @@ function say(text) {
   byId("said").textContent = text;
 }
 
-async function guarded(work) {
-  try {
-    await work();
-  } catch (error) {
-    say(error.message);
-  }
-}
-
 /* What buttons and keys have in common. */
 function actionsOf(session, player) {
-  const change = (changes) => guarded(() => session.change(changes));
+  const change = (changes) => session.attempt(() => session.change(changes));
   const most = () => session.source.seeds?.(session.state.world) ?? LARGEST_SEED + 1;
   const stepTo = (step) => { player.pause(); change({ step }); };
   return {
@@ -67,7 +59,7 @@ function actionsOf(session, player) {
     seedTo: (seed) => { player.pause(); change({ seed: Math.min(seed, most() - 1) }); },
     stepBy: (by) => { player.pause(); player.by(by); },
     stepTo,
-    edit: (rows) => { player.pause(); guarded(() => session.edit(rows)); },
+    edit: (rows) => { player.pause(); session.attempt(() => session.edit(rows)); },
   };
 }
 
@@ -100,7 +92,7 @@ function tie(session, player, ways) {
 
 function tieSide(session, player, ways, side, tool) {
   side.select.addEventListener("change", () => { player.pause(); ways.change({ [side.letter]: side.select.value }); });
-  side.ask.addEventListener("click", () => guarded(() => session.judge(side)));
+  side.ask.addEventListener("click", () => session.attempt(() => session.judge(side)));
   for (const name of ["focus", "blur"]) side.canvas.addEventListener(name, () => session.draw());
   side.canvas.addEventListener("pointerdown", () => player.pause());
   return new Pointer(session, side, tool);
@@ -108,13 +100,13 @@ function tieSide(session, player, ways, side, tool) {
 
 function tieSaving(session, on) {
   const name = () => `${session.state.world}-${session.state.split}-${session.state.seed}`.replaceAll(/[^\w-]+/g, "-");
-  on("png", "click", () => guarded(async () => saveAs(await pngOf(session), `${name()}.png`)));
-  on("gif", "click", () => guarded(async () => {
+  on("png", "click", () => session.attempt(async () => saveAs(await pngOf(session), `${name()}.png`)));
+  on("gif", "click", () => session.attempt(async () => {
     say("making the GIF");
     saveAs(await gifOf(session, Number(byId("speed").value)), `${name()}.gif`);
     say("");
   }));
-  on("link", "click", () => guarded(async () => {
+  on("link", "click", () => session.attempt(async () => {
     await navigator.clipboard.writeText(location.href);
     say("the link is on the clipboard");
   }));

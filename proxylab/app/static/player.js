@@ -12,7 +12,7 @@ export class Player {
 
   toggle() {
     if (this.playing) return this.pause();
-    if (this.session.state.step >= this.session.episodeSteps) this.session.change({ step: 0 });
+    if (this.session.state.step >= this.session.episodeSteps) this.by(-this.session.state.step);
     this.go();
     this.label();
   }
@@ -33,7 +33,7 @@ export class Player {
 
   by(steps) {
     const step = Math.min(Math.max(this.session.state.step + steps, 0), this.session.episodeSteps);
-    this.session.change({ step });
+    this.session.attempt(() => this.session.change({ step }));
   }
 
   label() {

@@ -40,7 +40,8 @@ export class Pointer {
   downOnWater(x, y) {
     const { session } = this;
     if (this.tool() === "walls") {
-      return session.change({ spoke: session.lagoon, targets: !session.course.targets.length, step: 0 });
+      const targets = !session.course.targets.length;
+      return session.attempt(() => session.change({ spoke: session.lagoon, targets, step: 0 }));
     }
     this.held = { water: true };
     this.moveLagoon(x, y);
@@ -72,18 +73,18 @@ export class Pointer {
     const rows = movedPiece(this.session.rows, this.held.from, cell);
     if (!rows) return;
     this.held.from = this.session.cursor = cell;
-    this.session.edit(rows);
+    this.session.attempt(() => this.session.edit(rows));
   }
 
   paint(cell) {
     const rows = withWall(this.session.rows, cell, this.held.wall, this.session.kind === "maze");
-    if (rows) this.session.edit(rows);
+    if (rows) this.session.attempt(() => this.session.edit(rows));
     else if (at(this.session.rows, cell) !== WALL) this.session.say("a wall cannot stand there");
   }
 
   moveLagoon(x, y) {
     const { session } = this, spoke = spokeAt(session.course, x, y);
     if (spoke === session.lagoon || session.state.spoke === spoke) return;
-    session.change({ spoke, targets: true, step: 0 });
+    session.attempt(() => session.change({ spoke, targets: true, step: 0 }));
   }
 }

@@ -34,6 +34,15 @@ export class Session {
 
   say(text) { for (const listen of this.listeners) listen(text); }
 
+  /* Do something; what goes wrong is said. */
+  async attempt(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
   /* Take over what an address says, and show it. */
   async open(hash) {
     const state = readAddress(hash), worlds = this.catalogue.worlds;
@@ -131,7 +140,8 @@ export class Session {
       this.busy = false;
     }
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.runEpisodes(), this.state.step ? 0 : IDLE_MS);
+    const run = () => this.attempt(() => this.runEpisodes());
+    this.timer = setTimeout(run, this.state.step ? 0 : IDLE_MS);
   }
 
   async askFields(before) {
