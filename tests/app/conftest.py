@@ -48,7 +48,7 @@ def browser():
 def page(browser):
     """A page of a fresh context; an error in its scripts fails the test."""
     context = browser.new_context(viewport={"width": 1100, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(90_000)  # the first call of a kernel may compile
     errors = []
     opened = context.new_page()
     opened.on("pageerror", lambda error: errors.append(str(error)))

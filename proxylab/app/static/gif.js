@@ -35,19 +35,20 @@ function writeFrame(out, indices, width, height, delay) {
   out.bytes([0]);
 }
 
-/* The 256 commonest colours at five bits a channel; others take the nearest of them. */
+/* The 256 commonest colours, those alike in five bits a channel as one; others take the nearest. */
 function paletteOf(frames) {
-  const counts = new Map();
+  const counts = new Map(), exact = new Map();
   const chosen = new Set([0, Math.floor(frames.length / 2), frames.length - 1]);
   for (const k of chosen) {
     const { data } = frames[k];
     for (let i = 0; i < data.length; i += 4) {
       const key = packed15(data, i);
       counts.set(key, (counts.get(key) ?? 0) + 1);
+      if (!exact.has(key)) exact.set(key, [data[i], data[i + 1], data[i + 2]]);
     }
   }
   const kept = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 256).map(([key]) => key);
-  const colours = kept.map((key) => [key >> 10, (key >> 5) & 31, key & 31].map((n) => Math.round((n * 255) / 31)));
+  const colours = kept.map((key) => exact.get(key));
   const nearest = new Map(kept.map((key, k) => [key, k]));
   const indices = ({ data }) => {
     const found = new Uint8Array(data.length / 4);
