@@ -29,7 +29,7 @@ VERBS = {
     "play": "play a level yourself, or watch an agent play it",
     "app": "open a page of this machine: levels to change, agents to watch",
     "field": "draw what agents would do from every cell of a maze",
-    "bench": "measure speed on this machine",
+    "bench": "measure speed on this machine, or compare detectors",
     "doctor": "check the installation and say what is missing",
     "reproduce": "run an experiment: train, measure, write its tables, draw its figures",
     "procgen": "fetch the real Procgen Maze, or compare our levels with it",
