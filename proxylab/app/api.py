@@ -21,7 +21,7 @@ from proxylab.play import start_level
 from proxylab.walkers import WALKERS, at_every_cell
 
 
-def catalogue(worlds, _request=None):
+def catalogue(worlds):
     """All worlds, and the pictures of what lies in them as PNG."""
     return {
         "schema": "proxylab.app/1",
@@ -138,7 +138,6 @@ def occupancy(worlds, request):
 SPRITE_PX = 96
 
 
-@functools.cache
 def sprites():
     """{name: data address of a PNG} of every sprite."""
     from proxylab_envs.grid.shapes import SPRITES

@@ -42,9 +42,9 @@ def make_app(worlds, host, port, verdicts=None):
         Route(f"/api/{name}", partial(_answer, partial(answer, worlds)), methods=["POST"])
         for name, answer in asked.items()
     ]
-    shown = partial(_catalogue, worlds)
-    files = [Route(path, partial(_file, *file)) for path, file in page_files().items()]
-    routes = [*files, Route("/api/catalogue", shown), *posts]
+    catalogue = json.dumps(api.catalogue(worlds)).encode(), "application/json"
+    files = page_files() | {"/api/catalogue": catalogue}
+    routes = [*(Route(path, partial(_file, *file)) for path, file in files.items()), *posts]
     handlers = {404: partial(_wrong, 404, "there is nothing here"), 500: _broken}
     handlers[405] = partial(_wrong, 405, "this method is not known here")
     return Gate(Starlette(routes=routes, exception_handlers=handlers), host, port)
@@ -58,10 +58,6 @@ async def _answer(answer, request):
         status = 413 if isinstance(error, TooLarge) else 400
         return _line(status, " ".join(str(error).split()))
     return JSONResponse(found)
-
-
-async def _catalogue(worlds, _request):
-    return JSONResponse(await run_in_threadpool(api.catalogue, worlds))
 
 
 async def _file(content, kind, _request):
