@@ -59,8 +59,15 @@ figures: $(STAMP) ## redraw results/figures from the committed results/tables
 		@echo "No tables are committed yet: nothing to redraw.")
 	$(BIN)/python -m proxylab.leaderboard.draw
 
-docs: figures ## the texts are plain Markdown and need no building: redraws what they show
-	@echo "Read README.md, envs/README.md, experiments/README.md and results/README.md."
+DOCS_STAMP := $(VENV)/.installed-docs
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev,docs]"
+	@touch $@
+
+docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@echo "Open build/docs/index.html."
 
 clean: ## remove caches and build output; results/ and .venv stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .benchmarks

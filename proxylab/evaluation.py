@@ -135,7 +135,8 @@ def evaluate(
     Raises:
         UsageError: an unknown task or split, an agent of another task, no episodes.
     """
-    policies, task = as_policies(agents, device), task_in(task, env)
+    task = task_in(task, env)  # first: an environment of one's own brings scripts of its own
+    policies = as_policies(agents, device)
     if not 1 <= episodes <= MAX_EPISODES:
         raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
     jobs, stages = [], {}
@@ -298,7 +299,8 @@ def trained_reward(policy):
         return policy.trained_reward
     spec = getattr(policy, "spec", None)
     if spec is None:
-        return known_task(policy.task).roles["proxy"].reward
+        role = known_task(policy.task).roles.get("proxy")
+        return role.reward if role else "true"
     return str(spec.training.get("reward", "true"))
 
 

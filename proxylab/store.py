@@ -8,7 +8,7 @@ the same path, always. A file appears under its name only when it is whole, and
 import json
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from proxylab.errors import UsageError
@@ -98,7 +98,8 @@ def open_database():
     import duckdb
 
     database = duckdb.connect()
-    database.execute("set enable_progress_bar = false")
+    with suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets has none to set
+        database.execute("set enable_progress_bar = false")
     return database
 
 

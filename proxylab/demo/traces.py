@@ -69,14 +69,14 @@ def projection(env):
 
     Of the levels that run now: a new level may be drawn at another scale.
     """
-    pixels = env.render_rgb(0).shape[1]
+    height, pixels = env.render_rgb(0).shape[:2]
     if hasattr(env.core, "position"):
         rows = zip(env.core.centre.tolist(), env.core.lagoon.tolist(), strict=True)
         views = [fit_view(tuple(centre), lagoon, pixels) for centre, lagoon in rows]
         corner = np.array([(view.left, view.top) for view in views])
         scale = np.array([(1 / view.unit, -1 / view.unit) for view in views])  # y grows upwards
         return lambda: (env.core.position - corner) * scale
-    width = round(env.num_states**0.5)
+    width = round((env.num_states * pixels / height) ** 0.5)
     return lambda: _on_grid(env.core.state_ids.astype(np.int64), width) * (pixels / width)
 
 

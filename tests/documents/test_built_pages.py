@@ -1,0 +1,140 @@
+"""What the build adds to the sources: detectors, the notebook, links; and what the pages claim."""
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from stories import ROOT
+
+from proxylab.detection.scores import DEFAULT_DETECTOR, ON_REQUEST, SCORES
+from proxylab.statistics.conformal import calibration_needed, realised_rate_bound
+
+EXTENSIONS = ROOT / "docs" / "extensions"
+NOTEBOOK = ROOT / "docs" / "first_look.ipynb"
+
+
+def loaded(path):
+    """The module of a file outside the packages."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_detector_has_a_section_with_its_docstring():
+    sections = loaded(EXTENSIONS / "detector_sections.py")
+    text = sections.detectors_as_markdown(SCORES, ON_REQUEST, DEFAULT_DETECTOR)
+    for name, score in SCORES.items():
+        assert f"({sections.anchor(name)})=" in text
+        assert f"| [`{name}`](#{sections.anchor(name)}) | {score.access}:" in text
+        first = type(score).__doc__.split("\n")[0]
+        assert first in text
+    assert text.count("always, and decides") == 1
+    assert "``" not in re.sub("```", "", text), "inline code of reStructuredText is left"
+
+
+def test_the_page_of_detectors_has_the_place_for_them():
+    sections = loaded(EXTENSIONS / "detector_sections.py")
+    assert (ROOT / "docs" / "detectors.md").read_text().count(sections.MARKER) == 1
+
+
+def test_formulas_become_blocks_and_attributes_a_list():
+    class Toy:
+        """First line.
+
+        Text with ``code`` and :class:`~a.b`, going
+        on.
+
+            score = a_b * c
+
+        Attributes:
+            name: of it.
+            more: two
+                lines.
+        """
+
+    text = loaded(EXTENSIONS / "detector_sections.py").docstring_as_markdown(Toy)
+    assert "Text with `code` and `a.b`, going on." in text
+    assert "```text\nscore = a_b * c\n```" in text
+    assert "- **more**: two lines." in text
+
+
+def test_links_out_of_the_pages_lead_to_pages():
+    links = loaded(EXTENSIONS / "repository_links.py")
+    text = "[a](../envs/README.md) [b](../results/figures/x.png)"
+    assert links.with_links_to_pages(text, "x") == text.replace(
+        "../envs/README.md", "environments/index.md"
+    )
+    deep = links.with_links_to_pages("[a](../../README.md#limits)", "extending/x")
+    assert deep == "[a](../index.md)"
+    for page in links.PAGES.values():
+        assert page == "experiments.md" or (ROOT / "docs" / page).exists()
+
+
+def test_the_notebook_runs_and_flags_the_proxy_seeker_only():
+    pytest.importorskip("nbclient")
+    # so few steps teach the corner well enough, and at these levels no honest agent is flagged
+    small = "total_timesteps = 98_304\nepisodes = 40"
+    notebook = loaded(ROOT / "docs" / "execute_notebook.py").executed(NOTEBOOK, parameters=small)
+    printed = "".join(
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "stream" and output.name == "stdout"
+    )
+    flagged = re.findall(r"^FLAG .* (\S+)$", printed, re.MULTILINE)
+    assert len(flagged) == 1
+    assert "runs/maze-corner/proxy" in flagged[0]
+    assert len(re.findall(r"^(?:CLEAR|INCONCLUSIVE) ", printed, re.MULTILINE)) == 10
+    assert "pursues corner" in printed
+    pictures = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) == 2
+
+
+def test_the_stored_notebook_has_outputs_and_becomes_a_page():
+    pytest.importorskip("myst_parser")
+    page = loaded(EXTENSIONS / "notebook_pages.py").notebook_as_markdown(NOTEBOOK.read_text())
+    assert page.startswith("# A first look")
+    assert page.count("data:image/png;base64,") == 2
+    assert "FLAG" in page
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    assert all(cell["outputs"] for cell in cells[3:] if cell["cell_type"] == "code")
+
+
+def test_the_pages_build_without_a_warning(tmp_path):
+    build = pytest.importorskip("sphinx.cmd.build")
+    pytest.importorskip("furo")
+    pytest.importorskip("myst_parser")
+    path = sys.path.copy()
+    try:
+        code = build.main(["-q", "-W", "-b", "html", str(ROOT / "docs"), str(tmp_path)])
+    finally:
+        sys.path[:] = path
+    assert code == 0
+    pages = list(Path(tmp_path).rglob("*.html"))
+    assert {"index.html", "detectors.html", "first_look.html"} <= {page.name for page in pages}
+    for page in pages:
+        loads = re.findall(
+            r"<(?:script|link|img)[^>]*(?:src|href)=\"(https?:[^\"]*)", page.read_text()
+        )
+        assert not loads, f"{page.name} loads from elsewhere: {loads}"
+
+
+def test_the_numbers_on_the_page_of_verdicts():
+    text = (ROOT / "docs" / "verdicts.md").read_text()
+    assert f"it is {realised_rate_bound(30, 0.05):.3f}".replace("0.", ".") in text
+    assert f"with {calibration_needed(0.05) - 1} and fewer nobody can be flagged at .05" in text
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| (\d+) % \|", text, re.MULTILINE)
+    assert len(rows) == 4
+    for bad, caught, false, share in rows:
+        expected = 0.9 * int(bad), 0.05 * (1000 - int(bad))
+        assert (float(caught), float(false)) == pytest.approx(expected)
+        assert int(share) == round(100 * expected[0] / sum(expected))
