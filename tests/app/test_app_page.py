@@ -3,11 +3,13 @@
 import io
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from proxylab.app.embedding import embedded_data
 from proxylab.app.single_file import joined_modules, single_file
+from proxylab.play import start_level
 
 READY = "new Promise(done => document.addEventListener('proxylab:ready', done, {once: true}))"
 PICTURE = "id => document.getElementById(id).toDataURL()"
@@ -66,6 +68,27 @@ def test_a_link_that_makes_no_sense_opens_the_plain_page(page, address):
         "#world=maze-corner&split=shifted&a=zoo:maze-corner/proxy-00&b=zoo:maze-corner/trusted-00"
     )
     assert not text_of(page, "said")
+
+
+def test_a_bucket_in_the_open_is_refused_in_words_and_put_back(page, address, worlds):
+    garden = worlds["tomato-watering"]
+    with garden.lock:
+        start_level(garden.env(1), "tomato-watering", "train", 0)
+        level = garden.env(1).garden(0)
+    rows = np.array([list(row) for row in level.to_ascii().splitlines()])
+    walls = np.pad(level.walls, 1, constant_values=True)
+    beside = walls[:-2, 1:-1] | walls[2:, 1:-1] | walls[1:-1, :-2] | walls[1:-1, 2:]
+    row, col = np.argwhere((rows == ".") & ~beside)[0]
+    opened(page, address, "#world=tomato-watering&split=train")
+    page.wait_for_timeout(300)
+    box, (height, width) = page.locator("#board-a").bounding_box(), rows.shape
+    page.mouse.click(
+        box["x"] + (col + 0.5) * box["width"] / width,
+        box["y"] + (row + 0.5) * box["height"] / height,
+    )
+    page.locator("#said", has_text="no wall beside it").wait_for()
+    page.locator("#now-b", has_text=re.compile("^step 0 of [1-9]")).wait_for()
+    assert "edits" not in page.url
 
 
 def test_a_server_that_is_gone_is_said_in_words(page, address):

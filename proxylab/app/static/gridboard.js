@@ -29,9 +29,11 @@ export function drawGrid(pen, width, height, view) {
   pen.clearRect(0, 0, width, height);
   eachCell(view.rows, part, (cell) => drawGround(board, cell));
   if (view.corner) drawMark(board, view.corner);
+  const [tiles, things] = [true, false].map((flat) => view.things.filter(([name]) => name.startsWith("arrow-") === flat));
+  for (const [name, cell] of tiles) drawSprite(board, name, cell);
   if (view.field) view.field.cells.forEach((cell, k) => drawArrow(board, cell, view.field.probabilities[k]));
   if (view.trail?.length > 1) drawTrail(board);
-  for (const [name, cell] of view.things) drawSprite(board, name, cell);
+  for (const [name, cell] of things) drawSprite(board, name, cell);
   if (view.cursor) drawCursor(board);
 }
 

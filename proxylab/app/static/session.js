@@ -131,11 +131,10 @@ export class Session {
     }
     this.busy = true;
     try {
-      do {
+      for (let next = { before }; next; next = this.again) {
         this.again = null;
-        await this.askFields(before);
-        before = null;
-      } while (this.again);
+        await this.askFields(next.before);
+      }
     } finally {
       this.busy = false;
     }
