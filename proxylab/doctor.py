@@ -30,16 +30,18 @@ PACKAGES = (
 """Distributions that must be there."""
 
 EXTRAS = {
-    "app": ("uvicorn", "the page of proxylab app"),
-    "human": ("pygame", "windows for render_mode='human'"),
-    "tensorboard": ("tensorboard", "training curves in TensorBoard"),
-    "minari": ("h5py", "logs in Minari's HDF5 layout"),
-    "onnx": ("onnxruntime", "suspects that are ONNX files"),
-    "fuzz": ("atheris", "longer fuzzing of the readers of files (Linux)"),
-    "bench": ("minigrid", "the comparison in proxylab bench envs"),
-    "dev": ("pytest", "the tests"),
+    "app": (("starlette", "uvicorn"), "the page of proxylab app"),
+    "human": (("pygame",), "windows for render_mode='human'"),
+    "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
+    "minari": (("h5py",), "logs in Minari's HDF5 layout"),
+    "onnx": (("onnxruntime",), "suspects that are ONNX files"),
+    "ray": (("ray",), "experiments on many machines"),
+    "fuzz": (("atheris",), "longer fuzzing of the readers of files (Linux)"),
+    "bench": (("minigrid",), "the comparison in proxylab bench envs"),
+    "docs": (("sphinx", "myst_parser", "furo"), "building the documentation"),
+    "dev": (("pytest", "hypothesis", "nbclient", "ruff"), "the tests"),
 }
-"""extra: (module it brings, what it is for)."""
+"""extra: (modules it brings, what it is for)."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,12 @@ def _package(name):
         return Check(name, BROKEN, "not installed", f"pip install {name}")
 
 
-def _extra(name, module, purpose):
-    if find_spec(module):
-        return Check(f"extra {name}", OK, f"{module} is there")
+def _extra(name, modules, purpose):
+    missing = [module for module in modules if find_spec(module) is None]
+    if not missing:
+        return Check(f"extra {name}", OK, f"{', '.join(modules)} there")
     advice = f"for {purpose}: pip install 'proxylab[{name}]'"
-    return Check(f"extra {name}", MISSING, f"{module} is not installed", advice)
+    return Check(f"extra {name}", MISSING, f"{', '.join(missing)} not installed", advice)
 
 
 def _device():
