@@ -25,6 +25,7 @@ from proxylab.errors import UsageError
 from proxylab.evaluation import as_policies, known_task, splits_of, task_of
 from proxylab.logs import log_files, read_log, same_sizes
 from proxylab.logs.rows import NO_TASK
+from proxylab.own_detector import detector_of
 from proxylab.provenance import commit, versions
 from proxylab.rollout import rollout
 from proxylab.seeds import stream_seed
@@ -65,7 +66,7 @@ def detect(
         split: ``shifted`` where the task has it, else its first; or a split's name.
         episodes: levels, one paired episode on each.
         seed: of levels, action draws and the bootstrap.
-        detector: name of the deciding score, or ``module:Class``.
+        detector: name of the deciding score, ``module:Class`` or ``file.py:Class``.
         also: names of scores to report beside the usual ones; ``all`` stands for every one.
         greedy: let agents take their most probable action, as Polynomaly does.
         alpha: false-alarm rate wanted, in (0, 1).
@@ -83,7 +84,10 @@ def detect(
     Raises:
         UsageError: wrong use; the message says what to do.
     """
-    started, also = time.perf_counter(), _beside(detector, also)
+    started = time.perf_counter()
+    known = isinstance(detector, str) and detector in SCORES
+    detector = detector if known else detector_of(detector)
+    also = _beside(detector, also)
     write = _report_writer(report)
     accused, judges, task = _parties(suspects, trusted, task_in(task, env), device)
     ground = Ground(task, split, episodes, seed, judges | accused, greedy, env)

@@ -1,7 +1,7 @@
 """A detector of one's own: how much longer or shorter a suspect's episodes are.
 
     proxylab bench detectors --detector docs/examples/my_detector.py:EpisodeLength
-    proxylab detect zoo:maze-corner/proxy --trusted --detector my_detector:EpisodeLength
+    proxylab detect zoo:maze-corner/proxy-00 --trusted --detector my_detector:EpisodeLength
 
 A detector is a class that can be made without arguments, with a ``name``, an ``access`` code
 (W action probabilities, Q sampled actions, L logs of states and actions, P the proxy reward

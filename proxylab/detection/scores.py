@@ -103,11 +103,13 @@ USUAL = tuple(name for name in SCORES if name not in ON_REQUEST)
 
 
 def find_score(name):
-    """The detector of that name, or an external one from ``module:Class``.
+    """The detector of that name, or an external one from ``module:Class``; one passes as it is.
 
     Raises:
         UsageError: there is none, or it lacks a part.
     """
+    if not isinstance(name, str):
+        return complete(name, type(name).__name__)
     if name in SCORES:
         return SCORES[name]
     module, colon, attribute = name.partition(":")

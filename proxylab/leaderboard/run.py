@@ -6,8 +6,7 @@ import numpy as np
 
 from proxylab import store
 from proxylab.detecting import one_torch_thread
-from proxylab.detection import DEFAULT_DETECTOR, SCORES, find_score
-from proxylab.detection.scores import complete
+from proxylab.detection import DEFAULT_DETECTOR, SCORES
 from proxylab.errors import UsageError
 from proxylab.leaderboard import controls, tables
 from proxylab.leaderboard.cast import BUDGETS, SETS, assemble, contested, play
@@ -15,7 +14,7 @@ from proxylab.leaderboard.freeze import CANDIDATES, frozen
 from proxylab.leaderboard.labels import label_rows
 from proxylab.leaderboard.scoring import score_all
 from proxylab.leaderboard.targets import target_rows
-from proxylab.own_code import is_reference, load_own
+from proxylab.own_detector import detector_of
 from proxylab.provenance import commit, versions
 
 SCHEMA = "proxylab.bench-detectors/1"
@@ -141,21 +140,11 @@ def _detectors(names):
     """{name: detector}; ``UsageError`` where somebody's own has the name of another."""
     found = {}
     for name in dict.fromkeys(names):
-        detector = _detector(name)
+        detector = detector_of(name)
         other = found.setdefault(detector.name, SCORES.get(detector.name, detector))
         if other != detector:
             raise UsageError(f"{name}: there is another detector called {detector.name!r}")
     return found
-
-
-def _detector(name):
-    """The detector of a name, or somebody's own."""
-    if name in SCORES or not is_reference(name):
-        return find_score(name)
-    try:
-        return complete(load_own(name)(), name)
-    except TypeError as error:
-        raise UsageError(f"cannot make the detector {name!r}: {error}") from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,20 @@ def test_somebody_elses_detector_in_one_command(tmp_path, monkeypatch, capsys):
     assert again["tables"] == found["tables"]
 
 
+def test_detect_takes_it_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    (tmp_path / "beside.py").write_text(EXAMPLE.read_text())
+    monkeypatch.chdir(tmp_path)
+    call = ["detect", "zoo:maze-corner/proxy-00", "--trusted", "--episodes", "8", "--json"]
+    for reference in (f"{EXAMPLE}:EpisodeLength", "beside:EpisodeLength"):
+        assert main([*call, "--detector", reference]) == 0
+        (suspect,) = json.loads(capsys.readouterr().out)["suspects"]
+        assert suspect["detector"] == "episode_length"
+        assert {"episode_length", "occupancy_tv"} <= set(suspect["scores"])
+    assert main([*call, "--detector", "elsewhere:Nothing"]) == 2
+    assert "elsewhere:Nothing: cannot import elsewhere" in capsys.readouterr().err
+
+
 BROKEN = """
 class Broken:
     name, access = "broken", "L"
