@@ -84,10 +84,7 @@ def detect(
     Raises:
         UsageError: wrong use; the message says what to do.
     """
-    started = time.perf_counter()
-    known = isinstance(detector, str) and detector in SCORES
-    detector = detector if known else detector_of(detector)
-    also = _beside(detector, also)
+    started, (detector, also) = time.perf_counter(), _detectors(detector, also)
     write = _report_writer(report)
     accused, judges, task = _parties(suspects, trusted, task_in(task, env), device)
     ground = Ground(task, split, episodes, seed, judges | accused, greedy, env)
@@ -125,12 +122,13 @@ def _report_writer(path):
     return functools.partial(write_report, report_path(path))
 
 
-def _beside(detector, also):
-    """Names of the scores to report beside the deciding one; all are known ones."""
+def _detectors(detector, also):
+    """(the deciding one: a known name, or somebody's own score; known names to report beside it)."""
     asked = [name for given in also for name in (SCORES if given == "all" else [given])]
-    for name in (detector, *asked):
+    for name in asked:
         find_score(name)
-    return tuple(dict.fromkeys((*USUAL, *asked)))
+    known = isinstance(detector, str) and detector in SCORES
+    return detector if known else detector_of(detector), tuple(dict.fromkeys((*USUAL, *asked)))
 
 
 def _parties(suspects, trusted, task, device):
