@@ -123,7 +123,7 @@ def _report_writer(path):
 
 
 def _detectors(detector, also):
-    """(the deciding one: a known name, or somebody's own score; known names to report beside it)."""
+    """(the deciding one: a known name, or an own score; known names to report beside it)."""
     asked = [name for given in also for name in (SCORES if given == "all" else [given])]
     for name in asked:
         find_score(name)
