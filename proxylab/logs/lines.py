@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 
+from proxylab.limits import LIMITS
 from proxylab.logs.rows import (
     FLAGS,
     REQUIRED,
@@ -33,16 +34,24 @@ def read_lines(path):
     Where the first line is a step with all that a step must have, all lines are taken for
     such rows, which is many times faster.
     """
-    with open(path, "rb") as file:
-        first = next((line for line in file if line.strip()), b"")
+    first = next((line for _, line in _lines(path)), b"")
     if _is_whole_step(first):
         return read_table(path)
     reader = _Reader(str(path))
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                reader.take(number, _record(path, number, line))
+    for number, line in _lines(path):
+        reader.take(number, _record(path, number, line))
     return reader.rows()
+
+
+def _lines(path):
+    """(number, line) of the lines that are not blank; ``LogError`` at one that is too long."""
+    limit = LIMITS.log_line_bytes
+    with open(path, "rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(limit + 1), b""), 1):
+            if len(line) > limit:
+                raise LogError(f"{path}, line {number}: longer than the limit of {limit:,} bytes")
+            if line.strip():
+                yield number, line
 
 
 def _is_whole_step(line):

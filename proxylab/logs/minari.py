@@ -6,10 +6,13 @@ A file holds a group ``episode_0``, ``episode_1``, … with ``actions`` [T], ``r
 with, and is taken for the level seed (as laid out in Minari's "Dataset Standards", 0.5).
 """
 
+import os
+
 import numpy as np
 
 from proxylab.episodes import NO_STATE
 from proxylab.errors import UsageError
+from proxylab.limits import LIMITS, MIB
 from proxylab.logs.rows import LogError, Rows, hashed_sizes
 from proxylab.states import hash_of
 
@@ -39,6 +42,36 @@ def read_minari(path):
         raise LogError(f"{path} cannot be read: {what}") from None
 
 
+def check_file(source, file):
+    """``LogError`` where a link leads out of the file, or its arrays say they are too large.
+
+    A dataset's shape is a claim: an array of a billion steps may take no room in the file.
+    """
+    package, total = h5py(), 0
+    groups, seen = [file], set()
+    while groups:
+        group = groups.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), package.HardLink):
+                raise LogError(f"{source}, {name}: a link, which is not followed")
+            item = group[name]
+            if isinstance(item, package.Group):
+                if item.id in seen:
+                    raise LogError(f"{source}, {name}: a group comes twice")
+                seen.add(item.id)
+                groups.append(item)
+                continue
+            if not isinstance(item, package.Dataset):
+                raise LogError(f"{source}, {name}: neither an array nor a group")
+            if item.external or item.is_virtual:
+                raise LogError(f"{source}, {name}: its data lie in another file")
+            total += item.size * item.dtype.itemsize
+            if total > LIMITS.log_rows * LIMITS.log_step_bytes:
+                raise LogError(f"{source}, {name}: its arrays are over the limit")
+            if total > MIB + LIMITS.log_ratio * os.stat(source).st_size:
+                raise LogError(f"{source}, {name}: {total:,} bytes in so small a file: a bomb?")
+
+
 class _Reader:
     """Groups in, columns out."""
 
@@ -52,6 +85,7 @@ class _Reader:
 
     def rows(self):
         """All episodes, in the order of their numbers."""
+        check_file(self.source, self.file)
         numbers = sorted(int(n[8:]) for n in self.file if n[:8] == "episode_" and n[8:].isdigit())
         if not numbers:
             raise LogError(f"{self.source} holds no group episode_0: this is no Minari dataset")

@@ -8,6 +8,7 @@ import numpy as np
 
 from proxylab.episodes import NO_STATE, PROBABILITY_TOLERANCE, Episodes
 from proxylab.errors import UsageError
+from proxylab.limits import LIMITS
 from proxylab.states import HASHED_STATES
 
 REQUIRED = ("level_seed", "episode", "step", "action")
@@ -74,7 +75,10 @@ class Rows:
 def assemble(rows, task=None):
     """list[RecordedEpisodes], one a policy; ``LogError`` where rows make no episodes."""
     task = _task(rows, task)
+    if len(rows.names) > LIMITS.log_policies:
+        raise LogError(f"{rows.source}: more policies than the limit of {LIMITS.log_policies:,}")
     sizes, known = _sizes(rows, task)
+    check_width(rows.source, "num_actions", sizes["num_actions"])
     _check_range(rows, "action", 0, sizes["num_actions"])
     if "state_id" in rows.columns:
         _check_range(rows, "state_id", NO_STATE, sizes["num_states"])
@@ -94,6 +98,12 @@ def assemble(rows, task=None):
         except ValueError as error:
             raise LogError(f"{rows.source}: {error}") from None
     return found
+
+
+def check_width(source, name, count):
+    """``LogError`` for more features, probabilities or actions than the limit."""
+    if count > LIMITS.log_width:
+        raise LogError(f"{source}: {name} {count:,} is over the limit of {LIMITS.log_width:,}")
 
 
 def _task(rows, asked):

@@ -8,6 +8,7 @@ again in the file for the complaint.
 """
 
 import csv
+import os
 import re
 import tempfile
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from proxylab.limits import LIMITS
 from proxylab.logs.rows import (
     FLAGS,
     INTEGERS,
@@ -23,6 +25,7 @@ from proxylab.logs.rows import (
     VECTORS,
     LogError,
     Rows,
+    check_width,
     hashed_sizes,
 )
 from proxylab.states import hash_of
@@ -42,11 +45,14 @@ NUMBERED = re.compile(r"(features|probabilities)_(\d+)")
 
 def read_table(path):
     """:class:`Rows` of a Parquet, CSV or JSONL file; ``LogError`` where it is no log."""
-    with _staging() as database:
-        kind = Path(path).suffix.lower()
-        source = _Source(database, path, kind)
-        _stage(source)
-        return _rows(source)
+    try:
+        with _staging() as database:
+            kind = Path(path).suffix.lower()
+            source = _Source(database, path, kind)
+            _stage(source)
+            return _rows(source)
+    except UnicodeDecodeError:  # also from what DuckDB says about such a file
+        raise LogError(f"{path} holds text that is not UTF-8") from None
 
 
 @contextmanager
@@ -145,6 +151,7 @@ def _stage(source):
     missing = [name for name in REQUIRED if name not in source.columns]
     if missing:
         raise LogError(f"{source.path}: the column {missing[0]} is missing")
+    _check_count(source)
     parts = [f"{_typed(n, source.columns[n])} as {n}" for n in INTEGERS if n in source.columns]
     parts += [f"{_flag(source, n)} as {n}" for n in FLAGS if n in source.columns]
     parts += [f"cast({n} as varchar) as {n}" for n in TEXTS if n in source.columns]
@@ -156,6 +163,15 @@ def _stage(source):
     for name, wanted in kinds.items():
         if name in source.columns:
             _refuse_empty(source, name, wanted)
+
+
+def _check_count(source):
+    """Complain of too many rows, and of so many in so few bytes that nothing can be in them."""
+    count = source.ask(f"select count(*) from {source.scan}")[0][0]
+    if count > LIMITS.log_rows:
+        raise LogError(f"{source.path}: {count:,} rows are over the limit of {LIMITS.log_rows:,}")
+    if count > max(1000, LIMITS.log_rows_per_byte * os.stat(source.path).st_size):
+        raise LogError(f"{source.path}: {count:,} rows in so small a file: a bomb?")
 
 
 def _flag(source, name):
@@ -202,6 +218,7 @@ def _entries(source, name):
         low, high = source.ask(f"select min(len({name})), max(len({name})) from {source.scan}")[0]
         if low != high:
             raise LogError(f"{source.path}: {name} has {low} to {high} entries a row")
+        check_width(source.path, name, high or 0)
         return [f"{name}[{k + 1}]" for k in range(high or 0)]
     matches = [NUMBERED.fullmatch(column) for column in source.columns]
     numbers = sorted(int(m[2]) for m in matches if m and m[1] == name)
