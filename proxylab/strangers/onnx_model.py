@@ -51,7 +51,7 @@ REFUSED = {
 
 TENSOR_DIMS, TENSOR_LOCATION = 1, 14
 NODE_OUTPUT, NODE_OP, NODE_DOMAIN = 2, 4, 7
-OPSET_DOMAIN = 1
+OPSETS, OPSET_DOMAIN = 8, 1
 
 
 def check_model(raw):
@@ -91,8 +91,8 @@ class _Walk:
                 self.tensor(number, wire, value, dims)
             elif kind == NODE:
                 self.node(number, value, outputs, ops)
-            elif kind == MODEL and number == 8:
-                self.opset(value)
+            elif kind == MODEL and number == OPSETS:
+                self.opset(value, wire)
         self.softmax.update(outputs if ops == ["Softmax"] else ())
         size = math.prod(dims)
         if size > LIMITS.onnx_bytes:
@@ -125,7 +125,9 @@ class _Walk:
         if number == NODE_DOMAIN and (domain := _text(value)) not in DOMAINS:
             raise Refusal(f"operators of the domain {domain!r} are not run, only ai.onnx's")
 
-    def opset(self, value):
+    def opset(self, value, wire):
+        if wire != BYTES:
+            raise Refusal("this is no ONNX model (a message of the wrong type)")
         for number, _, inside in self.fields(value):
             if number == OPSET_DOMAIN and (domain := _text(inside)) not in DOMAINS:
                 raise Refusal(f"operators of the domain {domain!r} are not run, only ai.onnx's")

@@ -194,7 +194,14 @@ def test_a_part_given_twice_hides_nothing():
 
 def test_files_that_are_none(tmp_path):
     good = linear(SIZE, ACTIONS)[0]
-    for raw in (b"", b"\x80\x04pickle", good[:-100], b"\x00" * 40, b"\x08\x08ABORTM" + good):
+    for raw in (
+        b"",
+        b"\x80\x04pickle",
+        b"@\n",
+        good[:-100],
+        b"\x00" * 40,
+        b"\x08\x08ABORTM" + good,
+    ):
         with pytest.raises(Refusal):
             check_model(raw)
     assert "no graph" in line_of(load_agent, written(tmp_path, b""))
