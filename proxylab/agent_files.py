@@ -6,7 +6,6 @@ against their digest, their shapes and for missing numbers before a network sees
 """
 
 import hashlib
-import json
 import math
 import struct
 from dataclasses import asdict, dataclass, field, fields
@@ -19,6 +18,7 @@ from safetensors.numpy import save as serialise_safetensors
 
 from proxylab.errors import AgentError
 from proxylab.limits import LIMITS, read_within
+from proxylab.store import whole_file, write_json
 from proxylab.strict_json import parse_json
 
 SCHEMA = "proxylab.agent/1"
@@ -125,10 +125,10 @@ def save_agent(folder, spec, weights, dtype="float32"):
     folder = Path(folder)
     stored = stored_weights(weights, dtype)
     digest = weights_sha256(stored)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS_NAME).write_bytes(serialise_safetensors(stored))
+    with whole_file(folder / WEIGHTS_NAME) as temporary:
+        temporary.write_bytes(serialise_safetensors(stored))
     record = {"schema": SCHEMA, **asdict(spec), "weights_dtype": dtype, "sha256": digest}
-    (folder / JSON_NAME).write_text(json.dumps(record, indent=1) + "\n")
+    write_json(folder / JSON_NAME, record)
     return digest
 
 

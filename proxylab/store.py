@@ -5,9 +5,11 @@ the same path, always. A file appears under its name only when it is whole, and
 ``complete`` is written last.
 """
 
+import glob
 import json
 import os
-import tempfile
+import secrets
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -62,21 +64,83 @@ def shown_folder(kind, budget="laptop"):
     return folder / kind if budget == "laptop" else folder / "runs" / budget / kind
 
 
+PART = ".part"
+"""Ending of what is still being written."""
+
+STALE = 3_600
+"""Seconds after which such a file counts as left by a process that was killed."""
+
+
 @contextmanager
 def whole_file(path):
     """A temporary path beside ``path`` that takes its name when the block ends well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
+    _remove_parts(path.parent, f".{glob.escape(path.name)}.", time.time() - STALE)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    temporary.touch(exist_ok=False)
     try:
-        yield Path(name)
-        with open(name, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(name, path)
+        yield temporary
+        _to_disk(temporary)
+        os.replace(temporary, path)
+        _to_disk(path.parent)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _to_disk(path):
+    """Wait until a file, or the names in a folder, would survive a power failure."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_parts(folder, prefix, before):
+    """Remove what killed processes left half-written; ``before`` is a time in seconds."""
+    for part in folder.glob(f"{prefix}*{PART}"):
+        with suppress(OSError):
+            if part.stat().st_mtime <= before:
+                part.unlink()
+
+
+@contextmanager
+def only_writer(folder):
+    """Hold a folder against a second writer, and tidy up after one that was killed.
+
+    The lock is the operating system's: it goes with the process that holds it.
+
+    Raises:
+        UsageError: another process holds the folder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = _locked(folder)
+    try:
+        _remove_parts(folder, ".", time.time())
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(folder):
+    """Handle of a folder under an exclusive lock; None where the system has none (Windows)."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UsageError(f"{folder}: another process is writing there") from None
+    return handle
 
 
 def write_json(path, record):

@@ -24,7 +24,7 @@ from proxylab.agent_files import (
     weights_sha256,
 )
 from proxylab.errors import AgentError
-from proxylab.store import whole_file
+from proxylab.store import only_writer, whole_file
 from proxylab.zoo_kinds import KINDS
 
 ZOO = Path(__file__).parent / "zoo"
@@ -109,8 +109,11 @@ def pack_zoo(task, members, folder, dtype="float16"):
     Returns:
         list[ZooEntry], as in the index.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder):
+        return _pack(task, members, Path(folder), dtype)
+
+
+def _pack(task, members, folder, dtype):
     there = _index(folder / "agents.json") if (folder / "agents.json").is_file() else ()
     made = {member.kind for member in members}
     entries = [entry for entry in there if entry.kind not in made]

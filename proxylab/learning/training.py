@@ -119,11 +119,16 @@ def train(task, role="proxy", *, out=None, resume=False, force=False, bar=None, 
 
 def run_job(config, folder, *, resume=False, force=False, bar=None, tensorboard=False):
     """Train what ``config`` says in ``folder``; a finished run is found, not trained again."""
+    with store.only_writer(folder):
+        return _run(config, Path(folder), resume, force, bar, tensorboard)
+
+
+def _run(config, folder, resume, force, bar, tensorboard):
     start = time.perf_counter()
-    folder = Path(folder)
-    if force and folder.exists():
-        shutil.rmtree(folder)
+    if force:
+        _empty(folder)
     if _found(folder, config, resume):
+        (folder / store.CHECKPOINT).unlink(missing_ok=True)  # where a run died at its very end
         result: dict[str, Any] = store.read_json(folder / store.RUN)["result"]
         return TrainResult(**{**result, "run": str(folder), "skipped": True})  # ty: ignore[invalid-argument-type]
     store.write_json(folder / store.CONFIG, config.as_json())
@@ -140,6 +145,11 @@ def run_job(config, folder, *, resume=False, force=False, bar=None, tensorboard=
     if left > 0:
         model.learn(left, callback=watcher, reset_num_timesteps=not model.num_timesteps)
     return _finish(folder, config, model, watcher, record)
+
+
+def _empty(folder):
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _need_tensorboard():
