@@ -171,7 +171,8 @@ def _hours(points):
 def _write(experiment, budget, tables, facts):
     """The tables as CSV files, and what made them as JSON; their paths."""
     folder = store.shown_folder("tables", budget)
-    paths = []
+    record, paths = folder / f"{experiment.name}.json", []
+    record.unlink(missing_ok=True)  # it comes back when all tables are new
     for name, rows in tables.items():
         if rows:
             paths.append(_table_path(folder, experiment, name))
@@ -191,7 +192,7 @@ def _write(experiment, budget, tables, facts):
         "machine": machine(),
         **facts,
     }
-    store.write_json(folder / f"{experiment.name}.json", origin)
+    store.write_json(record, origin)
     return tuple(map(str, paths))
 
 

@@ -128,19 +128,29 @@ def only_writer(folder):
             os.close(handle)
 
 
+PATIENCE = 5.0
+"""Seconds to wait for another writer: one whose driver was killed may just be ending."""
+
+
 def _locked(folder):
-    """Handle of a folder under an exclusive lock; None where the system has none (Windows)."""
+    """Handle of a folder under an exclusive lock; None where the system has no such locks."""
     try:
         import fcntl
-    except ImportError:
+    except ImportError:  # Windows
         return None
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise UsageError(f"{folder}: another process is writing there") from None
-    return handle
+    handle, until = os.open(folder, os.O_RDONLY), time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            if time.monotonic() > until:
+                os.close(handle)
+                raise UsageError(f"{folder}: another process is writing there") from None
+            time.sleep(0.1)
+        except OSError:  # some network file systems lock no folders
+            os.close(handle)
+            return None
 
 
 def write_json(path, record):

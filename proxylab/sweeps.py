@@ -7,10 +7,11 @@ is tried again and then reported; it does not stop the others.
 
 import functools
 import os
+import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 from proxylab.errors import UsageError
@@ -69,13 +70,27 @@ def _local(call, jobs, processes, retries):
     processes = min(processes or os.cpu_count() or 1, len(jobs))
     tries = dict.fromkeys(range(len(jobs)), 0)
     while tries:
-        pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+        pool = ProcessPoolExecutor(
+            processes, mp_context=get_context("spawn"), initializer=_end_with_parent
+        )
         try:
             yield from _until_broken(pool, call, jobs, processes, tries, retries)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent():
+    """Let a worker end when its driver is killed, instead of going on for nobody."""
+
+    def watch():
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _until_broken(pool, call, jobs, processes, tries, retries):

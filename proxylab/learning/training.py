@@ -148,8 +148,16 @@ def _run(config, folder, resume, force, bar, tensorboard):
 
 
 def _empty(folder):
-    for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    """Remove a run, its mark of completeness first: half of a run must not count as one.
+
+    Raises:
+        UsageError: the folder holds something that is no run.
+    """
+    there = {path.name: path for path in folder.iterdir()}
+    if there and store.CONFIG not in there:
+        raise UsageError(f"{folder} holds something else: choose another --out")
+    for name in sorted(there, key=lambda name: (name != store.COMPLETE, name == store.CONFIG)):
+        shutil.rmtree(there[name]) if there[name].is_dir() else there[name].unlink()
 
 
 def _need_tensorboard():
@@ -253,7 +261,8 @@ def _finish(folder, config, model, watcher, record):
     facts = {"timesteps": result.timesteps, "iid_success": iid_success, "ended": ended}
     record = {**record, **facts, "status": "complete", "result": result.as_json()}
     store.write_json(folder / store.RUN, record)
-    (folder / store.COMPLETE).touch()
+    with store.whole_file(folder / store.COMPLETE):
+        pass
     (folder / store.CHECKPOINT).unlink(missing_ok=True)
     return result
 
