@@ -54,7 +54,7 @@ def test_the_comparison_has_the_published_settings():
         **{"only_solvable": False, "time_limit": 128},
     }
     assert (config.num_levels, config.ppo.gamma) == (2048, 0.999)
-    assert sum(p.labels["agent"] == "untrained" for p in points) == 2 * LAPTOP["seeds"]
+    assert sum(p.labels["agent"] == "untrained" for p in points) == 3 * LAPTOP["seeds"]
 
 
 def test_an_untrained_run_keeps_its_first_weights(tmp_path):
