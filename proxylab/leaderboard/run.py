@@ -205,8 +205,8 @@ def _tables(sheets, detectors, seed):
 
 def _written(asked, made, sheets):
     """The :class:`Leaderboard`, its tables written beside its facts."""
-    settings = frozen()
-    if asked.standard and asked.stage == "test":
+    settings = frozen() if asked.stage == "test" else None
+    if asked.standard and settings:
         made["targets"] = target_rows(made, settings)
     folder, stem = asked.folder, ""
     if asked.standard:

@@ -1,5 +1,8 @@
 """What was frozen before the test policies were scored still holds."""
 
+import json
+from pathlib import Path
+
 from proxylab.detection import SCORES
 from proxylab.leaderboard.freeze import choose, digest, frozen, settings_now
 
@@ -10,6 +13,8 @@ def test_settings_are_those_that_were_frozen():
     now = settings_now()
     assert {name: record[name] for name in now} == now, "freeze anew, and score anew"
     assert set(record["chosen"].values()) <= set(SCORES)
+    tables = Path(__file__).parents[2] / "results" / "tables"
+    assert json.loads((tables / "leaderboard.json").read_text())["frozen"] == record["sha256"]
 
 
 def row(detector, access, worst, macro, tasks=3):
