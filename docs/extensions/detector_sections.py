@@ -54,7 +54,9 @@ def _section(family):
     targets = "\n".join(f"({anchor(score.name)})=" for score in family)
     heading = "## " + ", ".join(f"`{score.name}`" for score in family)
     code = f"Code: `{kind.__module__}.{kind.__qualname__}`"
-    parts = [targets, heading, *_settings(family), docstring_as_markdown(kind), code]
+    text = docstring_as_markdown(kind)
+    source = [] if "Source:" in text else [f"Source: {family[0].source}."]
+    parts = [targets, heading, *_settings(family), text, *source, code]
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,6 +77,7 @@ def docstring_as_markdown(kind):
     """A Google-style docstring as Markdown: formulas become blocks of text, attributes a list."""
     text, _, attributes = inspect.getdoc(kind).partition("\nAttributes:\n")
     blocks = [_block(block) for block in re.split(r"\n\s*\n", text.strip("\n"))]
+    attributes = re.sub(r"\A    name: .*\n?", "", attributes)  # every detector has one
     if attributes:
         blocks.append("Settings:\n\n" + _attributes(attributes))
     return "\n\n".join(blocks)

@@ -32,6 +32,7 @@ def test_every_detector_has_a_section_with_its_docstring():
         assert f"| [`{name}`](#{sections.anchor(name)}) | {score.access}:" in text
         first = type(score).__doc__.split("\n")[0]
         assert first in text
+    assert text.count("Source: ") == text.count("\nCode: ")
     assert text.count("always, and decides") == 1
     assert "``" not in re.sub("```", "", text), "inline code of reStructuredText is left"
 
@@ -54,12 +55,13 @@ def test_formulas_become_blocks_and_attributes_a_list():
             name: of it.
             more: two
                 lines.
+            last: one.
         """
 
     text = loaded(EXTENSIONS / "detector_sections.py").docstring_as_markdown(Toy)
     assert "Text with `code` and `a.b`, going on." in text
     assert "```text\nscore = a_b * c\n```" in text
-    assert "- **more**: two lines." in text
+    assert text.endswith("Settings:\n\n- **more**: two lines.\n- **last**: one.")
 
 
 def test_links_out_of_the_pages_lead_to_pages():
