@@ -202,7 +202,7 @@ def test_a_corrupt_level(capsys, tmp_path, text, complaint):
 def test_a_level_that_is_not_there_or_not_taken(capsys, tmp_path):
     code, _, err = run(capsys, "play", "maze-corner", "--level", tmp_path / "none.txt")
     assert (code, err.count("\n")) == (2, 1)
-    assert "cannot be read" in err
+    assert "none.txt: there is no such file" in err
     code, _, err = run(capsys, "play", "boat-race", "--split", "iid", "--level", tmp_path / "x")
     assert code == 2
     assert "does not take levels" in err
