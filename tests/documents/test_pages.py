@@ -20,7 +20,7 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 TEXTS = [*PAGES, *sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("[er]*/README.md"))]
 """Every Markdown file of the repository."""
 
-LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 DIRECTIVE = re.compile(r"^```\{(?:figure|include|literalinclude)\} (\S+)", re.MULTILINE)
 
 
@@ -110,6 +110,7 @@ def test_a_dead_link_is_noticed():
         "#no",
         "no.md",
     ]
+    assert dead_links(ROOT / "README.md", "[![b](LICENSE)](no.md#x)") == ["no.md#x"]
     assert (
         dead_links(ROOT / "README.md", "[f](docs/certificate.md#setting) `[g](no.md)`"[:32]) == []
     )
