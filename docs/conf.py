@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "myst_parser",
     "detector_sections",
+    "live_page",
     "notebook_pages",
     "repository_links",
 ]

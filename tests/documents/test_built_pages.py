@@ -42,6 +42,13 @@ def test_the_page_of_detectors_has_the_place_for_them():
     assert (ROOT / "docs" / "detectors.md").read_text().count(sections.MARKER) == 1
 
 
+def test_the_page_of_the_app_links_the_one_that_the_build_writes():
+    live = loaded(EXTENSIONS / "live_page.py")
+    text = (ROOT / "docs" / "app.md").read_text()
+    assert text.count(live.MARKER) == 1
+    assert f'<a href="{live.NAME}">' in live.linked(text)
+
+
 def test_formulas_become_blocks_and_attributes_a_list():
     class Toy:
         """First line.
