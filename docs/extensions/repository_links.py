@@ -9,7 +9,7 @@ import re
 
 PAGES = {
     "envs/README.md": "environments/index.md",
-    "experiments/README.md": "experiments.md",
+    "experiments/README.md": "claims.md",
     "README.md": "index.md",
     "CONTRIBUTING.md": "extending/index.md",
     "CHANGELOG.md": "changelog.md",
