@@ -130,6 +130,7 @@ def _csv_columns(path):
     """Every column of a CSV's header, as text; the types are checked where rows are staged."""
     with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
         header = next(csv.reader([file.readline(LONGEST_HEADER)]), [])
+    check_width(path, "the number of columns", len(header))
     if not header or len(set(header)) < len(header):
         raise LogError(f"{path}: the first line must name each column once")
     return ", ".join(f"{_text(name)}: 'VARCHAR'" for name in header)
