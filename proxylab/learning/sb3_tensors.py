@@ -87,7 +87,7 @@ def checked(state):
             raise Refusal(f"its tensors are larger than the limit of {LIMITS.sb3_bytes} bytes")
         if not bool(torch.isfinite(tensor).all()):
             raise Refusal(f"{name[:80]!r} holds NaN or infinite weights")
-    return {name: tensor.detach().contiguous() for name, tensor in state.items()}
+    return {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
 
 
 def facts_of(data):

@@ -54,7 +54,7 @@ def test_damaged_files(name):
     sound = parser(present(name)).sound
 
     @given(EDITS)
-    @settings(max_examples=40)
+    @settings(max_examples=25)
     def check(edits):
         attempt(name, edited(sound, edits))
 
@@ -85,7 +85,7 @@ CHANGES = st.lists(st.tuples(st.integers(0, 40), VALUES), min_size=1, max_size=3
 
 
 @given(CHANGES)
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_wrong_fields_of_an_agent(changes):
     record = with_changes(json.loads(parser("agent.json").sound), changes)
     attempt("agent.json", json.dumps(record).encode())
@@ -96,7 +96,7 @@ def test_wrong_fields_of_a_log(name):
     lines = [json.loads(line) for line in parser(name).sound.splitlines()]
 
     @given(st.integers(0, len(lines) - 1), CHANGES)
-    @settings(max_examples=40 if name == "steps.jsonl" else 100)
+    @settings(max_examples=20 if name == "steps.jsonl" else 60)
     def check(which, changes):
         rows = [with_changes(r, changes) if k == which else r for k, r in enumerate(lines)]
         attempt(name, "\n".join(map(json.dumps, rows)).encode())
@@ -114,7 +114,7 @@ def toml(value):
 
 
 @given(st.dictionaries(st.sampled_from(OPTIONS), VALUES, min_size=1, max_size=3))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_wrong_values_of_a_configuration(options):
     text = "\n".join(f"{name} = {toml(value)}" for name, value in options.items())
     attempt("config", text.encode())
