@@ -1,9 +1,9 @@
 """Files made to hurt: none runs code, each costs little, and each is refused in one line."""
 
+import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 from evil_files import make_all
@@ -73,23 +73,31 @@ def test_the_payload_is_live(evil, tmp_path):
     canary.unlink()
 
 
+LAUNCHER = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+with open(sys.argv[1], "wb") as errors:
+    null = subprocess.DEVNULL
+    process = subprocess.Popen(sys.argv[2:], stdin=null, stdout=null, stderr=errors)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = code = os.waitstatus_to_exitcode(status)
+spent = used.ru_utime + used.ru_stime
+print(json.dumps([code, used.ru_maxrss << 10, spent, time.perf_counter() - began]))
+"""
+"""A small process between, since a child begins with the largest size of its parent."""
+
+
 def run(one, folder):
     """(exit code, stderr, bytes of the largest process, seconds of processor, of the clock)."""
-    began = time.perf_counter()
-    with open(folder / "stderr", "wb+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "proxylab.cli", *one.argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            env={**os.environ, "PROXYLAB_RESULTS": str(folder)},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        said = errors.read().decode()
-    spent = usage.ru_utime + usage.ru_stime
-    return process.returncode, said, usage.ru_maxrss << 10, spent, time.perf_counter() - began
+    argv = [sys.executable, "-m", "proxylab.cli", *one.argv]
+    done = subprocess.run(
+        [sys.executable, "-c", LAUNCHER, str(folder / "stderr"), *argv],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PROXYLAB_RESULTS": str(folder)},
+    )
+    code, memory, spent, clock = json.loads(done.stdout)
+    return code, (folder / "stderr").read_text(), memory, spent, clock
 
 
 @pytest.mark.slow
