@@ -25,7 +25,7 @@ NEEDED = ("actions", "terminations", "truncations")
 def h5py():
     """The package h5py; ``UsageError`` where it is not installed."""
     try:
-        import h5py as package  # ty: ignore[import-not-found]
+        import h5py as package
     except ImportError:
         raise UsageError("Minari's HDF5 files need h5py: pip install 'proxylab[minari]'") from None
     return package
