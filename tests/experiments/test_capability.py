@@ -91,5 +91,5 @@ def test_the_figure_shows_the_transition_and_both_roles():
     figure = module.draw(module.analyse(made_up_rows(GAPS, SUSPECT, HONEST)))[""]
     above, below = figure.axes
     lines = {line.get_label(): line for line in above.get_lines()}
-    assert lines["transition, 95 %"].get_xdata()[0] == pytest.approx(2_048 * np.sqrt(2))
+    assert lines["gap of 0.5, width 64, 95 %"].get_xdata()[0] == pytest.approx(2_048 * np.sqrt(2))
     assert len(below.get_lines()) == 2
