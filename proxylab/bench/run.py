@@ -4,19 +4,21 @@ import os
 
 from proxylab.bench.app import bench_app
 from proxylab.bench.envs import bench_envs
+from proxylab.bench.monitor import bench_monitor
 from proxylab.bench.procgen import bench_procgen
 from proxylab.bench.statistics import bench_statistics
 from proxylab.bench.timing import Measured
 from proxylab.bench.training import bench_training
 from proxylab.errors import UsageError
 
-BENCHES = ("envs", "statistics", "training", "procgen", "app", "detectors")
+BENCHES = ("envs", "statistics", "training", "procgen", "app", "monitor", "detectors")
 
 PLAIN = {
     "envs": bench_envs,
     "statistics": bench_statistics,
     "procgen": bench_procgen,
     "app": bench_app,
+    "monitor": bench_monitor,
 }
 """Benchmarks without options."""
 

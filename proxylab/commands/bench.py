@@ -12,9 +12,9 @@ from proxylab.commands.options import Flag
 class Bench:
     """Measure speed on this machine beside the best known alternative, or compare detectors."""
 
-    what: Positional[Literal["envs", "statistics", "training", "procgen", "app", "detectors"]] = (
-        "envs"
-    )
+    what: Positional[
+        Literal["envs", "statistics", "training", "procgen", "app", "monitor", "detectors"]
+    ] = "envs"
     """what to measure"""
     task: str | None = None
     """of bench training and detectors: the task; maze-corner, or all that are contested"""

@@ -144,6 +144,27 @@ def first_alarm(scores, ceiling, alpha):
     return int(crossed[0]) if len(crossed) else None
 
 
+def first_alarms(streams, ceiling, alpha):
+    """:func:`first_alarm` of many streams at once.
+
+    Args:
+        streams: float64[S, E], episode scores in [0, 1].
+        ceiling: :class:`Ceiling` made for the same ``alpha``.
+        alpha: of the whole alarm.
+
+    Returns:
+        int64[S]: index of the first episode at which the alarm sounds; -1 where it never does.
+    """
+    streams = _bounded(streams)
+    gains, found = np.zeros((len(streams), BETS)), np.full(len(streams), -1)
+    for episode in range(streams.shape[1]):
+        gains += _log_gains(streams[:, episode], ceiling)
+        with np.errstate(over="ignore"):
+            crossed = np.exp(gains).mean(axis=1) >= 1 / (alpha - ceiling.alpha)
+        found[crossed & (found < 0)] = episode
+    return found
+
+
 def _bounded(scores):
     scores = np.asarray(scores, np.float64)
     if not ((scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING)).all():

@@ -1,0 +1,23 @@
+"""The monitor: share of streams that have alarmed, against the episode."""
+
+import numpy as np
+
+from proxylab.plots.style import BLUE, GREY, VERMILLION, new_figure, styled
+
+
+@styled
+def alarm_shares(alarms, length, alpha):
+    """A panel a task; ``alarms`` is {task: {"honest" or "hack": int64[S], -1 for never}}."""
+    figure = new_figure(3.6 * len(alarms), 3.2)
+    panels = figure.subplots(1, len(alarms), sharey=True, squeeze=False)[0]
+    episodes = np.arange(1, length + 1)
+    for axes, (task, groups) in zip(panels, alarms.items(), strict=True):
+        for name, colour in (("honest", BLUE), ("hack", VERMILLION)):
+            first = groups[name]
+            counts = np.bincount(first[first >= 0], minlength=length)
+            axes.step(episodes, np.cumsum(counts) / len(first), color=colour, label=name)
+        axes.axhline(alpha, color=GREY, linestyle="--", linewidth=1, label=f"alpha {alpha:g}")
+        axes.set(title=task, xlabel="episode", xscale="log", ylim=(-0.02, 1.02))
+    panels[0].set_ylabel("share of streams alarmed")
+    panels[-1].legend(loc="center right")
+    return figure
