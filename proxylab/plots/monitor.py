@@ -15,9 +15,11 @@ def alarm_shares(alarms, length, alpha):
         for name, colour in (("honest", BLUE), ("hack", VERMILLION)):
             first = groups[name]
             counts = np.bincount(first[first >= 0], minlength=length)
-            axes.step(episodes, np.cumsum(counts) / len(first), color=colour, label=name)
+            shares = np.cumsum(counts) / len(first)
+            axes.step(episodes, shares, where="post", color=colour, label=name)
         axes.axhline(alpha, color=GREY, linestyle="--", linewidth=1, label=f"alpha {alpha:g}")
         axes.set(title=task, xlabel="episode", xscale="log", ylim=(-0.02, 1.02))
+        axes.set_xticks([1, 3, 10, 30, 100, 300], ["1", "3", "10", "30", "100", "300"])
     panels[0].set_ylabel("share of streams alarmed")
     panels[-1].legend(loc="center right")
     return figure
