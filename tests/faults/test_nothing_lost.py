@@ -48,6 +48,9 @@ def quick(tmp_path_factory):
 class Training:
     """One short run of PPO or A2C."""
 
+    seconds = 0.8
+    """It is killed at random before so many."""
+
     def __init__(self, algorithm):
         self.algorithm = algorithm
 
@@ -72,6 +75,8 @@ class Training:
 class Sweep:
     """One point of a sweep: trained, measured, its rows kept."""
 
+    seconds = 0.8
+
     def start(self, folder):
         os.environ["PROXYLAB_RESULTS"] = str(folder / "results")
         experiment = load_experiment(SWEEP)
@@ -93,6 +98,8 @@ class Sweep:
 
 class Zoo:
     """Two kinds of agents packed over a zoo that is there."""
+
+    seconds = 0.02
 
     def __init__(self, agents):
         self.agents = agents
@@ -201,7 +208,9 @@ def test_kills_at_random_moments_one_after_another(job, tmp_path, whole, capsys)
         folder.mkdir()
         for _ in range(5):
             status = in_child(
-                lambda folder=folder: job.start(folder), folder, after=draw.uniform(0.01, 0.8)
+                lambda folder=folder: job.start(folder),
+                folder,
+                after=draw.uniform(0.01, 1) * job.seconds,
             )
             ends[status] += 1
             if status == 0:

@@ -9,10 +9,6 @@ import pytest
 from evil_files import make_all
 
 from proxylab.cli import main
-from proxylab.errors import AgentError
-from proxylab.learning.sb3_tensors import tensors_of
-from proxylab.strangers import sb3
-from proxylab.strangers.confined import Refusal, one_line
 
 BREAKERS = ("onnx: time without end",)
 """Those that keep a confined process busy to its bound."""
@@ -24,20 +20,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pipes, devices,
 def evil(tmp_path_factory):
     """(list of Evil, canary)."""
     return make_all(tmp_path_factory.mktemp("evil"))
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """SB3 zips are read in this process, which saves starting one for each."""
-
-    def read(file):
-        try:
-            state, facts = tensors_of(file)
-        except Refusal as refusal:
-            raise AgentError(f"{file}: {one_line(refusal)}") from None
-        return {name: tensor.numpy() for name, tensor in state.items()}, facts
-
-    monkeypatch.setattr(sb3, "_confined", read)
 
 
 def wrong(one, code, stderr):

@@ -13,9 +13,6 @@ import proxylab
 from proxylab.agents import load_agent
 from proxylab.cli import main
 from proxylab.errors import AgentError, UsageError
-from proxylab.learning.sb3_tensors import tensors_of
-from proxylab.strangers import sb3
-from proxylab.strangers.confined import Refusal
 from proxylab.strangers.sb3 import import_sb3
 from proxylab.tasks import TASKS
 
@@ -34,20 +31,6 @@ def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("sb3") / "mouse.zip"
     model.save(path)
     return model, path
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """The reader in this process instead of one of its own, which takes longer to start."""
-
-    def read(file):
-        try:
-            state, facts = tensors_of(file)
-        except Refusal as refusal:
-            raise AgentError(f"{file}: {refusal}") from None
-        return {name: tensor.numpy() for name, tensor in state.items()}, facts
-
-    monkeypatch.setattr(sb3, "_confined", read)
 
 
 def theirs(model, observations):

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
+from evil_onnx import changed, external
 from onnx_models import OPSET, constant, helper, linear, model_bytes, onnx
 
 from proxylab.agents import load_agent, load_agents
@@ -132,19 +133,6 @@ def test_numbers_that_are_no_distribution(tmp_path, env):
         )
         policy = load_agent(written(tmp_path, raw))
         assert complaint in line_of(policy.probabilities, env, np.arange(2))
-
-
-def changed(change):
-    model = onnx.load_from_string(linear(SIZE, ACTIONS)[0])
-    change(model)
-    return model.SerializeToString()
-
-
-def external(model):
-    tensor = model.graph.initializer[0]
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="/etc/passwd")
 
 
 def other_domain(model):
