@@ -12,7 +12,7 @@ import numpy as np
 from proxylab.errors import UsageError
 from proxylab.own_code import load_own, short_name
 from proxylab.states import HASHED_STATES, hash_of
-from proxylab_envs.batch import BatchedEnv
+from proxylab_envs.batch import BatchedEnv, shared_arrays
 from proxylab_envs.channels import (
     LEVEL_SEED,
     NEITHER,
@@ -113,7 +113,6 @@ class OwnEnv(BatchedEnv):
         return int(getattr(env.unwrapped, "num_states", HASHED_STATES))
 
     def _core(self, num, space):
-        shape = (num, len(self.channels))
         if self._features is None:
             size = int(np.prod(space.shape))
             small = space.dtype is not None and space.dtype.kind == "f" and size <= MOST_FEATURES
@@ -121,18 +120,8 @@ class OwnEnv(BatchedEnv):
         else:
             self._told_features = True
         self._feature_rows = np.zeros((num, self._features), np.float32)
-        return SimpleNamespace(
-            observations=np.zeros((num, *space.shape), space.dtype),
-            rewards=np.zeros(shape, np.float32),
-            terminated=np.zeros(num, bool),
-            truncated=np.zeros(num, bool),
-            steps=np.zeros(num, np.int32),
-            returns=np.zeros(shape),
-            outcomes=np.full(num, RUNNING, np.int8),
-            proxy_first=np.zeros(num, bool),
-            level_seeds=np.zeros(num, np.int64),
-            state_ids=np.zeros(num, np.int64),
-        )
+        observations = np.zeros((num, *space.shape), space.dtype)
+        return SimpleNamespace(**shared_arrays(observations, len(self.channels)))
 
     def reset_levels(self, level_seeds, indices):
         """Start ``level_seeds`` in the environments ``indices``; each seeds all that is random."""
