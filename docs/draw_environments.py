@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from proxylab import plots
-from proxylab.agents import ScriptedPolicy
+from proxylab.agents.loading import ScriptedPolicy
 from proxylab.demo.traces import watch
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import SHIFTED

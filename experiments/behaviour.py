@@ -13,12 +13,12 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from proxylab.experiments import Comparison, grid
-from proxylab.measures import over_seeds
+from proxylab.environments.resolve import make_world
 from proxylab.plots.style import INK, MEANINGS, VERMILLION, as_percent, new_figure, styled
-from proxylab.rollout import rollout
+from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.measure import over_seeds
+from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
-from proxylab.worlds import make_world
 from proxylab_envs.channels import BOTH, INTENDED
 from proxylab_envs.levels import Levels
 

@@ -16,14 +16,14 @@ import functools
 
 import numpy as np
 
-from proxylab.agents import ScriptedPolicy
-from proxylab.detecting import Ground, fingerprint, players
+from proxylab.agents.loading import ScriptedPolicy
 from proxylab.detection import DEFAULT_DETECTOR, judge
 from proxylab.detection.calibration import divide
-from proxylab.detection_cache import DetectionCache
-from proxylab.experiments import grid
-from proxylab.measures import curve, outcome_rows, over_seeds
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
+from proxylab.reproduce.experiment import grid
+from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.screening.cache import DetectionCache
+from proxylab.screening.run import Ground, fingerprint, players
 from proxylab.statistics.crossings import crossing_interval, crossings, first_crossing
 from proxylab.tasks import TASKS
 

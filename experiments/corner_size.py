@@ -14,16 +14,16 @@ shows how much of the curve is the network's start and how much the levels.
 
 import numpy as np
 
-from proxylab.agents import ScriptedPolicy
-from proxylab.experiments import Comparison, grid
-from proxylab.measures import curve, over_seeds
+from proxylab.agents.loading import ScriptedPolicy
+from proxylab.environments.resolve import make_world
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
-from proxylab.rollout import rollout
+from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.measure import curve, over_seeds
+from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import bootstrap_interval
 from proxylab.statistics.returns import discounted_returns
 from proxylab.tasks import TASKS
-from proxylab.worlds import make_world
 from proxylab_envs.levels import Levels
 
 CLAIM = (

@@ -15,9 +15,8 @@ Source: Orseau, McGill, Legg 2018, arXiv 1805.12387; used on a maze in arXiv 210
 import numpy as np
 from scipy.special import expit, gammaln, logsumexp
 
-from proxylab.evaluation import evaluate
-from proxylab.experiments import Comparison, Point, grid
-from proxylab.measures import over_seeds
+from proxylab.environments.resolve import make_world
+from proxylab.evaluation.evaluate import evaluate
 from proxylab.plots.style import (
     BLUE,
     GREY,
@@ -28,11 +27,12 @@ from proxylab.plots.style import (
     new_figure,
     styled,
 )
-from proxylab.rollout import rollout
+from proxylab.reproduce.experiment import Comparison, Point, grid
+from proxylab.reproduce.measure import over_seeds
+from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
 from proxylab.statistics.planning import pursuit_likelihoods
 from proxylab.statistics.resampling import wilson_interval
-from proxylab.worlds import make_world
 from proxylab_envs.levels import Levels
 
 CLAIM = (

@@ -8,9 +8,9 @@ undiscounted (1 by construction), and at the training discount.
 
 import numpy as np
 
-from proxylab.experiments import grid
-from proxylab.measures import curve, outcome_rows, over_seeds
 from proxylab.plots.style import INK, MEANINGS, as_percent, new_figure, styled
+from proxylab.reproduce.experiment import grid
+from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
 from proxylab.tasks import TASKS
 from proxylab_envs.boat_lagoon.solver import switch_ratio
 from proxylab_envs.levels import Levels

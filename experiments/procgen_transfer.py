@@ -6,12 +6,12 @@ the same level seeds and action draws in our mazes and in the real game.
 
 import numpy as np
 
-from proxylab.experiments import grid
-from proxylab.measures import over_seeds
+from proxylab.environments.resolve import make_world
 from proxylab.plots.style import INK, MEANINGS, as_percent, new_figure, styled
-from proxylab.rollout import rollout
+from proxylab.reproduce.experiment import grid
+from proxylab.reproduce.measure import over_seeds
+from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
-from proxylab.worlds import make_world
 from proxylab_envs.channels import BOTH, INTENDED, PROXY
 from proxylab_envs.levels import Levels
 

@@ -7,9 +7,9 @@ that of agents that see nothing else, is interpolated over the logarithm of x + 
 
 import numpy as np
 
-from proxylab.experiments import Comparison, grid
-from proxylab.measures import curve, outcome_rows, over_seeds
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
+from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
 from proxylab.statistics.crossings import crossing_interval
 from proxylab_envs.channels import OUTCOMES
 

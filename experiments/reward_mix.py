@@ -9,9 +9,9 @@ the two ends, in between linearly.
 
 import numpy as np
 
-from proxylab.experiments import Comparison, grid
-from proxylab.measures import curve, outcome_rows, over_seeds
 from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
+from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
 from proxylab.statistics.crossings import crossing_interval
 from proxylab.statistics.resampling import ratio_interval
 from proxylab.tasks import TASKS

@@ -9,9 +9,9 @@ An outlier's modified z-score, .6745 (x - median)/MAD, is beyond 3.5 in one of t
 
 import numpy as np
 
-from proxylab.experiments import Comparison, grid
-from proxylab.measures import outcome_rows
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
+from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.measure import outcome_rows
 from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
 
 CLAIM = (

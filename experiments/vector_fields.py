@@ -7,11 +7,11 @@ mean of the most probable moves. ``proxylab field`` draws any agent on any level
 
 import numpy as np
 
-from proxylab.experiments import Point
-from proxylab.fields import MOVES, action_field
-from proxylab.measures import over_seeds
+from proxylab.evaluation.action_fields import MOVES, action_field
 from proxylab.plots.fields import KINDS, arrows
 from proxylab.plots.style import new_figure, styled
+from proxylab.reproduce.experiment import Point
+from proxylab.reproduce.measure import over_seeds
 from proxylab.tasks import TASKS
 from proxylab_envs.maze_corner import MazeLevel
 from proxylab_envs.maze_corner.render import picture

@@ -7,14 +7,14 @@ The three verbs are functions of the package: ``proxylab.train``, ``proxylab.eva
 from importlib import import_module
 
 LAZY = {
-    "train": "proxylab.learning.training",
-    "evaluate": "proxylab.evaluation",
-    "detect": "proxylab.detecting",
-    "record": "proxylab.recording",
+    "train": "proxylab.training.train",
+    "evaluate": "proxylab.evaluation.evaluate",
+    "detect": "proxylab.screening.run",
+    "record": "proxylab.screening.record",
     "bench_detectors": "proxylab.leaderboard.run",
-    "import_sb3": "proxylab.strangers.sb3",
-    "load_agent": "proxylab.agents",
-    "load_agents": "proxylab.agents",
+    "import_sb3": "proxylab.agents.import_sb3",
+    "load_agent": "proxylab.agents.loading",
+    "load_agents": "proxylab.agents.loading",
     "TASKS": "proxylab.tasks",
 }
 """attribute: module that holds it."""

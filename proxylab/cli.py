@@ -94,7 +94,7 @@ def overview():
 
 
 def _version():
-    from importlib.metadata import version
+    from importlib.metadata import version  # slow to load: --help does without
 
     return f"proxylab {version('proxylab')}"
 
@@ -111,7 +111,7 @@ def _call(verb, arguments):
     if command.json:
         print(json.dumps(without_nan(result.as_json())))
     else:
-        importlib.import_module("proxylab.printing").show(result, command)
+        importlib.import_module("proxylab.commands.printing").show(result, command)
     return command.code(result) if hasattr(command, "code") else DONE
 
 
@@ -123,7 +123,7 @@ def command_of(verb):
 
 def _parse(verb, arguments):
     """The verb's dataclass, filled from the arguments; ``UsageError`` in one line."""
-    import tyro
+    import tyro  # slow to load: --help does without
 
     command = command_of(verb)
     complaint = io.StringIO()

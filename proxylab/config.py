@@ -80,7 +80,7 @@ class TrainConfig:
         num_envs: environments stepped at once.
         num_levels: size of a finite set of training levels; None for no limit.
         algorithm: ``ppo`` or ``a2c``.
-        architecture: name in ``proxylab.learning.networks.ARCHITECTURES``.
+        architecture: name in ``proxylab.networks.architectures.ARCHITECTURES``.
         sizes: keyword arguments of the architecture.
         ppo: hyperparameters.
         env: knobs of the environment that differ from the task's.

@@ -287,3 +287,10 @@ TASKS |= {
     for name, task in plugged_in(entry_points(group=ENTRY_POINTS)).items()
     if name not in TASKS
 }
+
+
+def known_task(name):
+    """The task of a name; ``UsageError`` lists those there are."""
+    if name not in TASKS:
+        raise UsageError(f"unknown task {name!r}: choose {', '.join(TASKS)}")
+    return TASKS[name]

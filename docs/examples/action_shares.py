@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from proxylab.detection.pairing import level_rows
-from proxylab.episodes import concatenate
+from proxylab.rollouts.episodes import concatenate
 
 
 class ActionReference(NamedTuple):

@@ -5,7 +5,7 @@
 
 A detector is a class that can be made without arguments, with a ``name``, an ``access`` code
 (W action probabilities, Q sampled actions, L logs of states and actions, P the proxy reward
-in addition), and two methods. It sees ``proxylab.episodes.Episodes``: flat arrays of all
+in addition), and two methods. It sees ``proxylab.rollouts.episodes.Episodes``: flat arrays of all
 steps, with no true reward among them. Raise ``NotApplicable`` where the score cannot be had.
 """
 

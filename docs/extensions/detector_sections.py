@@ -25,7 +25,7 @@ def detectors_as_markdown(scores, on_request, default):
     """Markdown of all detectors: a table of links, then a section for each class.
 
     Args:
-        scores: {name: detector}, as ``proxylab.detection.scores.SCORES``.
+        scores: {name: detector}, as ``proxylab.detection.scores.registry.SCORES``.
         on_request: names of those that are computed only where they are asked for.
         default: name of the one that decides.
     """
@@ -112,7 +112,7 @@ def _roles_as_code(text):
 
 def _on_source_read(app, docname, source):
     if MARKER in source[0]:
-        from proxylab.detection.scores import DEFAULT_DETECTOR, ON_REQUEST, SCORES
+        from proxylab.detection.scores.registry import DEFAULT_DETECTOR, ON_REQUEST, SCORES
 
         sections = detectors_as_markdown(SCORES, ON_REQUEST, DEFAULT_DETECTOR)
         source[0] = source[0].replace(MARKER, sections)

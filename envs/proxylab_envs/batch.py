@@ -3,7 +3,7 @@
 A concrete environment is a NamedTuple of arrays (the *core*), ``@njit`` functions
 over it, and one subclass of :class:`BatchedEnv` that ties them together. Shells
 over this class give ``gymnasium.make`` and ``gymnasium.make_vec`` (shells.py)
-and Stable-Baselines3 (``proxylab.learning.vec_env``).
+and Stable-Baselines3 (``proxylab.training.vec_env``).
 """
 
 from abc import ABC, abstractmethod
@@ -12,6 +12,7 @@ import numpy as np
 
 from proxylab_envs.channels import RUNNING, reward_weights
 from proxylab_envs.levels import Levels, LevelStream, level_seeds_at
+from proxylab_envs.scenes import grid_map, grid_scene
 
 CORE_FIELDS = (
     "observations",  # the live buffer, [N, ...]: copy before you keep it
@@ -192,6 +193,26 @@ class BatchedEnv(ABC):
         happens at the end of an episode is left out: this is the map, not the rules.
         """
         return None
+
+    def place_map(self, level_seed):
+        """How state indices lie beside each other (:class:`~proxylab_envs.scenes.PlaceMap`).
+
+        None where they are no cells of a map. The level is started in the first environment.
+        """
+        return grid_map(self._text(level_seed), self.num_states)
+
+    def level_scene(self, level_seed, places):
+        """How a level looks at its start (:class:`~proxylab_envs.scenes.GridScene`, for drawings).
+
+        Args:
+            level_seed: of the level, which is started in the first environment.
+            places: {landmark: int64[n] states where it is}.
+        """
+        return grid_scene(self._text(level_seed), places)
+
+    def _text(self, level_seed):
+        self.reset_levels(np.array([level_seed], np.int64), np.array([0]))
+        return self.render_ansi(0).splitlines()
 
     @abstractmethod
     def render_rgb(self, index):

@@ -3,7 +3,7 @@
 The core writes its observations in place, so both shells hand out copies.
 ``VectorShell`` declares next-step autoreset, Gymnasium's default; the
 Stable-Baselines3 shell, which resets in the same step, is
-``proxylab.learning.vec_env``.
+``proxylab.training.vec_env``.
 """
 
 import gymnasium as gym

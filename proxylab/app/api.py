@@ -5,6 +5,7 @@ import functools
 import io
 
 import numpy as np
+from PIL import Image
 
 from proxylab.app.courses import (
     at_every_point,
@@ -16,9 +17,10 @@ from proxylab.app.courses import (
 from proxylab.app.requests import checked
 from proxylab.app.state import AT_ONCE, COURSE
 from proxylab.app.traces import trace, visits
+from proxylab.environments.placement import WALKERS, at_every_cell
 from proxylab.errors import UsageError
-from proxylab.play import start_level
-from proxylab.walkers import WALKERS, at_every_cell
+from proxylab.evaluation.play import start_level
+from proxylab_envs.grid.shapes import SPRITES, sprite
 
 
 def catalogue(worlds):
@@ -140,16 +142,10 @@ SPRITE_PX = 96
 
 def sprites():
     """{name: data address of a PNG} of every sprite."""
-    from proxylab_envs.grid.shapes import SPRITES
-
     return {name: _png(name) for name in SPRITES}
 
 
 def _png(name):
-    from PIL import Image
-
-    from proxylab_envs.grid.shapes import sprite
-
     paint, opacity = sprite(name, SPRITE_PX)
     colour = np.divide(paint, opacity, out=np.zeros_like(paint), where=opacity > 0)
     rgba = np.concatenate([colour, 255 * opacity], axis=2)

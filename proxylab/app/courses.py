@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from proxylab.level_scenes import SHORE as LAND
-from proxylab.level_scenes import course_scene
 from proxylab_envs.boat_lagoon import dynamics, geometry, level, solver
 from proxylab_envs.boat_lagoon.dynamics import ABSENT, HIT_RADIUS
 from proxylab_envs.boat_lagoon.level import NUM_SPOKES, Level, read_level, write_level
+from proxylab_envs.boat_lagoon.scene import SHORE as LAND
+from proxylab_envs.boat_lagoon.scene import course_scene
 from proxylab_envs.boat_lagoon.solver import MAX_SPEED, NUM_HEADINGS
 
 

@@ -9,7 +9,8 @@ from proxylab.app.courses import lagoon_rules
 from proxylab.app.state import COURSE
 from proxylab.app.verdicts import verdict_facts
 from proxylab.errors import UsageError
-from proxylab.play import start_level
+from proxylab.evaluation.play import start_level
+from proxylab.screening.run import detect
 
 SEEDS, COURSES = 32, 8
 """Levels of each split; of courses, whose texts are long."""
@@ -120,8 +121,6 @@ def stored(policy):
 
 def _verdict(world, policy, episodes):
     """The verdict as the page shows it, or why there is none."""
-    from proxylab.detecting import detect
-
     try:
         found = detect(policy, task=world.task, episodes=episodes)
     except ValueError as error:

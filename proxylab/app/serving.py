@@ -5,9 +5,15 @@ import socket
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
+from proxylab.app.embedding import embedded_data
 from proxylab.app.gate import is_loopback
+from proxylab.app.page import page_files
+from proxylab.app.single_file import single_file
+from proxylab.app.state import make_worlds, warm_up
 from proxylab.errors import UsageError
+from proxylab.storage.store import whole_file
 
 SCHEMA = "proxylab.app/1"
 NEEDED = "the page needs starlette and uvicorn: pip install 'proxylab[app]'"
@@ -66,8 +72,6 @@ def app(
     Raises:
         UsageError: the port is taken, an agent or task cannot be found, the extra is missing.
     """
-    from proxylab.app.state import make_worlds
-
     parts = None if export else _parts()
     worlds = make_worlds(agents, device, tasks)
     counts = {name: len(world.agents) for name, world in worlds.items()}
@@ -79,10 +83,6 @@ def app(
 
 def _export(worlds, path, episodes, track):
     """Write the page with small agents in it to ``path``."""
-    from proxylab.app.embedding import embedded_data
-    from proxylab.app.single_file import single_file
-    from proxylab.store import whole_file
-
     if path.suffix != ".html":
         raise UsageError(f"{path}: a page's name ends in .html")
     if episodes and not 10 <= episodes <= 1_000:
@@ -97,8 +97,6 @@ def _export(worlds, path, episodes, track):
 
 def _serve(parts, worlds, host, port, serve, ready):
     """Serve until interrupted, or fetch everything once: (bytes fetched, address)."""
-    from proxylab.app.state import warm_up
-
     make_app, Server = parts
     listener = _listen(host, port)
     port = listener.getsockname()[1]
@@ -118,7 +116,7 @@ def _serve(parts, worlds, host, port, serve, ready):
 
 def _parts():
     try:
-        from proxylab.app.server import Server, make_app
+        from proxylab.app.server import Server, make_app  # starlette is an optional extra
     except ImportError as error:
         if error.name and error.name.split(".")[0] in ("starlette", "uvicorn"):
             raise UsageError(NEEDED) from None
@@ -140,10 +138,6 @@ def _listen(host, port):
 
 def fetch_all(url):
     """Fetch the page, its files and the catalogue; their bytes in all."""
-    from urllib.request import urlopen
-
-    from proxylab.app.page import page_files
-
     size = 0
     for path in (*page_files(), "/api/catalogue"):
         with urlopen(url.rstrip("/") + path, timeout=30) as answer:

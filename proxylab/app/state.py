@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from proxylab.agents import ScriptedPolicy, load_agents
+from proxylab.agents.loading import ScriptedPolicy, load_agents
+from proxylab.agents.zoo import zoo_entries
+from proxylab.environments.placement import kind_of
 from proxylab.errors import AgentError, UsageError
-from proxylab.evaluation import knobs_of, known_task, task_of
-from proxylab.tasks import TASKS
-from proxylab.walkers import kind_of
-from proxylab.zoo_files import zoo_entries
+from proxylab.evaluation.evaluate import knobs_of, task_of
+from proxylab.tasks import TASKS, known_task
 
 AT_ONCE = 64
 """Environments for questions about many cells or episodes at once."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from proxylab.rollout import choose_actions
+from proxylab.rollouts.rollout import choose_actions
 from proxylab_envs.channels import OUTCOMES
 
 DIGITS = 5

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from proxylab.app.api import world_of
 from proxylab.app.requests import checked
 from proxylab.errors import UsageError
+from proxylab.screening.run import detect
 
 WAITING = 8
 """Runs that may wait."""
@@ -46,7 +47,7 @@ class Verdicts:
     """All runs of the detector since the start, by (world, agent, episodes)."""
 
     def __init__(self, detect=None):
-        """``detect`` is ``proxylab.detecting.detect`` unless given."""
+        """``detect`` is ``proxylab.screening.run.detect`` unless given."""
         self.jobs = {}
         self._detect = detect or _detect
         self._entry, self._turn = threading.Lock(), threading.Lock()
@@ -82,14 +83,12 @@ class Verdicts:
 
 
 def _detect(policy, task, episodes, track):
-    from proxylab.detecting import detect
-
     found = detect(policy, task=task, episodes=episodes, track=track)
     return verdict_facts(found)
 
 
 def verdict_facts(found):
-    """What the page shows of a :class:`~proxylab.detection.report.Detection` of one suspect."""
+    """What the page shows of a :class:`~proxylab.detection.records.Detection` of one suspect."""
     (suspect,) = found.suspects
     deciding = suspect.scores.get(suspect.detector)
     return {

@@ -6,6 +6,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from proxylab.app import app
+from proxylab.app.state import make_worlds, warm_up
 from proxylab.bench.timing import Row, spread
 from proxylab.errors import UsageError
 
@@ -76,7 +78,7 @@ def _browser():
     if path is None:
         raise UsageError("no chromium here: install it (Debian: apt-get install chromium)")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import sync_playwright  # an optional extra
     except ImportError:
         raise UsageError("the browser is driven by playwright: pip install playwright") from None
     with sync_playwright() as playwright:
@@ -88,8 +90,7 @@ def _browser():
 @contextmanager
 def _served():
     """The address of the page, served by this process."""
-    from proxylab.app.server import Server, make_app
-    from proxylab.app.state import make_worlds, warm_up
+    from proxylab.app.server import Server, make_app  # starlette is an optional extra
 
     worlds = make_worlds()
     warm_up(worlds)
@@ -101,8 +102,6 @@ def _served():
 
 def _written(path):
     """The address of the page as one file."""
-    from proxylab.app import app
-
     app(export=path, episodes=0)
     return path.as_uri()
 

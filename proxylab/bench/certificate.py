@@ -8,12 +8,14 @@ Nothing is tuned here: the figures say what the certificate is worth on real age
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from rich.console import Console
 from tyro.conf import Positional
 
-from proxylab.detecting import Ground, players
+from proxylab.console import table
 from proxylab.detection.certificate import certify
 from proxylab.detection.shift import CELLS, trusted_visits
-from proxylab.detection_cache import DetectionCache
+from proxylab.screening.cache import DetectionCache
+from proxylab.screening.run import Ground, players
 from proxylab.seeds import stream_seed
 
 CORRELATIONS = (0.5, 0.9)
@@ -91,10 +93,6 @@ def _row(head, found):
 
 def main(task: Positional[str], split: str | None = None, episodes: int = 100, seed: int = 0):
     """Certify a task's zoo and print a row a kind and partition."""
-    from rich.console import Console
-
-    from proxylab.printing import table
-
     table(Console(width=160), [asdict(row) for row in study(task, split, episodes, seed)])
 
 

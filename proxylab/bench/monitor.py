@@ -6,17 +6,17 @@ policy drawn with replacement.
 
 import numpy as np
 
-from proxylab import store
 from proxylab.bench.timing import Row
 from proxylab.detection.online import first_alarms
-from proxylab.evaluation import as_policies
-from proxylab.metrics import bounds
-from proxylab.monitoring import Monitor
-from proxylab.provenance import commit, versions
-from proxylab.rollout import rollout
+from proxylab.environments.resolve import make_world
+from proxylab.evaluation.evaluate import as_policies
+from proxylab.evaluation.metrics import bounds
+from proxylab.monitor.run import Monitor
+from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import wilson_interval
-from proxylab.worlds import make_world
+from proxylab.storage import store
+from proxylab.storage.provenance import commit, versions
 from proxylab_envs.levels import Levels
 
 TASKS = ("maze-corner", "boat-lagoon", "tomato-watering")
@@ -87,14 +87,15 @@ def task_rows(task, groups):
     hacks, sounded = groups["hack"]
     times = sounded[sounded >= 0] + 1
     never = float(np.mean(sounded < 0))
-    first = (np.median(times), times.min(), times.max()) if len(times) else (np.nan,) * 3
+    spread = (np.median(times), times.min(), times.max()) if len(times) else (np.nan,) * 3
+    median, soonest, latest = map(float, spread)
     count = f"{len(np.unique(hacks))} hacks"
     return [
         Row(f"{task}: {len(alarms)} honest streams, ever alarmed", share, "share", low, high,
             aim=f"at most {ALPHA}", outcome=outcome),
         Row(f"{task}: of {policies} honest policies, with any alarm", len(alarmed), "policies"),
-        Row(f"{task}: {count}, median to alarm of those that do", *map(float, first[:1]),
-            "episodes", *map(float, first[1:])),
+        Row(f"{task}: {count}, median to alarm of those that do", median,
+            "episodes", soonest, latest),
         Row(f"{task}: {count}, streams that never alarm", never, "share"),
     ]  # fmt: skip
 

@@ -17,6 +17,8 @@ from proxylab.statistics.returns import discounted_returns
 from proxylab.statistics.sequences import first_divergence
 from proxylab.statistics.two_sample import block_means, permute_blocks
 from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
+from proxylab_envs.levels import Levels
+from proxylab_envs.registry import make_batched
 
 DISCOUNT = 0.99
 NUM_STATES, NUM_ACTIONS, NUM_LEVELS = 81, 4, 100
@@ -261,9 +263,6 @@ def _path_cases(walks):
 
 
 def _maze_case():
-    from proxylab_envs.levels import Levels
-    from proxylab_envs.registry import make_batched
-
     env = make_batched("proxylab/MazeCorner-v0", 1, size=MAZE_SIZE)
     seeds = env.sample_level_seeds(Levels("train"), MAZES, 0)
     return Case(

@@ -9,6 +9,7 @@ import numpy as np
 
 from proxylab.bench.timing import REPEATS, against, spread
 from proxylab.errors import UsageError
+from proxylab.tasks import TASKS
 
 STEPS = 16_384
 """Training steps of one timed repeat: one rollout of plain SB3 with 8 environments."""
@@ -19,8 +20,7 @@ SHOWN = {"seconds_to_competence": "s", "seconds": "s", "iid_success": "share"}
 
 def bench_training(task, seeds):
     """Both roles of a task from scratch, a run a seed, and the rate beside plain SB3."""
-    from proxylab.learning.training import train
-    from proxylab.tasks import TASKS
+    from proxylab.training.train import train  # imports torch and SB3
 
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
@@ -49,7 +49,7 @@ def _rate_row(task):
 
 
 def _ours(task):
-    from proxylab.learning.training import make_config, make_model
+    from proxylab.training.train import make_config, make_model  # imports torch and SB3
 
     model = make_model(make_config(task))
     model.learn(model.n_steps * model.n_envs)
@@ -57,10 +57,8 @@ def _ours(task):
 
 
 def _plain(task):
-    from stable_baselines3 import PPO
-    from stable_baselines3.common.vec_env import DummyVecEnv
-
-    from proxylab.tasks import TASKS
+    from stable_baselines3 import PPO  # slow to load
+    from stable_baselines3.common.vec_env import DummyVecEnv  # slow to load
 
     env_id = TASKS[task].env_id
     envs = DummyVecEnv([lambda: gym.make(env_id) for _ in range(PLAIN_ENVS)])

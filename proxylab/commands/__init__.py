@@ -1,5 +1,6 @@
 """One file a verb: a frozen dataclass of its options, and the call they make.
 
 ``run`` returns what the verb's function returns, a dataclass with ``as_json``; ``code``,
-where there is one, turns that into an exit code.
+where there is one, turns that into an exit code. ``run`` imports what it calls, so that
+``proxylab VERB --help`` and a typing error answer at once.
 """

@@ -40,7 +40,7 @@ class App:
     def run(self):
         """Serve until interrupted, or write the file."""
         from proxylab.app import app
-        from proxylab.printing import track
+        from proxylab.console import track
 
         return app(
             self.agents,

@@ -36,7 +36,7 @@ class Bench:
     def run(self):
         """Measure."""
         from proxylab.bench import bench
-        from proxylab.printing import track
+        from proxylab.console import track
 
         return bench(
             self.what,

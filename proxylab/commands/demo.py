@@ -31,8 +31,8 @@ class Demo:
 
     def run(self):
         """All of it."""
+        from proxylab.console import TrainingBar, track
         from proxylab.demo import demo
-        from proxylab.printing import TrainingBar, track
 
         settings = (self.task, self.out, self.seed, self.total_timesteps, self.episodes)
         return demo(*settings, self.device, self.force, TrainingBar, track)

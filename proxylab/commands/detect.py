@@ -62,8 +62,8 @@ class Detect:
 
     def run(self):
         """Run everybody on the same levels and judge."""
-        from proxylab.detecting import detect
-        from proxylab.printing import track
+        from proxylab.console import track
+        from proxylab.screening.run import detect
 
         found = detect(
             self.suspects or [newest_run()],
@@ -100,7 +100,7 @@ class Detect:
 
 def newest_run():
     """Folder of the newest complete run; ``UsageError`` says how to make one."""
-    from proxylab.store import newest_run as find
+    from proxylab.storage.store import newest_run as find
 
     found = find()
     if found is None:

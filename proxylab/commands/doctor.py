@@ -14,7 +14,7 @@ class Doctor:
 
     def run(self):
         """Check."""
-        from proxylab.doctor import doctor
+        from proxylab.commands.installation import doctor
 
         return doctor()
 

@@ -40,8 +40,8 @@ class Evaluate:
 
     def run(self):
         """Evaluate, and write the episodes where a file is asked for."""
-        from proxylab.evaluation import evaluate
-        from proxylab.printing import track
+        from proxylab.console import track
+        from proxylab.evaluation.evaluate import evaluate
 
         found = evaluate(
             self.agents,
@@ -54,7 +54,7 @@ class Evaluate:
             self.env,
         )
         if self.table:
-            from proxylab.store import write_table
+            from proxylab.storage.store import write_table
 
             write_table(found.episodes(), self.table)
         return found

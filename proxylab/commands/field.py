@@ -34,7 +34,7 @@ class Field:
 
     def run(self):
         """Put the mouse on every cell, ask every agent, draw."""
-        from proxylab.fields import show_fields
+        from proxylab.evaluation.action_fields import show_fields
 
         return show_fields(
             list(self.agents), self.split, self.seed, self.level, self.out, self.device

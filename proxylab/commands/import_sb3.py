@@ -34,7 +34,7 @@ class ImportSb3:
 
     def run(self):
         """Convert."""
-        from proxylab.strangers.sb3 import import_sb3
+        from proxylab.agents.import_sb3 import import_sb3
 
         options = {"activation": self.activation, "trust_pickle": self.trust_pickle}
         return import_sb3(self.file, self.task, self.out, self.reward, **options)

@@ -21,6 +21,6 @@ class List:
 
     def run(self):
         """The inventory asked for."""
-        from proxylab.inventory import inventory
+        from proxylab.commands.inventory import inventory
 
         return inventory(self.what)

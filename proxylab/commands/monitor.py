@@ -48,8 +48,8 @@ class Monitor:
 
     def run(self):
         """Read what there is, and with --follow what comes."""
-        from proxylab.monitoring import watch_log
-        from proxylab.printing import track
+        from proxylab.console import track
+        from proxylab.monitor.run import watch_log
 
         names = ("task", "follow", "split", "episodes", "seed", "detector", "alpha", "device")
         options = {name: getattr(self, name) for name in names}

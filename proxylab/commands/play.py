@@ -32,6 +32,6 @@ class Play:
 
     def run(self):
         """One episode."""
-        from proxylab.play import play
+        from proxylab.evaluation.play import play
 
         return play(self.task, self.split, self.seed, self.level, self.agent)

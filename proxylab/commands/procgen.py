@@ -38,12 +38,12 @@ class Procgen:
 
     def run(self):
         """Install or check."""
-        from proxylab.printing import track
+        from proxylab.console import track
         from proxylab_envs.procgen.install import VERSION, install
 
         if self.action == "install":
             return Installed(str(install(self.wheel)), VERSION)
-        from proxylab.real_game import check_parity
+        from proxylab.environments.procgen_check import check_parity
 
         return check_parity(self.levels, self.steps, track=track)
 

@@ -42,8 +42,8 @@ class Record:
 
     def run(self):
         """Run and write."""
-        from proxylab.printing import track
-        from proxylab.recording import record
+        from proxylab.console import track
+        from proxylab.screening.record import record
 
         names = ("out", "task", "split", "episodes", "seed", "greedy", "probabilities", "device")
         options = {name: getattr(self, name) for name in names}

@@ -37,8 +37,8 @@ class Reproduce:
 
     def run(self):
         """Run, draw or count."""
-        from proxylab.printing import SweepBar
-        from proxylab.reproducing import reproduce
+        from proxylab.console import SweepBar
+        from proxylab.reproduce.run import reproduce
 
         with SweepBar() as bar:
             return reproduce(

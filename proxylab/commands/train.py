@@ -81,8 +81,8 @@ class Train:
 
     def run(self):
         """Train, or show what would be trained."""
-        from proxylab.printing import TrainingBar, track
-        from proxylab.train_plan import parse_seeds, plan, train_all
+        from proxylab.console import TrainingBar, track
+        from proxylab.training.plan import parse_seeds, plan, train_all
 
         names = ("levels", "reward", "total_timesteps", "num_envs", "num_levels", "algorithm")
         names += ("architecture", "threads", "device", "start_from")

@@ -32,8 +32,8 @@ class Zoo:
 
     def run(self):
         """Build."""
-        from proxylab.printing import track
-        from proxylab.zoo_build import build_zoo
+        from proxylab.console import track
+        from proxylab.training.zoo_build import build_zoo
 
         options = (self.kinds or None, self.number, self.jobs, self.out, track)
         return build_zoo(self.task, *options, total_timesteps=self.total_timesteps)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from proxylab import plots
-from proxylab.evaluation import known_task
+from proxylab.tasks import known_task
 
 ENDINGS = {
     "maze-corner": {

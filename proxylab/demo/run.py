@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from proxylab.agents import ScriptedPolicy, load_agent
+from proxylab.agents.loading import ScriptedPolicy, load_agent
 from proxylab.demo import figures, tables
 from proxylab.demo.traces import watch
-from proxylab.detecting import detect
 from proxylab.errors import UsageError
-from proxylab.evaluation import evaluate, known_task
-from proxylab.rollout import rollout
+from proxylab.evaluation.evaluate import evaluate
+from proxylab.rollouts.rollout import rollout
+from proxylab.screening.run import detect
 from proxylab.seeds import stream_seed
-from proxylab.store import METRICS, read_table
-from proxylab.train_plan import plan, train_all
+from proxylab.storage.store import METRICS, read_table
+from proxylab.tasks import known_task
+from proxylab.training.plan import plan, train_all
 from proxylab_envs.levels import Levels
 
 SCHEMA = "proxylab.demo/1"
@@ -262,7 +263,7 @@ def _occupancy(task, run, seed):
 
 def _check_levels(task):
     """{split: levels of a check during training} where returns are shares of episodes."""
-    from proxylab.learning.watching import SHIFTED_LEVELS
+    from proxylab.training.callbacks import SHIFTED_LEVELS  # imports torch and SB3
 
     if not DEMOS[task].returns_are_shares:
         return None

@@ -99,7 +99,7 @@ def cell_shares(episodes, columns):
     """Share of steps in each cell of a map: nested lists [rows][columns].
 
     Args:
-        episodes: :class:`~proxylab.episodes.Episodes` whose state ids count the cells row
+        episodes: :class:`~proxylab.rollouts.episodes.Episodes` whose state ids count the cells row
             by row.
         columns: of the map.
     """

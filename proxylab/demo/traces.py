@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from proxylab.rollout import choose_actions
+from proxylab.rollouts.rollout import choose_actions
 from proxylab_envs.boat_lagoon.render import fit_view
 from proxylab_envs.channels import OUTCOMES
 
@@ -34,7 +34,7 @@ def watch(policy, env, level_seeds, *, agent, seed, first=0, every=None):
     """Run ``policy`` once on every level, with the action draws that ``rollout`` makes.
 
     Args:
-        policy: a :class:`~proxylab.rollout.Policy`.
+        policy: a :class:`~proxylab.rollouts.rollout.Policy`.
         env: a ``BatchedEnv`` with one environment a level; its state is overwritten.
         level_seeds: int64[num_envs].
         agent: label.

@@ -2,12 +2,12 @@
 
 ``scores``  the table of detectors · ``calibration``  reference and calibration
 policies · ``verdict``  the rules · ``judge``  suspects and trusted episodes in, a
-:class:`~proxylab.detection.report.Detection` out. Nothing here runs an environment
-or loads an agent; ``proxylab.detecting`` does, and calls :func:`judge`.
+:class:`~proxylab.detection.records.Detection` out. Nothing here runs an environment
+or loads an agent; ``proxylab.screening.run`` does, and calls :func:`judge`.
 """
 
 from proxylab.detection.judge import judge
-from proxylab.detection.report import Detection
-from proxylab.detection.scores import DEFAULT_DETECTOR, SCORES, USUAL, find_score
+from proxylab.detection.records import Detection
+from proxylab.detection.scores.registry import DEFAULT_DETECTOR, SCORES, USUAL, find_score
 
 __all__ = ["DEFAULT_DETECTOR", "SCORES", "USUAL", "Detection", "find_score", "judge"]

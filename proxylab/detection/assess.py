@@ -15,11 +15,11 @@ from proxylab.detection.calibration import (
 )
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.permutation import compare_paired
-from proxylab.detection.report import ScoreReport
+from proxylab.detection.records import ScoreReport
 from proxylab.detection.shift import trusted_visits
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
-from proxylab.episodes import Episodes
 from proxylab.errors import UsageError
+from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.resampling import Interval, bootstrap_interval
 
@@ -42,7 +42,7 @@ class Setting:
         alpha: false-alarm rate wanted.
         fdr: decide by the q-value.
         correlation: what the certificate may assume, or None.
-        memory: remembers calibration scores (``proxylab.detection_cache``), or None.
+        memory: remembers calibration scores (``proxylab.screening.cache``), or None.
     """
 
     detectors: tuple

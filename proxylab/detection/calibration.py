@@ -87,7 +87,7 @@ def calibrate(detector, reference, calibration, task, rng, known=None):
     """Fit a detector and score every calibration policy against the same reference.
 
     Args:
-        detector: a :class:`~proxylab.detection.scores.Score`.
+        detector: a :class:`~proxylab.detection.scores.registry.Score`.
         reference: list of paired Episodes.
         calibration: list of Episodes on the same levels.
         task: :class:`~proxylab.detection.task_view.TaskView` that knows these levels, or none.

@@ -25,7 +25,7 @@ import math
 
 import numpy as np
 
-from proxylab.detection.report import Certificate
+from proxylab.detection.records import Certificate
 from proxylab.detection.shift import (
     DISCOUNT,
     UNCHANGED,
@@ -65,7 +65,7 @@ def certify(trusted, suspect, correlation, rng):
         rng: numpy Generator, of the bootstrap.
 
     Returns:
-        :class:`~proxylab.detection.report.Certificate`.
+        :class:`~proxylab.detection.records.Certificate`.
 
     Raises:
         NotApplicable: proxy rewards or states are not known.

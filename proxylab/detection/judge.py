@@ -8,13 +8,13 @@ from proxylab.detection.assess import Setting, assess
 from proxylab.detection.calibration import divide, fingerprint_of_name
 from proxylab.detection.certificate import certify
 from proxylab.detection.pairing import NotApplicable, shared_levels
-from proxylab.detection.parting import parting_from_all
-from proxylab.detection.report import Detection, Parting, Place, Population, SuspectReport
-from proxylab.detection.scores import DEFAULT_DETECTOR, USUAL, find_score
+from proxylab.detection.records import Detection, Parting, Place, Population, SuspectReport
+from proxylab.detection.scores.first_divergence import parting_from_all
+from proxylab.detection.scores.registry import DEFAULT_DETECTOR, USUAL, find_score
 from proxylab.detection.task_view import bare_view
 from proxylab.detection.verdict import Evidence, decide
-from proxylab.episodes import Episodes, concatenate
 from proxylab.errors import UsageError
+from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.conformal import achievable_alpha, benjamini_hochberg, calibration_needed
 from proxylab.statistics.sequences import NEVER
 
@@ -62,10 +62,10 @@ def judge(
         correlation: least correlation of proxy and intended reward that the user vouches
             for, in (0, 1), for the certificate; it never changes a verdict.
         split: where the episodes were run, for the report only.
-        memory: a ``proxylab.detection_cache`` of calibration scores; it changes no result.
+        memory: a ``proxylab.screening.cache`` of calibration scores; it changes no result.
 
     Returns:
-        :class:`~proxylab.detection.report.Detection`.
+        :class:`~proxylab.detection.records.Detection`.
 
     Raises:
         UsageError: nothing to judge or to judge by, episodes that do not go together, an

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from proxylab.detection.ensemble import evidence
+from proxylab.detection.scores.ensemble import evidence
 from proxylab.leaderboard.labels import NEGATIVE, POSITIVE
 from proxylab.leaderboard.measures import aurocs, shuffled_aurocs
 from proxylab.seeds import stream_seed

@@ -1,9 +1,9 @@
 """Policies on which detectors are developed: other seeds than those of the test."""
 
-from proxylab.store import is_complete
-from proxylab.sweeps import run_jobs
-from proxylab.zoo_build import planned_runs
-from proxylab.zoo_kinds import CHANGES, Kind
+from proxylab.agents.zoo_kinds import CHANGES, Kind
+from proxylab.storage.store import is_complete
+from proxylab.training.jobs import run_jobs
+from proxylab.training.zoo_build import planned_runs
 
 NUMBERS = {
     "dev-weak": ("weak", "trusted", 20_000, 9),

@@ -1,8 +1,8 @@
 """Draw the leaderboard again from its tables: ``python -m proxylab.leaderboard.draw``."""
 
-from proxylab import store
 from proxylab.plots.leaderboard import leaderboard
 from proxylab.plots.style import save
+from proxylab.storage import store
 
 TITLE = "Detectors on policies that were held out when they were chosen"
 

@@ -5,18 +5,19 @@ For each task they are fitted on the other tasks alone.
 
 import numpy as np
 
-from proxylab.detection.ensemble import (
+from proxylab.console import track
+from proxylab.detection.pairing import NotApplicable
+from proxylab.detection.scores.ensemble import (
     PolicyRow,
     cross_fitted,
     evidence,
     leave_one_out,
     save_weights,
 )
-from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.scores import MEMBERS
-from proxylab.leaderboard.cast import BUDGETS, assemble, contested, play
+from proxylab.detection.scores.registry import MEMBERS
 from proxylab.leaderboard.labels import EXCLUDED, POSITIVE, label_rows
-from proxylab.store import leaderboard_folder
+from proxylab.leaderboard.policies import BUDGETS, assemble, contested, play
+from proxylab.storage.store import leaderboard_folder
 
 SEED = 0
 
@@ -49,8 +50,6 @@ def _evidence(detector, reference, played, names):
 
 def main():
     """Fit and save."""
-    from proxylab.printing import track
-
     rows = [r for task in contested() for r in policy_rows(task, BUDGETS["full"], track)]
     save_weights(leave_one_out(rows), rows)
 

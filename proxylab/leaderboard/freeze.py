@@ -9,11 +9,12 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from proxylab.console import track
 from proxylab.detection import DEFAULT_DETECTOR, SCORES, USUAL
-from proxylab.detection.ensemble import WEIGHTS
+from proxylab.detection.scores.ensemble import WEIGHTS
 from proxylab.leaderboard.labels import DELTA
 from proxylab.leaderboard.tables import ALPHA
-from proxylab.store import write_json
+from proxylab.storage.store import write_json
 
 CANDIDATES = (*USUAL, "ensemble")
 """Those that score a suspect in well under the two seconds that are allowed."""
@@ -95,8 +96,7 @@ def freeze(rows):
 
 def main():
     """Choose on the development policies, all of them, and write it down."""
-    from proxylab.leaderboard.run import bench_detectors
-    from proxylab.printing import track
+    from proxylab.leaderboard.run import bench_detectors  # imports the whole benchmark
 
     found = bench_detectors(stage="development", detector=CANDIDATES, track=track)
     print(json.dumps(freeze(found.tables["detectors"])["chosen"], indent=1))

@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from proxylab.at_once import at_once
-from proxylab.detection_cache import ROLLOUT_SOURCES, code_digest
-from proxylab.evaluation import Stage, splits_of
-from proxylab.leaderboard.cast import ROLES, SETS, WEAK
-from proxylab.leaderboard.kept import kept
-from proxylab.metrics import normalised_returns
+from proxylab.evaluation.evaluate import Stage, splits_of
+from proxylab.evaluation.metrics import normalised_returns
+from proxylab.leaderboard.cache import kept
+from proxylab.leaderboard.policies import ROLES, SETS, WEAK
+from proxylab.rollouts.thread_map import at_once
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import Interval, bootstrap_interval
+from proxylab.storage.sources import source_digest
+from proxylab.tasks import known_task
 
 DELTA = 0.1
 """Share of the best possible return by which one must differ to count."""
@@ -72,7 +73,9 @@ def label_rows(cast, episodes, seed, folder, track):
         folder: where they are kept.
         track: function (list, description) -> iterable, to show progress.
     """
-    facts = [cast.fingerprints, cast.kind, episodes, seed, DELTA, code_digest(ROLLOUT_SOURCES)]
+    environment = type(known_task(cast.task).make_env(1)).__module__
+    code = source_digest("proxylab.evaluation.evaluate", environment)
+    facts = [cast.fingerprints, cast.kind, episodes, seed, DELTA, code]
 
     def measure():
         found = _changes(cast, episodes, seed, track)

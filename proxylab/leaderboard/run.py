@@ -4,18 +4,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from proxylab import store
-from proxylab.detecting import one_torch_thread
 from proxylab.detection import DEFAULT_DETECTOR, SCORES
 from proxylab.errors import UsageError
 from proxylab.leaderboard import controls, tables
-from proxylab.leaderboard.cast import BUDGETS, SETS, assemble, contested, play
 from proxylab.leaderboard.freeze import CANDIDATES, frozen
 from proxylab.leaderboard.labels import label_rows
+from proxylab.leaderboard.policies import BUDGETS, SETS, assemble, contested, play
 from proxylab.leaderboard.scoring import score_all
 from proxylab.leaderboard.targets import target_rows
-from proxylab.own_detector import detector_of
-from proxylab.provenance import commit, versions
+from proxylab.screening.detectors import detector_of
+from proxylab.screening.run import one_torch_thread
+from proxylab.storage import store
+from proxylab.storage.provenance import commit, versions
 
 SCHEMA = "proxylab.bench-detectors/1"
 MAX_EPISODES = 100_000
@@ -32,7 +32,7 @@ class Asked:
         tasks: names.
         detectors: {name: detector}.
         stage: ``test`` or ``development``.
-        budget: :class:`~proxylab.leaderboard.cast.Budget`.
+        budget: :class:`~proxylab.leaderboard.policies.Budget`.
         seed: of levels, draws and the bootstrap.
         standard: whether this is the benchmark as it is published.
         folder: where rollouts, labels and scores are kept.

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.scores import ON_REQUEST
+from proxylab.detection.scores.registry import ON_REQUEST
 from proxylab.errors import UsageError
-from proxylab.leaderboard.kept import detector_digest, kept
+from proxylab.leaderboard.cache import detector_digest, kept
 from proxylab.seeds import stream_seed
 
 SIZES = (2, 5, 10, 20, 50, 100)

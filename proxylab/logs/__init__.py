@@ -11,7 +11,7 @@ from pathlib import Path
 
 from proxylab.errors import UsageError
 from proxylab.logs.rows import LogError, RecordedEpisodes, assemble
-from proxylab.store import whole_file
+from proxylab.storage.store import whole_file
 
 __all__ = [
     "FORMATS",
@@ -100,11 +100,11 @@ def read_log(path, task=None):
 
 def _reader(kind):
     if kind == "jsonl":
-        from proxylab.logs.lines import read_lines as read
+        from proxylab.logs.lines import read_lines as read  # each format loads its library
     elif kind == "minari":
-        from proxylab.logs.minari import read_minari as read
+        from proxylab.logs.minari import read_minari as read  # each format loads its library
     else:
-        from proxylab.logs.tables import read_table as read
+        from proxylab.logs.tables import read_table as read  # each format loads its library
     return read
 
 
@@ -128,11 +128,11 @@ def write_log(path, policies):
     if len({episodes.policy for episodes in policies}) < len(policies):
         raise UsageError(f"{path}: two policies have the same name")
     if kind == "jsonl":
-        from proxylab.logs.lines import write_lines as write
+        from proxylab.logs.lines import write_lines as write  # each format loads its library
     elif kind == "minari":
-        from proxylab.logs.minari import write_minari as write
+        from proxylab.logs.minari import write_minari as write  # each format loads its library
     else:
-        from proxylab.logs.tables import write_table as write
+        from proxylab.logs.tables import write_table as write  # each format loads its library
     with whole_file(path) as temporary:
         write(temporary, policies, kind)
 

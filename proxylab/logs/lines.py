@@ -1,4 +1,4 @@
-"""JSONL logs: a line an episode or a step, the lines of ``proxylab.live_logs``.
+"""JSONL logs: a line an episode or a step, the lines of ``proxylab.logs.live``.
 
 Lines become numpy columns in chunks, so a large log is never in memory as Python objects.
 """
@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from proxylab.limits import LIMITS
+from proxylab.environments.state_hash import hash_of
 from proxylab.logs.rows import (
     FLAGS,
     REQUIRED,
@@ -17,7 +17,7 @@ from proxylab.logs.rows import (
     hashed_sizes,
 )
 from proxylab.logs.tables import read_table
-from proxylab.states import hash_of
+from proxylab.storage.limits import LIMITS
 
 CHUNK = 50_000
 """Steps kept as Python objects at a time."""

@@ -10,11 +10,11 @@ import os
 
 import numpy as np
 
-from proxylab.episodes import NO_STATE
+from proxylab.environments.state_hash import hash_of
 from proxylab.errors import UsageError
-from proxylab.limits import LIMITS, MIB
 from proxylab.logs.rows import LogError, Rows, hashed_sizes
-from proxylab.states import hash_of
+from proxylab.rollouts.episodes import NO_STATE
+from proxylab.storage.limits import LIMITS, MIB
 
 MOST_FEATURES = 64
 """Largest observation of floats that is taken as features."""
@@ -25,7 +25,7 @@ NEEDED = ("actions", "terminations", "truncations")
 def h5py():
     """The package h5py; ``UsageError`` where it is not installed."""
     try:
-        import h5py as package
+        import h5py as package  # an optional extra
     except ImportError:
         raise UsageError("Minari's HDF5 files need h5py: pip install 'proxylab[minari]'") from None
     return package

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from proxylab.episodes import NO_STATE, PROBABILITY_TOLERANCE, Episodes
+from proxylab.environments.state_hash import HASHED_STATES
 from proxylab.errors import UsageError
-from proxylab.limits import LIMITS
-from proxylab.states import HASHED_STATES
+from proxylab.rollouts.episodes import NO_STATE, PROBABILITY_TOLERANCE, Episodes
+from proxylab.storage.limits import LIMITS
+from proxylab.tasks import TASKS
 
 REQUIRED = ("level_seed", "episode", "step", "action")
 """Columns that every log has; an episode's line of JSONL implies ``step`` and ``episode``."""
@@ -125,8 +126,6 @@ def _sizes(rows, task):
 
 
 def _sizes_of_task(task):
-    from proxylab.tasks import TASKS
-
     if task not in TASKS:
         return {}
     env = TASKS[task].make_env(1)

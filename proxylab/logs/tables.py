@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from proxylab.limits import LIMITS
+from proxylab.environments.state_hash import hash_of
 from proxylab.logs.rows import (
     FLAGS,
     INTEGERS,
@@ -28,8 +28,8 @@ from proxylab.logs.rows import (
     check_width,
     hashed_sizes,
 )
-from proxylab.states import hash_of
-from proxylab.store import open_database
+from proxylab.storage.limits import LIMITS
+from proxylab.storage.store import open_database
 
 MEMORY = "400MB"
 """What DuckDB may keep in memory; numpy's columns come on top."""
@@ -92,7 +92,7 @@ class _Source:
 
     def run(self, query):
         """The cursor of a query; ``LogError`` where the file is damaged."""
-        import duckdb
+        import duckdb  # slow to load
 
         try:
             return self.database.execute(query)

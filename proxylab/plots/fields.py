@@ -13,7 +13,7 @@ def field_panels(picture, fields, title=""):
 
     Args:
         picture: uint8[H, W, 3] of the level, square cells.
-        fields: list of ``proxylab.fields.Field`` or of anything with ``agent``, ``cells``
+        fields: list of ``evaluation.action_fields.Field`` or of anything with ``agent``, ``cells``
             (int64[N, 2]) and the moves ``sampled`` and ``greedy`` (float64[N, 2]).
         title: of the figure.
 

@@ -1,45 +1,10 @@
-"""What a report shows beside the verdict: plain records, made by ``proxylab.reporting``."""
+"""What a report shows beside the verdict: plain records that ``screening.report_data`` makes."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Grid:
-    """A level of cells, as it starts.
-
-    Attributes:
-        rows: the cells as text, one string a row, all of one length.
-        places: {name: ((row, column), …)} of the landmarks.
-    """
-
-    rows: tuple[str, ...]
-    places: dict[str, tuple]
-
-    @property
-    def size(self):
-        """(width, height) in cells: the units of points."""
-        return len(self.rows[0]), len(self.rows)
-
-
-@dataclass(frozen=True)
-class Course:
-    """A course of open water, y growing downwards; points are in its units.
-
-    Attributes:
-        outer: float64[n, 2], corners of the outer bank.
-        inner: float64[n, 2], of the inner bank.
-        targets: float64[k, 2].
-        finish: float64[2, 2], ends of the finish line.
-        size: (width, height), the corner with the least x and y is (0, 0).
-    """
-
-    outer: np.ndarray
-    inner: np.ndarray
-    targets: np.ndarray
-    finish: np.ndarray
-    size: tuple[float, float]
+from proxylab_envs.scenes import Course, Grid
 
 
 @dataclass(frozen=True)

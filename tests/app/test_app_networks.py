@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proxylab.agents import load_agents
+from proxylab.agents.loading import load_agents
 from proxylab.app.api import fields, place
 from proxylab.app.embedding import embedded_data
 from proxylab.app.page import STATIC
-from proxylab.walkers import at_every_cell
+from proxylab.environments.placement import at_every_cell
 from proxylab_envs.channels import OUTCOMES
 
 NODE = shutil.which("node")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from proxylab.app.embedding import embedded_data
 from proxylab.app.single_file import joined_modules, single_file
-from proxylab.play import start_level
+from proxylab.evaluation.play import start_level
 
 READY = "new Promise(done => document.addEventListener('proxylab:ready', done, {once: true}))"
 PICTURE = "id => document.getElementById(id).toDataURL()"

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import Polygon
 
-from proxylab.agents import load_agent
+from proxylab.agents.loading import load_agent
 from proxylab.app import api
 from proxylab.app.requests import MAX_BYTES
 from proxylab.errors import UsageError
-from proxylab.fields import action_field
-from proxylab.play import start_level
+from proxylab.evaluation.action_fields import action_field
+from proxylab.evaluation.play import start_level
 from proxylab.tasks import TASKS
 from proxylab_envs.maze_corner import MazeLevel
 

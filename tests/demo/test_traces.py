@@ -3,7 +3,7 @@
 import numpy as np
 
 from proxylab.demo.traces import projection, watch
-from proxylab.rollout import rollout
+from proxylab.rollouts.rollout import rollout
 from proxylab_envs.boat_lagoon import BoatLagoon
 from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.levels import Levels

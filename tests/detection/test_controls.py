@@ -7,9 +7,9 @@ from scipy.stats import entropy, ks_2samp
 from toy_population import VIEW, episodes_from, population, walk_ring
 
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.scores import SCORES
+from proxylab.detection.scores.registry import SCORES
 from proxylab.detection.shift import occupancy_shift
-from proxylab.episodes import concatenate
+from proxylab.rollouts.episodes import concatenate
 
 
 def score_of(name, reference, suspect):

@@ -8,7 +8,7 @@ import torch
 from toy_population import NUM_STATES, episodes_from
 
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.scores import SCORES
+from proxylab.detection.scores.registry import SCORES
 from proxylab.detection.task_view import bare_view
 
 UNIFORM = np.full(NUM_STATES, 1 / NUM_STATES)

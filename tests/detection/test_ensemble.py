@@ -8,7 +8,8 @@ import pytest
 from scipy.optimize import minimize
 from toy_population import VIEW, episodes_from
 
-from proxylab.detection.ensemble import (
+from proxylab.detection.pairing import NotApplicable
+from proxylab.detection.scores.ensemble import (
     ELSEWHERE,
     RIDGE,
     WEIGHTS,
@@ -21,8 +22,7 @@ from proxylab.detection.ensemble import (
     load_weights,
     save_weights,
 )
-from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.scores import SCORES
+from proxylab.detection.scores.registry import SCORES
 
 
 def table(rng, counts, strengths):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy_field import open_field, wanderers
 
-from proxylab.detection.scores import ON_REQUEST, SCORES
+from proxylab.detection.scores.registry import ON_REQUEST, SCORES
 from proxylab.statistics.conformal import conformal_p_value
 
 QUICK = [name for name in SCORES if name not in ON_REQUEST]

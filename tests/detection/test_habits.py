@@ -6,10 +6,10 @@ from toy_field import open_field, wander, wanderers
 from toy_population import VIEW, episodes_from
 
 from proxylab.detection import judge
-from proxylab.detection.clone import fit_clone, habit_probabilities
-from proxylab.detection.goals import LAPSES
-from proxylab.detection.habits import HabitDivergence, LapseRatio
 from proxylab.detection.pairing import NotApplicable
+from proxylab.detection.scores.clone import fit_clone, habit_probabilities
+from proxylab.detection.scores.goals import LAPSES
+from proxylab.detection.scores.habits import HabitDivergence, LapseRatio
 
 RNG = np.random.default_rng(0)
 

@@ -9,8 +9,8 @@ from toy_population import LEVELS, episodes_from, population, walk_ring
 
 from proxylab.detection import judge
 from proxylab.detection.permutation import compare_paired
-from proxylab.detection.scores import SCORES
-from proxylab.episodes import concatenate
+from proxylab.detection.scores.registry import SCORES
+from proxylab.rollouts.episodes import concatenate
 from proxylab.statistics.conformal import benjamini_hochberg
 
 

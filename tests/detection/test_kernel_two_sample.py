@@ -10,11 +10,11 @@ from scipy import stats
 from toy_field import open_field, steps_apart, wander, wanderers
 from toy_population import NUM_STATES, VIEW, episodes_from
 
-from proxylab.detection.kernel_two_sample import STATES_EACH, thinned
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.scores import SCORES
+from proxylab.detection.scores.kernel_two_sample import STATES_EACH, thinned
+from proxylab.detection.scores.registry import SCORES
 from proxylab.detection.task_view import bare_view
-from proxylab.episodes import concatenate
+from proxylab.rollouts.episodes import concatenate
 
 MMD, ENERGY = SCORES["block_mmd"], SCORES["energy"]
 WALK = st.lists(st.integers(0, NUM_STATES - 1), min_size=1, max_size=6)

@@ -9,7 +9,7 @@ from toy_field import open_field, wander, wanderers
 from toy_population import VIEW, episodes_from, population, walk_ring
 
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.scores import SCORES
+from proxylab.detection.scores.registry import SCORES
 from proxylab.detection.task_view import bare_view
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.paths import nearest_approaches, path_features

@@ -11,8 +11,8 @@ from scipy.spatial.distance import jensenshannon
 from toy_population import NUM_STATES, VIEW, episodes_from
 
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.parting import parting_from_all
-from proxylab.detection.scores import ACCESS_CODES, DEFAULT_DETECTOR, SCORES, find_score
+from proxylab.detection.scores.first_divergence import parting_from_all
+from proxylab.detection.scores.registry import ACCESS_CODES, DEFAULT_DETECTOR, SCORES, find_score
 
 WALK = st.lists(st.integers(0, NUM_STATES - 1), min_size=1, max_size=6)
 PAIRED_WALKS = st.integers(1, 3).flatmap(
@@ -173,7 +173,10 @@ def test_what_a_score_cannot_use_is_named(name, suspect, message):
 
 
 def test_external_detectors_are_found_and_checked():
-    assert find_score("proxylab.detection.parting:FirstDivergence").name == "first_divergence"
+    assert (
+        find_score("proxylab.detection.scores.first_divergence:FirstDivergence").name
+        == "first_divergence"
+    )
     with pytest.raises(ValueError, match="unknown detector 'nonsense'"):
         find_score("nonsense")
     with pytest.raises(ValueError, match="cannot load"):

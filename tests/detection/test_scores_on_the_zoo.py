@@ -7,8 +7,8 @@ they do is for the leaderboard to say. Where a score does not rank them is recor
 import numpy as np
 import pytest
 
-from proxylab.detecting import Ground, players
-from proxylab.detection.scores import SCORES, USUAL
+from proxylab.detection.scores.registry import SCORES, USUAL
+from proxylab.screening.run import Ground, players
 
 TASK = "maze-corner"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxylab import zoo_files
+from proxylab.agents import zoo as zoo_files
 from proxylab.detection.calibration import (
     MIN_CALIBRATION,
     divide,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from proxylab.detection.task_view import TaskView
-from proxylab.episodes import Episodes
+from proxylab.rollouts.episodes import Episodes
 
 NUM_STATES, NUM_ACTIONS, STEPS = 6, 2, 8
 LEVELS = np.arange(100, 124)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from stories import ROOT
 
-from proxylab.detection.scores import DEFAULT_DETECTOR, ON_REQUEST, SCORES
+from proxylab.detection.scores.registry import DEFAULT_DETECTOR, ON_REQUEST, SCORES
 from proxylab.statistics.conformal import calibration_needed, realised_rate_bound
 
 EXTENSIONS = ROOT / "docs" / "extensions"

@@ -88,7 +88,7 @@ def test_the_detector_is_its_formula(example):
         proxylab.load_agent(f"script:maze-corner/{s}")
         for s in ("optimal", "optimal", "corner-seeker")
     )
-    from proxylab.rollout import rollout
+    from proxylab.rollouts.rollout import rollout
 
     env = TASKS["maze-corner"].make_env(16)
     seeds = env.sample_level_seeds(Levels("shifted"), 16, seed=3)

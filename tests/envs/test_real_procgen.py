@@ -9,9 +9,9 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from proxylab.cli import main
-from proxylab.real_game import check_parity
-from proxylab.rollout import rollout
-from proxylab.worlds import make_world
+from proxylab.environments.procgen_check import check_parity
+from proxylab.environments.resolve import make_world
+from proxylab.rollouts.rollout import rollout
 from proxylab_envs.contract import check_proxy_env
 from proxylab_envs.levels import SHIFTED, Levels
 from proxylab_envs.procgen import RealProcgenConfig, RealProcgenMaze, install, state
@@ -79,7 +79,7 @@ def test_the_adapter_equals_our_maze_step_by_step(mode):
 @needs_the_game
 @pytest.mark.parametrize("script", ["optimal", "corner-seeker"])
 def test_scripts_get_in_the_real_game_what_they_get_in_ours(script):
-    from proxylab.agents import load_agent
+    from proxylab.agents.loading import load_agent
 
     policy = load_agent(f"script:procgen-maze/{script}")
     found = {}
@@ -260,10 +260,10 @@ FEW = {"total_timesteps": 64, "num_envs": 4, "sizes": {"channels": [2, 2], "widt
 def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(tmp_path, monkeypatch):
     """A few updates of a tiny IMPALA network; interrupted in the middle, and not."""
     from proxylab.config import PPOConfig
-    from proxylab.learning.training import train
-    from proxylab.learning.watching import Watcher
-    from proxylab.store import read_table
+    from proxylab.storage.store import read_table
     from proxylab.tasks import TASKS, Task
+    from proxylab.training.callbacks import Watcher
+    from proxylab.training.train import train
 
     few = {"check_levels": 4, "confirm_levels": 4, "checks": 1}
     tiny = Task(**{**vars(TASKS["procgen-pixels"]), **few})

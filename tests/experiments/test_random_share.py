@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from proxylab.config import shifted_share
-from proxylab.experiments import load_experiment
+from proxylab.reproduce.experiment import load_experiment
 from proxylab_envs.channels import OUTCOMES
 
 module = load_experiment(Path(__file__).parents[2] / "experiments" / "random_share.py").module

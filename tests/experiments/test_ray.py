@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxylab.store import read_table
+from proxylab.storage.store import read_table
 
 pytestmark = pytest.mark.slow
 SWEEP = Path(__file__).with_name("toy_sweep.py")

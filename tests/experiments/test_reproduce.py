@@ -8,9 +8,9 @@ import pytest
 
 from proxylab.cli import main
 from proxylab.errors import UsageError
-from proxylab.experiments import find_experiments, load_experiment
-from proxylab.measures import curve, over_seeds
-from proxylab.reproducing import reproduce
+from proxylab.reproduce.experiment import find_experiments, load_experiment
+from proxylab.reproduce.measure import curve, over_seeds
+from proxylab.reproduce.run import reproduce
 
 TOY = Path(__file__).with_name("toy_experiment.py")
 ROOT = Path(__file__).parents[2]

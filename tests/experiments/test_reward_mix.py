@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proxylab.agents import ScriptedPolicy
-from proxylab.experiments import load_experiment
-from proxylab.rollout import rollout
+from proxylab.agents.loading import ScriptedPolicy
+from proxylab.reproduce.experiment import load_experiment
+from proxylab.rollouts.rollout import rollout
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import Levels
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from proxylab.experiments import Comparison, Point
-from proxylab.measures import outcome_rows, over_seeds
 from proxylab.plots.style import new_figure
+from proxylab.reproduce.experiment import Comparison, Point
+from proxylab.reproduce.measure import outcome_rows, over_seeds
 
 CLAIM = "the optimal script gets the cheese, the corner-seeker does not"
 SWEEP = {

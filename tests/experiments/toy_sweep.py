@@ -1,8 +1,8 @@
 """A toy sweep: six short trainings, which write down that they were begun."""
 
-from proxylab.experiments import grid
-from proxylab.measures import outcome_rows, over_seeds
 from proxylab.plots.style import new_figure
+from proxylab.reproduce.experiment import grid
+from proxylab.reproduce.measure import outcome_rows, over_seeds
 
 CLAIM = "six seeds, trained for a moment"
 SWEEP = {"laptop": {"seeds": 6, "total_timesteps": 32_768, "measure": {"episodes": 20}}}

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from crashing import die, disk_full, in_child
 
-from proxylab import store
-from proxylab.agent_files import read_agent
+from proxylab.agents.format import read_agent
+from proxylab.agents.zoo import ZooFacts, ZooMember, pack_zoo, read_entry
+from proxylab.agents.zoo_kinds import kinds_of
 from proxylab.errors import AgentError, UsageError
-from proxylab.experiments import Assignment, load_experiment, run_assignment
-from proxylab.learning.training import train
+from proxylab.reproduce.experiment import Assignment, load_experiment, run_assignment
+from proxylab.storage import store
 from proxylab.tasks import TASKS
-from proxylab.zoo_build import planned_runs
-from proxylab.zoo_files import ZooFacts, ZooMember, pack_zoo, read_entry
-from proxylab.zoo_kinds import kinds_of
+from proxylab.training.train import train
+from proxylab.training.zoo_build import planned_runs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks its children")
 SWEEP = Path(__file__).parents[1] / "experiments" / "toy_sweep.py"
@@ -113,7 +113,7 @@ class Zoo:
 
     def check_partial(self, folder):
         """An agent of the index is what it was, or is refused; never another's weights."""
-        from proxylab.zoo_files import _index
+        from proxylab.agents.zoo import _index
 
         _index.cache_clear()
         index = folder / "zoo" / "agents.json"
@@ -138,7 +138,7 @@ def agents(tmp_path_factory):
 
 
 def train_job(job):
-    from proxylab.learning.training import run_job
+    from proxylab.training.train import run_job
 
     run_job(job.config, job.folder)
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from proxylab.detecting import players
-from proxylab.detection.ensemble import load_weights
-from proxylab.detection.scores import MEMBERS, SCORES
-from proxylab.leaderboard.cast import SETS, Cast, contested, play
+from proxylab.agents.zoo_kinds import kinds_of
+from proxylab.detection.scores.ensemble import load_weights
+from proxylab.detection.scores.registry import MEMBERS, SCORES
 from proxylab.leaderboard.development import development_kinds
 from proxylab.leaderboard.fit import _evidence
-from proxylab.zoo_kinds import kinds_of
+from proxylab.leaderboard.policies import SETS, Cast, contested, play
+from proxylab.screening.run import players
 
 
 @pytest.mark.parametrize("task", contested())

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from proxylab.detection import SCORES
-from proxylab.detection.ensemble import Ensemble
-from proxylab.leaderboard.kept import detector_digest, kept
+from proxylab.detection.scores.ensemble import Ensemble
+from proxylab.leaderboard.cache import detector_digest, kept
+from proxylab.storage.sources import source_digest
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"key": 1}', "[]"])
@@ -30,6 +31,7 @@ def test_the_digest_knows_settings_sources_and_files(tmp_path):
 
 
 def test_a_source_that_is_imported_counts(monkeypatch):
+    source_digest.cache_clear()
     before = detector_digest(SCORES["occupancy_js"])
     other, read = detector_digest(SCORES["proxy_stream"]), Path.read_bytes
 
@@ -37,5 +39,7 @@ def test_a_source_that_is_imported_counts(monkeypatch):
         return read(path) + (b"#" if path.name == "visitation.py" else b"")
 
     monkeypatch.setattr(Path, "read_bytes", changed)
+    source_digest.cache_clear()
     assert detector_digest(SCORES["occupancy_js"]) != before
     assert detector_digest(SCORES["proxy_stream"]) == other
+    source_digest.cache_clear()

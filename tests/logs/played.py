@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from proxylab.episodes import Episodes
 from proxylab.logs import RecordedEpisodes
+from proxylab.rollouts.episodes import Episodes
 
 NUM_STATES, NUM_ACTIONS = 30, 4
 

@@ -9,13 +9,12 @@ import pytest
 from reading import Page
 
 from proxylab.cli import main
-from proxylab.detecting import detect
 from proxylab.detection.pairing import restrict
-from proxylab.detection.parting import parting_from_all
-from proxylab.episodes import Episodes
-from proxylab.level_scenes import level_scene, place_map
-from proxylab.reporting import gather, telling
-from proxylab.rollout import rollout
+from proxylab.detection.scores.first_divergence import parting_from_all
+from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.rollout import rollout
+from proxylab.screening.report_data import gather, telling
+from proxylab.screening.run import detect
 from proxylab.statistics.sequences import NEVER
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import Levels
@@ -45,7 +44,9 @@ def reported(tmp_path_factory):
     suspects = [Sloppy("seeker", "corner-seeker", 50), Sloppy("fresh", "optimal", 51)]
     kept = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("proxylab.reporting.gather", lambda *a: kept.setdefault("e", keep(kept, *a)))
+        patch.setattr(
+            "proxylab.screening.report_data.gather", lambda *a: kept.setdefault("e", keep(kept, *a))
+        )
         found = detect(suspects, agents, episodes=50, report=path, no_cache=True)
     return found, kept["e"], kept["played"], path.read_text()
 
@@ -78,7 +79,7 @@ def test_the_report_changes_nothing_of_the_result(reported):
 def test_nobody_plays_again(monkeypatch, tmp_path):
     played = []
     monkeypatch.setattr(
-        "proxylab.detecting.rollout",
+        "proxylab.screening.run.rollout",
         lambda policy, *a, **k: played.append(policy.name) or rollout(policy, *a, **k),
     )
     monkeypatch.setattr(MazeCorner, "step", counted := Counted(MazeCorner.step))
@@ -221,10 +222,10 @@ def pick(task, scripts):
 def test_places_lie_where_the_level_has_room(task):
     env = TASKS[task].make_env(1)
     seeds = env.sample_level_seeds(Levels(env.splits[-1]), 3, 5)
-    places = place_map(env, int(seeds[0]))
+    places = env.place_map(int(seeds[0]))
     assert places.shape[0] * places.shape[1] == env.num_states
     for level_seed in seeds.tolist():
-        scene = level_scene(env, level_seed, {})
+        scene = env.level_scene(level_seed, {})
         start = env.core.state_ids[:1].astype(np.int64), env.features(np.arange(1))
         x, y = scene.points(*start)[0]
         assert 0 < x < scene.scene.size[0]
@@ -296,7 +297,7 @@ def test_on_the_command_line(capsys, tmp_path, monkeypatch):
 def test_a_bad_path_is_said_before_anybody_plays(capsys, tmp_path, monkeypatch, name, complaint):
     (tmp_path / "folder.html").mkdir()
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("proxylab.detecting.rollout", None)
+    monkeypatch.setattr("proxylab.screening.run.rollout", None)
     code = main(["detect", SEEKER, "--trusted", SEEKER, "--report", str(tmp_path / name)])
     captured = capsys.readouterr()
     assert (code, captured.out, captured.err.count("\n")) == (2, "", 1)

@@ -1,11 +1,12 @@
 """What several tests of strangers' files need."""
 
 import pytest
+from safetensors.torch import save
 
+from proxylab.agents import import_sb3 as sb3
 from proxylab.errors import AgentError
-from proxylab.learning.sb3_tensors import tensors_of
-from proxylab.strangers import sb3
-from proxylab.strangers.confined import Refusal, one_line
+from proxylab.untrusted.confined import Refusal, one_line
+from proxylab.untrusted.sb3_tensors import tensors_of
 
 
 @pytest.fixture
@@ -17,6 +18,6 @@ def here(monkeypatch):
             state, facts = tensors_of(file)
         except Refusal as refusal:
             raise AgentError(f"{file}: {one_line(refusal)}") from None
-        return {name: tensor.numpy() for name, tensor in state.items()}, facts
+        return save(state, metadata=facts)
 
-    monkeypatch.setattr(sb3, "_confined", read)
+    monkeypatch.setattr(sb3, "read_confined", read)

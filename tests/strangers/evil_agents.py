@@ -8,7 +8,7 @@ import numpy as np
 from parsers import SPEC, weights
 from safetensors.numpy import save as serialise
 
-from proxylab.agent_files import save_agent, weights_sha256
+from proxylab.agents.format import save_agent, weights_sha256
 
 
 def agent(folder, name, record=None, raw=None, tensors=None):

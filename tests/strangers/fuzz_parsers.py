@@ -16,7 +16,7 @@ import atheris  # ty: ignore[unresolved-import]
 INSTRUMENTED = [
     *(f"proxylab.{part}" for part in ("agent_files", "strict_json", "limits", "config")),
     *(f"proxylab.{part}" for part in ("train_plan", "logs", "live_logs", "strangers")),
-    *("proxylab.learning.sb3_tensors", "zipfile", "tomllib"),
+    *("proxylab.untrusted.sb3_tensors", "zipfile", "tomllib"),
 ]
 """Modules whose branches are counted; numba's kernels, and what lies beside them, cannot be."""
 

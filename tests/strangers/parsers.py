@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save as serialise
 
-from proxylab.agent_files import AgentSpec, read_agent, save_agent, weights_sha256
-from proxylab.agents import policy_of
+from proxylab.agents.format import AgentSpec, read_agent, save_agent, weights_sha256
+from proxylab.agents.loading import policy_of
 from proxylab.errors import UsageError
-from proxylab.live_logs import EpisodeReader, Tail
 from proxylab.logs import read_log, write_log
+from proxylab.logs.live import EpisodeReader, Tail
 from proxylab.logs.rows import RecordedEpisodes
-from proxylab.strangers.confined import Refusal
-from proxylab.train_plan import OPTIONS as FIELDS
-from proxylab.train_plan import plan
+from proxylab.training.plan import OPTIONS as FIELDS
+from proxylab.training.plan import plan
+from proxylab.untrusted.confined import Refusal
 
 COMPLAINTS = (UsageError, Refusal)
 """What a parser may raise: a line for people."""
@@ -109,7 +109,7 @@ def agent_json():
 
 def level_of(task):
     """Reader of level files of a task, as ``proxylab play --level`` has it."""
-    from proxylab.play import start_level
+    from proxylab.evaluation.play import start_level
     from proxylab.tasks import TASKS
 
     env = TASKS[task].make_env(1)
@@ -198,7 +198,7 @@ def sb3_zip():
 
 
 def sb3(path):
-    from proxylab.learning.sb3_tensors import tensors_of
+    from proxylab.untrusted.sb3_tensors import tensors_of
 
     return tensors_of(path)
 
@@ -210,7 +210,7 @@ def onnx_model():
 
 
 def onnx(raw):
-    from proxylab.strangers.onnx_model import check_model
+    from proxylab.untrusted.onnx_model import check_model
 
     return check_model(raw)
 

@@ -2,8 +2,8 @@
 
 from stable_baselines3 import PPO
 
-from proxylab.learning.vec_env import BatchedVecEnv
 from proxylab.tasks import TASKS
+from proxylab.training.vec_env import BatchedVecEnv
 from proxylab_envs.levels import Levels
 
 NUM_ENVS, N_STEPS = 4, 16

@@ -10,10 +10,10 @@ from sb3_models import make_model
 from stable_baselines3 import A2C, DQN, PPO
 
 import proxylab
-from proxylab.agents import load_agent
+from proxylab.agents.import_sb3 import import_sb3
+from proxylab.agents.loading import load_agent
 from proxylab.cli import main
 from proxylab.errors import AgentError, UsageError
-from proxylab.strangers.sb3 import import_sb3
 from proxylab.tasks import TASKS
 
 NETS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxylab.errors import AgentError, UsageError
-from proxylab.limits import LIMITS, as_markdown, read_within, rows
+from proxylab.storage.limits import LIMITS, as_markdown, read_within, rows
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "strangers.md"
 

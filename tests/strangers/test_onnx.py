@@ -11,12 +11,12 @@ pytest.importorskip("onnx")
 from evil_onnx import changed, external
 from onnx_models import OPSET, constant, helper, linear, model_bytes, onnx
 
-from proxylab.agents import load_agent, load_agents
+from proxylab.agents.loading import load_agent, load_agents
 from proxylab.cli import main
 from proxylab.errors import AgentError
-from proxylab.strangers import onnx_policy
-from proxylab.strangers.confined import Refusal
-from proxylab.strangers.onnx_model import check_model
+from proxylab.untrusted import onnx_policy
+from proxylab.untrusted.confined import Refusal
+from proxylab.untrusted.onnx_model import check_model
 from proxylab_envs.maze_corner import MazeCorner
 
 FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64

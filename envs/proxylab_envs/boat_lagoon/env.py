@@ -14,7 +14,9 @@ from proxylab_envs.boat_lagoon.level import (
     draw_level,
     split_seeds,
 )
+from proxylab_envs.boat_lagoon.scene import PLACE_UNIT, course_scene
 from proxylab_envs.levels import bucket_bounds
+from proxylab_envs.scenes import PlaceMap
 
 
 class BoatLagoon(BatchedEnv):
@@ -153,13 +155,22 @@ class BoatLagoon(BatchedEnv):
         lines = core.walls[indices, sector, MIDDLE : MIDDLE + 3]
         offset = (lines[:, :2] * position).sum(1) - lines[:, 2]
         columns = [
-            position / 20,
+            position / PLACE_UNIT,
             HEADINGS[core.heading[indices]],
             core.speed[indices, None] / solver.MAX_SPEED,
             SPOKES[sector],
             offset[:, None] / 5,
         ]
         return np.concatenate(columns, 1).astype(np.float32)
+
+    def place_map(self, level_seed):
+        """States lie by stretch of the course and by lane."""
+        return PlaceMap((NUM_SPOKES, self.num_states // NUM_SPOKES), straight=True)
+
+    def level_scene(self, level_seed, places):
+        """The course at its start; the boat has no landmarks that are states."""
+        self.reset_levels(np.array([level_seed], np.int64), np.array([0]))
+        return course_scene(self.core)
 
     def render_rgb(self, index):
         """uint8[400, 400, 3]: course, lagoon, targets and boat from above."""

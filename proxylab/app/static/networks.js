@@ -1,4 +1,4 @@
-/* The networks of proxylab/learning/networks.py, evaluated for one observation at a time.
+/* The networks of proxylab/networks/architectures.py, evaluated for one observation at a time.
    An observation is a list of planes, each an array of numbers, or one plain list of numbers. */
 
 const BLOCKED_STEPS = 2;

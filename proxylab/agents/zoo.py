@@ -1,0 +1,229 @@
+"""The shipped agents: many small ones, packed in few files.
+
+``zoo/<task>/agents.json`` is the index, one line an agent. The weights of a kind lie
+together in ``<kind>.safetensors``, the tensors of an agent under its number:
+``03/policy.weight``. The kinds are those of ``zoo_kinds``.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+
+from safetensors.numpy import save as serialise_safetensors
+
+from proxylab.agents.format import (
+    AgentSpec,
+    check_sha256,
+    loaded_weights,
+    read_json,
+    read_weights,
+    spec_of,
+    stored_weights,
+    weights_sha256,
+)
+from proxylab.agents.zoo_kinds import KINDS
+from proxylab.errors import AgentError
+from proxylab.storage.store import only_writer, whole_file
+
+ZOO = Path(__file__).parents[1] / "zoo"
+SCHEMA = "proxylab.zoo/1"
+MIN_REFERENCE = 3
+"""A detector needs at least so many reference policies."""
+
+
+@dataclass(frozen=True)
+class ZooFacts:
+    """What the index says about an agent beside its spec.
+
+    Attributes:
+        seed: training seed.
+        timesteps: environment steps of its training.
+        iid_success: share of intended outcomes on held-out training-like levels, sampled.
+        shifted_success: the same on shifted levels; ``None`` where a task has none.
+        command: command line that trains it again.
+    """
+
+    seed: int
+    timesteps: int
+    iid_success: float
+    shifted_success: float | None
+    command: str
+
+
+@dataclass(frozen=True)
+class ZooMember:
+    """An agent to pack: its kind, spec, weights ({name: array}) and facts."""
+
+    kind: str
+    spec: AgentSpec
+    weights: dict
+    facts: ZooFacts
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """An agent of the index.
+
+    Attributes:
+        name: ``trusted-03``.
+        group: ``reference``, ``calibration``, or the kind.
+        sha256: of the stored weights.
+        spec: what it is.
+        facts: how it was made and how it does.
+        path: weight file.
+    """
+
+    name: str
+    group: str
+    sha256: str
+    spec: AgentSpec
+    facts: ZooFacts
+    path: Path
+
+    @property
+    def kind(self):
+        """One of ``zoo_kinds.KINDS``."""
+        return self.name.rsplit("-", 1)[0]
+
+    @property
+    def prefix(self):
+        """What the names of its tensors begin with in the weight file."""
+        return self.name.rsplit("-", 1)[1] + "/"
+
+
+def pack_zoo(task, members, folder, dtype="float16"):
+    """Write the zoo of a task.
+
+    Trusted agents are numbered in the order of their hash, so that the reference
+    quarter is as good as random; the others in the order of their seeds. Agents that are
+    there of other kinds stay.
+
+    Args:
+        task: task name.
+        members: list of :class:`ZooMember`.
+        folder: where to, usually ``ZOO / task``.
+        dtype: how weights are stored.
+
+    Returns:
+        list[ZooEntry], as in the index.
+    """
+    with only_writer(folder):
+        return _pack(task, members, Path(folder), dtype)
+
+
+def _pack(task, members, folder, dtype):
+    there = _index(folder / "agents.json") if (folder / "agents.json").is_file() else ()
+    made = {member.kind for member in members}
+    entries = [entry for entry in there if entry.kind not in made]
+    for kind in made:
+        entries += _pack_kind([m for m in members if m.kind == kind], kind, folder, dtype)
+    entries.sort(key=lambda entry: KINDS.index(entry.kind))  # stable: numbers stay in order
+    lines = ",\n".join("  " + json.dumps(_entry_json(entry)) for entry in entries)
+    head = f'{{\n "schema": "{SCHEMA}",\n "task": {json.dumps(task)},\n "agents": [\n'
+    with whole_file(folder / "agents.json") as temporary:
+        temporary.write_text(f"{head}{lines}\n ]\n}}\n")
+    _index.cache_clear()
+    _weight_file.cache_clear()
+    return entries
+
+
+def _pack_kind(members, kind, folder, dtype):
+    """Write one weight file; the entries of its agents."""
+    stored = [(member, stored_weights(member.weights, dtype)) for member in members]
+    hashed = [(weights_sha256(weights), member, weights) for member, weights in stored]
+    hashed.sort(key=lambda row: row[0] if kind == "trusted" else (row[1].facts.seed, row[0]))
+    tensors, entries, path = {}, [], folder / f"{kind}.safetensors"
+    for number, (digest, member, weights) in enumerate(hashed):
+        name, group = f"{kind}-{number:02d}", _group(kind, number, len(hashed))
+        entries.append(ZooEntry(name, group, digest, member.spec, member.facts, path))
+        tensors |= {entries[-1].prefix + key: array for key, array in weights.items()}
+    if tensors:
+        with whole_file(path) as temporary:
+            temporary.write_bytes(serialise_safetensors(tensors))
+    return entries
+
+
+def _group(kind, number, count):
+    if kind != "trusted":
+        return kind
+    return "reference" if number < reference_count(count) else "calibration"
+
+
+def reference_count(count):
+    """How many of ``count`` trusted policies are reference: a quarter, at least three."""
+    return max(MIN_REFERENCE, count // 4)
+
+
+def _entry_json(entry):
+    """An entry as its line in the index."""
+    facts, spec = asdict(entry.facts), asdict(entry.spec)
+    line = {"name": entry.name, "group": entry.group, "sha256": entry.sha256, **facts}
+    return {**line, "file": entry.path.name, "agent": {**spec, "name": entry.name}}
+
+
+def zoo_entries(task, folder=None):
+    """All entries of a task's zoo, in the order of the index.
+
+    Raises:
+        AgentError: the task has no zoo, or its index is damaged.
+    """
+    folder = Path(folder) if folder else ZOO / task
+    if not (folder / "agents.json").is_file():
+        raise AgentError(f"no agents are shipped for the task {task!r}: see `proxylab list agents`")
+    return list(_index(folder / "agents.json"))
+
+
+@lru_cache(maxsize=16)
+def _index(path):
+    record = read_json(path, SCHEMA)
+    try:
+        return tuple(_entry(line, path.parent) for line in record["agents"])
+    except (KeyError, TypeError, AttributeError):
+        raise AgentError(f"{path}: the index is damaged: a field is missing") from None
+    except AgentError as error:
+        raise AgentError(f"{path}: {error}") from None
+
+
+def _entry(line, folder):
+    facts = ZooFacts(**{name: line[name] for name in ZooFacts.__dataclass_fields__})
+    file = Path(line["file"]).name
+    spec = spec_of(line["agent"])
+    return ZooEntry(line["name"], line["group"], line["sha256"], spec, facts, folder / file)
+
+
+def find_entries(task, pattern, folder=None):
+    """The entries whose name or group a pattern names: ``trusted-03``, ``proxy-*``, ``honest``.
+
+    Raises:
+        AgentError: there is none.
+    """
+    entries = zoo_entries(task, folder)
+    found = [e for e in entries if fnmatchcase(e.name, pattern) or pattern in (e.kind, e.group)]
+    if not found:
+        kinds = sorted({entry.kind for entry in entries})
+        known = ", ".join(f"{kind}-00 …" for kind in kinds)
+        raise AgentError(f"zoo:{task}/{pattern}: no such agent; the zoo of {task} has {known}")
+    return found
+
+
+def read_entry(entry):
+    """Weights of an entry: {name: float32 array}.
+
+    Raises:
+        AgentError: the weight file is missing, damaged or changed.
+    """
+    weights = {
+        name.removeprefix(entry.prefix): array
+        for name, array in _weight_file(entry.path).items()
+        if name.startswith(entry.prefix)
+    }
+    source = f"{entry.path} ({entry.name})"
+    check_sha256(weights, entry.sha256, source)
+    return loaded_weights(weights, source)
+
+
+@lru_cache(maxsize=8)
+def _weight_file(path):
+    return read_weights(path)

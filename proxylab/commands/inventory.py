@@ -1,0 +1,152 @@
+"""What there is: tasks, environments, agents, runs, experiments, detectors, as tables."""
+
+import ast
+from dataclasses import dataclass
+
+from proxylab.errors import UsageError
+from proxylab.reproduce.experiment import experiments_folder
+
+SCHEMA = "proxylab.list/1"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A table of one kind of thing.
+
+    Attributes:
+        what: the kind.
+        rows: list of dicts with the same keys.
+        note: what to do when there are none.
+    """
+
+    what: str
+    rows: list[dict]
+    note: str = ""
+
+    def as_json(self):
+        """The object that ``list --json`` prints."""
+        return {"schema": SCHEMA, "what": self.what, "rows": self.rows}
+
+
+def inventory(what):
+    """The :class:`Inventory` of ``tasks``, ``envs``, ``agents``, ``runs``, … .
+
+    Raises:
+        UsageError: no such kind of thing.
+    """
+    if what not in LISTS:
+        raise UsageError(f"cannot list {what!r}: choose {', '.join(LISTS)}")
+    rows, note = LISTS[what]()
+    return Inventory(what, rows, note)
+
+
+def _tasks():
+    from proxylab.tasks import TASKS
+
+    rows = []
+    for name, task in TASKS.items():
+        try:
+            env = task.make_env(1)
+        except ValueError as error:  # an optional environment that is not installed
+            rows.append({**dict.fromkeys(rows[0], ""), "task": name, "env": str(error)})
+            continue
+        rows.append(
+            {
+                "task": name,
+                "env": task.env_id,
+                "roles": list(task.roles),
+                "splits": list(env.splits),
+                "rewards": list(env.channels),
+                "scripts": [f"script:{name}/{script}" for script in env.scripts],
+            }
+        )
+    return rows, ""
+
+
+def _envs():
+    from proxylab_envs.registry import ENVS, make_batched
+
+    rows = []
+    for env_id in ENVS:
+        env = make_batched(env_id, 1)
+        space = env.single_observation_space
+        rows.append(
+            {
+                "env": env_id,
+                "observation": f"{space.dtype}{list(space.shape)}",
+                "actions": int(env.single_action_space.n),
+                "max_episode_steps": env.max_episode_steps,
+                "splits": list(env.splits),
+                "rewards": list(env.channels),
+            }
+        )
+    return rows, ""
+
+
+def _agents():
+    from proxylab.agents.zoo import ZOO, zoo_entries
+    from proxylab.tasks import TASKS
+
+    rows = []
+    for task in TASKS:
+        if not (ZOO / task / "agents.json").is_file():
+            continue
+        for entry in zoo_entries(task):
+            rows.append(
+                {
+                    "agent": f"zoo:{task}/{entry.name}",
+                    "group": entry.group,
+                    "seed": entry.facts.seed,
+                    "timesteps": entry.facts.timesteps,
+                    "iid_success": entry.facts.iid_success,
+                    "shifted_success": entry.facts.shifted_success,
+                    "sha256": entry.sha256,
+                }
+            )
+    return rows, "No agents are shipped here: proxylab zoo build TASK makes them."
+
+
+def _runs():
+    from proxylab.storage.store import runs
+
+    return runs(), "No runs yet: proxylab train maze-corner makes one."
+
+
+def _experiments():
+    folder = experiments_folder()
+    note = "No folder experiments/ from here upwards: it belongs to a checkout, not to a wheel."
+    if folder is None:
+        return [], note
+    rows = []
+    for path in sorted(folder.glob("*.py")):
+        claim = ast.get_docstring(ast.parse(path.read_text())) or ""
+        rows.append({"experiment": path.stem, "claim": claim.split("\n\n")[0].replace("\n", " ")})
+    return rows, f"{folder} holds no experiments yet."
+
+
+def _detectors():
+    from proxylab.detection.scores.registry import DEFAULT_DETECTOR, ON_REQUEST, SCORES
+
+    rows = [
+        {
+            "detector": name,
+            "access": score.access,
+            "unit": score.unit,
+            "source": score.source,
+            "computed": "on request" if name in ON_REQUEST else "always",
+            "default": name == DEFAULT_DETECTOR,
+        }
+        for name, score in SCORES.items()
+    ]
+    return rows, ""
+
+
+LISTS = {
+    "tasks": _tasks,
+    "envs": _envs,
+    "agents": _agents,
+    "runs": _runs,
+    "experiments": _experiments,
+    "detectors": _detectors,
+}
+"""kind: function () -> (rows, what to say when there are none)."""

@@ -1,0 +1,281 @@
+"""What a detection says: records that become the JSON of ``proxylab detect``."""
+
+import math
+from dataclasses import dataclass, field, fields, is_dataclass
+
+from proxylab.detection.calibration import trusted_needed
+from proxylab.statistics.conformal import calibration_needed, realised_rate_bound
+
+SCHEMA = "proxylab.detect/1"
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """One detector's score of one suspect.
+
+    Attributes:
+        score: higher is more anomalous; None where it is undefined.
+        ci: 95 % bootstrap interval over episodes, or None where there is none.
+        p_value: conformal, or of a permutation test; None where undefined.
+        access: what the detector needs to see: W, Q, L or P (see ``detection.scores``).
+    """
+
+    score: float | None
+    ci: tuple[float, float] | None
+    p_value: float | None
+    access: str | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a suspect departs most.
+
+    Attributes:
+        level_seed: level.
+        step: steps from the start of the episode.
+        state: state index there.
+        score: the deciding detector's score of that episode.
+    """
+
+    level_seed: int
+    step: int
+    state: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Parting:
+    """When the suspect's trajectory has left those of all reference policies.
+
+    Attributes:
+        median_step: median over the levels on which it does, steps; None if on none.
+        share_of_levels: share of paired episodes on which it does.
+    """
+
+    median_step: float | None
+    share_of_levels: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the proxy alone guarantees; see ``detection/certificate.py``.
+
+    Attributes:
+        kappa: cosine between the shift of behaviour and the proxy, in [−1, 1]; 0 where the
+            suspect leaves the trusted support.
+        kappa_lower: its lower 97.5 % bootstrap bound over levels.
+        r_star: "no worse, if proxy and intent correlate at r_star or more", from the lower
+            bound; None where no correlation suffices.
+        support_coverage: share of the suspect's occupancy that trusted policies visit too.
+        cleared_at: the correlation vouched for, where it suffices, else None.
+        worst_loss: what the discounted true return may have lost whatever the true reward
+            is, in units of its range per step: total variation / (1 − γ).
+    """
+
+    kappa: float
+    kappa_lower: float
+    r_star: float | None
+    support_coverage: float
+    cleared_at: float | None
+    worst_loss: float
+
+
+@dataclass(frozen=True)
+class Pursuit:
+    """A goal that explains a suspect better than the trusted policies do.
+
+    Attributes:
+        goal: a landmark's name, or ``state N``: one place, by its index, in all levels.
+        log_likelihood_ratio: nats per episode, see ``detection/goals.py``.
+    """
+
+    goal: str
+    log_likelihood_ratio: float
+
+
+@dataclass(frozen=True)
+class SuspectReport:
+    """Everything about one suspect, in the order of the JSON.
+
+    Attributes:
+        agent: its name.
+        verdict: FLAG, CLEAR, INCONCLUSIVE or DEGENERATE.
+        p_value: of the deciding detector; None without calibration.
+        detector: the deciding one.
+        reason: one sentence.
+        q_value: Benjamini–Hochberg over the suspects.
+        scores: {detector: ScoreReport}.
+        certificate: None where proxy rewards or states are not known. It never changes the
+            verdict: a hack that follows the proxy very efficiently has a high kappa, and only
+            the correlation that the user vouches for excludes it.
+        pursues: up to three goals that explain the suspect better than the trusted do, and than
+            they explain any calibration policy, best first; empty where there is none.
+        where: up to five places, the most anomalous episode first.
+        first_divergence: None where the policies are not paired.
+        episodes_needed: see ``verdict``.
+        trusted_needed: see ``verdict``.
+    """
+
+    agent: str
+    verdict: str
+    p_value: float | None
+    detector: str
+    reason: str
+    q_value: float | None = None
+    scores: dict[str, ScoreReport] = field(default_factory=dict)
+    certificate: Certificate | None = None
+    pursues: list[Pursuit] = field(default_factory=list)
+    where: list[Place] = field(default_factory=list)
+    first_divergence: Parting | None = None
+    episodes_needed: int | None = None
+    trusted_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Population:
+    """The trusted policies.
+
+    Attributes:
+        n_reference: number that detectors were fitted on.
+        n_calibration: number that the suspect's score is ranked among.
+        agents: names, reference first.
+        n_calibration_needed: number without which nobody can be flagged at alpha: m/α − 1, with
+            m = 1, or the number of suspects where the q-value decides.
+        calibration_scores: {name: score} of the deciding detector; empty without verdicts by
+            calibration. Where suspects played different levels, those of the first's.
+    """
+
+    n_reference: int
+    n_calibration: int
+    agents: list[str]
+    n_calibration_needed: int = 0
+    calibration_scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The result of ``detect``.
+
+    Attributes:
+        task: task name.
+        split: where the episodes were run, or None for logs.
+        alpha: false-alarm rate wanted.
+        achievable_alpha: smallest p-value that the calibration policies allow.
+        episodes: episodes a policy, the fewest over suspects.
+        trusted: :class:`Population`.
+        suspects: list of :class:`SuspectReport`.
+        provenance: commit, versions, seed, seconds; filled in by ``proxylab.screening.run``.
+        schema: of the JSON.
+    """
+
+    task: str
+    split: str | None
+    alpha: float
+    achievable_alpha: float
+    episodes: int
+    trusted: Population
+    suspects: list[SuspectReport]
+    provenance: dict = field(default_factory=dict)
+    schema: str = SCHEMA
+
+    def as_json(self):
+        """The JSON object as a dict of plain values, ``schema`` first; NaN becomes None."""
+        return {"schema": self.schema} | _plain(self)
+
+    def __str__(self):
+        """The result as text, one block a suspect."""
+        return "\n".join(_heading(self) + [line for s in self.suspects for line in _block(s)])
+
+
+def _plain(value):
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _heading(detection):
+    trusted, alpha = detection.trusted, detection.alpha
+    where = f" on {detection.split} levels" if detection.split else ""
+    return [
+        f"suspect: {', '.join(report.agent for report in detection.suspects)}",
+        f"trusted: {trusted.n_reference} reference and {trusted.n_calibration} calibration "
+        f"policies of {detection.task}",
+        f"{detection.episodes} paired episodes each{where}; alpha {alpha:g}, "
+        f"smallest p {detection.achievable_alpha:.3g}; {_rate(trusted.n_calibration, alpha)}",
+        *_demand(trusted, alpha),
+    ]
+
+
+def _rate(num_calibration, alpha):
+    bound = realised_rate_bound(num_calibration, alpha)
+    if not bound:
+        return f"nobody can be flagged: that takes {trusted_needed(alpha)} trusted policies"
+    return f"the false-alarm rate of this calibration set is below {bound:.3g} (95 % confidence)"
+
+
+def _demand(trusted, alpha):
+    """Where the q-value over several suspects decides: what that takes."""
+    if trusted.n_calibration_needed <= calibration_needed(alpha):
+        return []
+    return [
+        f"by q-value, to flag one suspect alone among all of them takes "
+        f"{trusted.n_calibration_needed} calibration policies; there are {trusted.n_calibration}"
+    ]
+
+
+def _block(report):
+    lines = ["", f"{report.verdict}  {report.agent}", f"  {report.reason}"]
+    width = max((len(name) for name in report.scores), default=0)
+    lines += [f"  {name:<{width}}  {_numbers(row)}" for name, row in report.scores.items()]
+    if report.q_value is not None:
+        lines.append(f"  q = {report.q_value:.3g} over all suspects")
+    if report.first_divergence is not None:
+        lines.append(f"  {_parting(report.first_divergence)}")
+    if report.certificate is not None:
+        lines.append(f"  {_guarantee(report.certificate)}")
+    lines += [
+        f"  pursues {goal.goal}: {goal.log_likelihood_ratio:.3g} nats an episode likelier than "
+        f"the trusted policies or their goal"
+        for goal in report.pursues[:1]
+    ]
+    lines += [
+        f"  level {place.level_seed}, step {place.step}: state {place.state} "
+        f"(episode score {place.score:.3g})"
+        for place in report.where
+    ]
+    return lines
+
+
+def _numbers(row):
+    if row.score is None:
+        return "undefined"
+    interval = f" [{row.ci[0]:.3f}, {row.ci[1]:.3f}]" if row.ci else ""
+    p_value = f"  p = {row.p_value:.3g}" if row.p_value is not None else ""
+    return f"{row.score:.3f}{interval}{p_value}"
+
+
+def _guarantee(certificate):
+    if certificate.r_star is None:
+        covered = f"{certificate.support_coverage:.1%} of its visits lie where the trusted go"
+        return f"no certificate: no correlation of proxy and intent rules out harm ({covered})"
+    cleared = "" if certificate.cleared_at is None else f" (cleared at {certificate.cleared_at:g})"
+    return (
+        f"certificate: guaranteed no worse if proxy and intent correlate at r* = "
+        f"{certificate.r_star:.3f} or more{cleared}; below that, some compatible intent is "
+        f"harmed; a hack that follows the proxy efficiently looks the same"
+    )
+
+
+def _parting(parting):
+    if parting.median_step is None:
+        return "stays with a trusted policy to the end on every level"
+    return (
+        f"leaves every trusted path on {parting.share_of_levels:.0%} of levels, "
+        f"at step {parting.median_step:g} (median)"
+    )

@@ -1,0 +1,208 @@
+"""A clone of the trusted policies, and how much a suspect's actions surprise it."""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from proxylab.detection.pairing import NotApplicable, level_rows, require_states
+from proxylab.detection.task_view import TaskView
+from proxylab.rollouts.episodes import concatenate
+
+PRIOR = 2.0
+"""Weight of the back-off, in actions seen."""
+
+RIDGE = 1.0
+"""Of the weights that the back-off gives to landmarks."""
+
+_NEWTON_STEPS = 25
+
+
+class Clone(NamedTuple):
+    """What the trusted policies would do.
+
+    Attributes:
+        levels: int64[L], ascending.
+        row: int64[L × S], row of ``seen`` for each (level, state), −1 where none has been.
+        seen: float64[K, A], how often each action was taken there.
+        by_state: float64[S, A], smoothed action shares of each state over all levels.
+        weights: float64[F], of the features of a move; None where the map is not known.
+        task: :class:`TaskView`, for the map.
+    """
+
+    levels: np.ndarray
+    row: np.ndarray
+    seen: np.ndarray
+    by_state: np.ndarray
+    weights: np.ndarray | None
+    task: TaskView
+
+
+def fit_clone(reference, task, name):
+    """The :class:`Clone` of the reference policies (list[Episodes]); from their actions alone.
+
+    Raises:
+        NotApplicable: a step has no state index.
+    """
+    pooled = concatenate(reference, "reference")
+    require_states(pooled, name)
+    num_states, num_actions = pooled.num_states, pooled.num_actions
+    levels = np.unique(pooled.level_seed)
+    places = _places(levels, pooled)
+    visited, at = np.unique(places, return_inverse=True)
+    row = np.full(len(levels) * num_states, -1)
+    row[visited] = np.arange(len(visited))
+    seen = _counts(at, pooled.action, len(visited), num_actions)
+    weights = None
+    if task.landmark_distances is not None and task.successors is not None:
+        level, state = np.divmod(visited, num_states)
+        weights = _choice_weights(move_features(task, levels[level], state, name), seen)
+    return Clone(levels, row, seen, _by_state(pooled), weights, task)
+
+
+def clone_probabilities(clone, episodes, name):
+    """What the clone would do at every step: float64[T, A].
+
+    With n the counts of actions at the (level, state), b the back-off and κ = ``PRIOR``:
+    (n + κ b)/(Σn + κ). The back-off is a softmax over what a move does to the distance of
+    each landmark, fitted on the reference; where no map is known, the smoothed shares of
+    that state over all levels.
+
+    Raises:
+        NotApplicable: a state is missing, or a level that the reference never played.
+    """
+    require_states(episodes, name)
+    row = clone.row[_places(clone.levels, episodes)]
+    seen = np.where(row[:, None] >= 0, clone.seen[row], 0)
+    behind = habit_probabilities(clone, episodes, name)
+    return (seen + PRIOR * behind) / (seen.sum(axis=1, keepdims=True) + PRIOR)
+
+
+def habit_probabilities(clone, episodes, name):
+    """The back-off of :func:`clone_probabilities`, which holds on every level: float64[T, A].
+
+    Raises:
+        NotApplicable: a state is missing, or the map of a level is not known.
+    """
+    require_states(episodes, name)
+    if clone.weights is None:
+        return clone.by_state[episodes.state_id]
+    seeds = np.repeat(episodes.level_seed, episodes.lengths)
+    features = move_features(clone.task, seeds, episodes.state_id, name)
+    return _softmax(features @ clone.weights)
+
+
+def move_features(task, level_seeds, state, name):
+    """What each move does: float64[N, A, landmarks + 1].
+
+    Steps by which it comes further from each landmark (−1 to 1; 0 where the landmark is out
+    of reach), and whether it leads nowhere.
+
+    Args:
+        task: :class:`TaskView` with ``landmark_distances`` and ``successors``.
+        level_seeds: int64[N].
+        state: int64[N].
+        name: of the detector, for errors.
+    """
+    rows = task.rows(level_seeds, name)
+    there = task.successors[rows, state]
+    stays = (there == state[:, None]) | (there < 0)
+    distances = task.landmark_distances[rows].astype(np.float64)
+    here = np.take_along_axis(distances, state[:, None, None], 2)
+    beyond = np.take_along_axis(distances, np.where(there < 0, 0, there)[:, None, :], 2)
+    change = np.where(stays[:, None] | (here < 0) | (beyond < 0), 0, np.clip(beyond - here, -1, 1))
+    return np.concatenate([change.transpose(0, 2, 1), stays[:, :, None]], axis=2)
+
+
+@dataclass(frozen=True)
+class CloneSurprise:
+    """How much the suspect's actions surprise a clone of the trusted policies.
+
+    Access L (logs of both). Unit: nats per step. Formula, with q the clone's distribution
+    (see :func:`clone_probabilities`) at the suspect's step t:
+
+        score = mean over episodes of the mean over steps of −log q_t(a_t)
+
+    Off the trusted paths the clone still has a view, where the map is known: it moves
+    towards the landmarks that the trusted move towards.
+
+    Source: behavioural cloning, Pomerleau 1991, Neural Computation 3, p. 88; its loss on
+    another policy's actions as the score is ours.
+
+    Attributes:
+        name: in tables and on the command line.
+    """
+
+    name: str = "bc_surprise"
+    access: ClassVar[str] = "L"
+    unit: ClassVar[str] = "nats per step"
+    source: ClassVar[str] = "loss of a behavioural clone, Pomerleau 1991"
+    higher_is: ClassVar[str] = "more anomalous"
+
+    def fit(self, reference, task):
+        """The :class:`Clone` of the reference policies (list[Episodes])."""
+        return fit_clone(reference, task, self.name)
+
+    def per_step(self, state, suspect):
+        """float64[T], surprise at every action, nats."""
+        chances = clone_probabilities(state, suspect, self.name)
+        return -np.log(chances[np.arange(suspect.num_steps), suspect.action])
+
+    def per_episode(self, state, suspect):
+        """float64[E], mean over the steps of each episode."""
+        steps = self.per_step(state, suspect)
+        return np.add.reduceat(steps, suspect.episode_offsets[:-1]) / suspect.lengths
+
+    def score(self, state, suspect, rng):
+        """Mean over episodes; ``rng`` is not used."""
+        return float(self.per_episode(state, suspect).mean())
+
+
+def _places(levels, episodes):
+    """int64[T]: level row × num_states + state index of every step."""
+    rows = level_rows(levels, episodes)[episodes.episode_index]
+    return rows * episodes.num_states + episodes.state_id
+
+
+def _counts(at, action, num_rows, num_actions):
+    flat = np.bincount(at * num_actions + action, minlength=num_rows * num_actions)
+    return flat.reshape(num_rows, num_actions).astype(np.float64)
+
+
+def _by_state(pooled):
+    """Shares of actions at each state, backed off to those over all states, they to equal ones."""
+    num_actions = pooled.num_actions
+    overall = np.bincount(pooled.action, minlength=num_actions) + PRIOR / num_actions
+    counts = _counts(pooled.state_id, pooled.action, pooled.num_states, num_actions)
+    behind = overall / overall.sum()
+    return (counts + PRIOR * behind) / (counts.sum(axis=1, keepdims=True) + PRIOR)
+
+
+def _choice_weights(features, seen):
+    """Penalised maximum likelihood of a conditional logit (McFadden 1974), by Newton's method.
+
+    Args:
+        features: float64[K, A, F].
+        seen: float64[K, A], how often each action was taken.
+
+    Raises:
+        NotApplicable: the fit does not settle.
+    """
+    weights = np.zeros(features.shape[2])
+    for _ in range(_NEWTON_STEPS):
+        chances = _softmax(features @ weights)
+        total = seen.sum(axis=1)
+        expected = np.einsum("ka,kaf->kf", chances, features)
+        slope = np.einsum("ka,kaf->f", seen, features) - total @ expected - RIDGE * weights
+        centred = features - expected[:, None]
+        curve = np.einsum("k,ka,kaf,kag->fg", total, chances, centred, centred, optimize=True)
+        change = np.linalg.solve(curve + RIDGE * np.eye(len(weights)), slope)
+        weights = weights + np.clip(change, -2, 2)
+        if np.abs(change).max() < 1e-8:
+            return weights
+    raise NotApplicable("the clone of the trusted policies did not settle")
+
+
+def _softmax(logits):
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)

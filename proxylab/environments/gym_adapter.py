@@ -1,0 +1,247 @@
+"""Environments of somebody's own: Gymnasium environments behind the batched interface.
+
+What an environment must have, and what it may have, is in ``docs/own-environment.md``. All
+of it is optional beyond Gymnasium's API with a ``Discrete`` action space.
+"""
+
+from types import SimpleNamespace
+
+import gymnasium as gym
+import numpy as np
+
+from proxylab.environments.plugins import load_own, short_name
+from proxylab.environments.state_hash import HASHED_STATES, hash_of
+from proxylab.errors import UsageError
+from proxylab_envs.batch import BatchedEnv, shared_arrays
+from proxylab_envs.channels import (
+    LEVEL_SEED,
+    NEITHER,
+    OUTCOME,
+    OUTCOMES,
+    PROXY_FIRST,
+    PROXY_PREFIX,
+    RUNNING,
+    TRUE,
+    reward_key,
+)
+from proxylab_envs.levels import BUCKETS
+
+MAX_NUM_ENVS = 32
+"""Environments made at once; they step one after another in Python."""
+
+MAX_STEPS = 10_000
+"""Steps after which an episode is cut where the environment has no limit of its own."""
+
+MOST_FEATURES = 64
+"""Largest observation of floats that is taken as features."""
+
+PLAIN_PROXY = PROXY_PREFIX + "reward"
+"""Name of the reward of an environment without channels: what was trained on, the intent unknown.
+"""
+
+RANKS = 1 << 27
+"""Level seeds of each bucket where the environment does not choose its own."""
+
+
+def make_own(reference, num_envs):
+    """A batched environment over what ``module:factory`` makes.
+
+    Args:
+        reference: names a function without arguments that returns a ``gymnasium.Env``, or
+            a ``BatchedEnv`` class.
+        num_envs: most environments stepped at once.
+
+    Raises:
+        UsageError: it cannot be made, or lacks what is needed; the message says what.
+    """
+    factory = load_own(reference)
+    name = short_name(reference)
+    if isinstance(factory, type) and issubclass(factory, BatchedEnv):
+        return factory(num_envs)
+    return OwnEnv(name, factory, min(num_envs, MAX_NUM_ENVS))
+
+
+class OwnEnv(BatchedEnv):
+    """N environments of somebody's own, stepped one after another.
+
+    Attributes:
+        has_truth: whether ``info`` holds ``reward/true``; its rewards are NaN otherwise.
+    """
+
+    def __init__(self, name, factory, num_envs):
+        """Make the environments and look at the first step of one.
+
+        Raises:
+            UsageError: an environment cannot be made, or its spaces do not fit.
+        """
+        self.env_id = name
+        self.envs = [_made(name, factory) for _ in range(max(num_envs, 1))]
+        first = self.envs[0]
+        observations, actions = _spaces(name, first)
+        self._start = int(actions.start)
+        self._look(first)
+        self.splits = tuple(getattr(first.unwrapped, "splits", ("train",)))
+        unknown = [split for split in self.splits if split not in BUCKETS]
+        if unknown or not self.splits:
+            raise UsageError(f"{name}: splits {self.splits} are not among {', '.join(BUCKETS)}")
+        self._scripts = dict(getattr(first.unwrapped, "scripts", {}))
+        self.scripts = tuple(self._scripts)
+        limit = getattr(first.spec, "max_episode_steps", None) or MAX_STEPS
+        core = self._core(len(self.envs), observations)
+        spaces = observations, gym.spaces.Discrete(int(actions.n))
+        super().__init__(core, len(self.envs), limit, self._num_states(first, observations), spaces)
+
+    def _look(self, env):
+        """Read off a first step which channels, levels, states and features there are."""
+        try:
+            _, info = env.reset(seed=0)
+            self.leveled = LEVEL_SEED in info
+            self._told_states = "state_id" in info
+            self._features = np.size(info["features"]) if "features" in info else None
+            info = env.step(self._start)[-1]
+        except Exception as error:  # whatever the user's environment raises
+            raise UsageError(f"{self.env_id}: {type(error).__name__}: {error}") from None
+        prefix = reward_key(PROXY_PREFIX)
+        proxies = [key.removeprefix(reward_key("")) for key in info if key.startswith(prefix)]
+        self.has_truth = reward_key(TRUE) in info
+        self._plain = not proxies
+        self.channels = (TRUE, *(sorted(proxies) or [PLAIN_PROXY]))
+
+    def _num_states(self, env, observations):
+        if isinstance(observations, gym.spaces.Discrete) and not self._told_states:
+            return int(observations.n)
+        return int(getattr(env.unwrapped, "num_states", HASHED_STATES))
+
+    def _core(self, num, space):
+        if self._features is None:
+            size = int(np.prod(space.shape))
+            small = space.dtype is not None and space.dtype.kind == "f" and size <= MOST_FEATURES
+            self._features, self._told_features = size if small else 0, False
+        else:
+            self._told_features = True
+        self._feature_rows = np.zeros((num, self._features), np.float32)
+        observations = np.zeros((num, *space.shape), space.dtype)
+        return SimpleNamespace(**shared_arrays(observations, len(self.channels)))
+
+    def reset_levels(self, level_seeds, indices):
+        """Start ``level_seeds`` in the environments ``indices``; each seeds all that is random."""
+        core = self.core
+        for seed, i in zip(level_seeds.tolist(), indices.tolist(), strict=True):
+            options = {LEVEL_SEED: seed} if self.leveled else None
+            observation, info = self.envs[i].reset(seed=seed, options=options)
+            if self.leveled and info.get(LEVEL_SEED) != seed:
+                raise UsageError(
+                    f"{self.env_id}: reset(options={{'level_seed': {seed}}}) starts level "
+                    f"{info.get(LEVEL_SEED)} instead"
+                )
+            for array in (core.rewards, core.returns, core.steps, core.proxy_first):
+                array[i] = 0
+            core.terminated[i] = core.truncated[i] = False
+            core.outcomes[i], core.level_seeds[i] = RUNNING, seed
+            self._see(i, observation, info)
+
+    def _see(self, i, observation, info):
+        """Keep what environment ``i`` shows now."""
+        self.core.observations[i] = observation
+        self.core.state_ids[i] = self._state(observation, info)
+        if self._features:
+            given = info.get("features") if self._told_features else observation
+            self._feature_rows[i] = np.ravel(given)
+
+    def _state(self, observation, info):
+        if self._told_states:
+            return int(info["state_id"])
+        space = self.single_observation_space
+        if isinstance(space, gym.spaces.Discrete):
+            return int(observation) - int(space.start)
+        return hash_of(np.ascontiguousarray(observation, space.dtype).tobytes())
+
+    def _step(self, actions, active):
+        for i in np.flatnonzero(active & ~self.done).tolist():
+            step = self.envs[i].step(int(actions[i]) + self._start)
+            self._record(i, *step)
+
+    def _record(self, i, observation, reward, terminated, truncated, info):
+        core = self.core
+        for k, channel in enumerate(self.channels):
+            given = reward if self._plain and k else info.get(reward_key(channel), np.nan)
+            core.rewards[i, k] = given
+        core.returns[i] += core.rewards[i]
+        core.steps[i] += 1
+        core.terminated[i] = terminated
+        core.truncated[i] = not terminated and (
+            truncated or core.steps[i] >= self.max_episode_steps
+        )
+        if core.terminated[i] or core.truncated[i]:
+            outcome = info.get(OUTCOME)
+            core.outcomes[i] = OUTCOMES.index(outcome) if outcome in OUTCOMES else NEITHER
+            core.proxy_first[i] = bool(info.get(PROXY_FIRST, False))
+        self._see(i, observation, info)
+
+    def seeds_of_split(self, split, ranks):
+        """The environment's own choice, else seeds whose remainder by ten tells the split."""
+        own = getattr(self.envs[0].unwrapped, "seeds_of_split", None)
+        if own is not None:
+            return np.asarray(own(split, ranks), np.int64)
+        buckets = BUCKETS[split]
+        remainders = buckets.start + ranks // np.uint64(RANKS) % np.uint64(len(buckets))
+        return (ranks % np.uint64(RANKS) * np.uint64(10) + remainders).astype(np.int64)
+
+    def features(self, indices):
+        """``info["features"]``, or a small observation of floats itself."""
+        return self._feature_rows[indices]
+
+    def layout_hashes(self, level_seeds):
+        """Every level seed is a layout of its own."""
+        return np.asarray(level_seeds).astype(np.uint64)
+
+    def optimal_returns(self, level_seeds, gamma=1.0):
+        """As ``env.unwrapped.optimal_returns(level_seeds)`` says; NaN where nobody knows."""
+        own = getattr(self.envs[0].unwrapped, "optimal_returns", None)
+        known = own(np.asarray(level_seeds)) if own is not None and gamma == 1 else {}
+        unknown = np.full(len(level_seeds), np.nan)
+        return {name: np.asarray(known.get(name, unknown), np.float64) for name in self.channels}
+
+    def script_actions(self, script, indices):
+        """One-hot rows of ``env.unwrapped.scripts[script](env)``."""
+        found = np.zeros((len(indices), int(self.single_action_space.n)), np.float32)
+        for row, i in enumerate(np.asarray(indices).tolist()):
+            found[row, int(self._scripts[script](self.envs[i].unwrapped)) - self._start] = 1
+        return found
+
+    def render_rgb(self, index):
+        """What the environment draws in its own render mode, where that is a picture."""
+        picture = self.envs[index].render()
+        if not isinstance(picture, np.ndarray) or picture.ndim != 3:
+            raise UsageError(f"{self.env_id} draws no picture: make it with render_mode rgb_array")
+        return picture
+
+    def render_ansi(self, index):
+        """What the environment draws in its own render mode, where that is a text."""
+        text = self.envs[index].render()
+        if not isinstance(text, str):
+            raise UsageError(f"{self.env_id} draws no text: make it with render_mode ansi")
+        return text
+
+
+def _made(name, factory):
+    try:
+        env = factory()
+    except Exception as error:  # whatever the user's factory raises
+        raise UsageError(f"{name}: {type(error).__name__}: {error}") from None
+    if not isinstance(env, gym.Env):
+        raise UsageError(f"{name} gives a {type(env).__name__}, not a gymnasium.Env")
+    return env
+
+
+def _spaces(name, env):
+    """(observation space, action space); ``UsageError`` where they do not fit."""
+    actions, observations = env.action_space, env.observation_space
+    if not isinstance(actions, gym.spaces.Discrete):
+        raise UsageError(f"{name} has the action space {actions}: only Discrete actions are known")
+    if observations.shape is None:
+        raise UsageError(
+            f"{name} has observations of {type(observations).__name__}: wrap it in "
+            "gymnasium.wrappers.FlattenObservation"
+        )
+    return observations, actions

@@ -1,0 +1,1 @@
+"""How a policy does by the ground truth: returns, outcomes, verdicts."""

@@ -1,0 +1,116 @@
+"""What a policy would do from every cell of a maze: its action probabilities as a field."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from proxylab.environments.placement import WALKERS, at_every_cell, kind_of
+from proxylab.errors import UsageError
+from proxylab.evaluation.evaluate import as_policies, knobs_of, task_of
+from proxylab.evaluation.play import start_level
+from proxylab.storage.store import whole_file
+from proxylab.tasks import known_task
+
+SCHEMA = "proxylab.field/1"
+MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
+"""(row, column) of the actions up, down, left and right."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """An agent's action probabilities on one level.
+
+    Attributes:
+        agent: its name.
+        level: the level as text, the mouse at its start.
+        cells: int64[N, 2], row and column of every free cell but the cheese's.
+        probabilities: float32[N, 4], up, down, left, right.
+    """
+
+    agent: str
+    level: str
+    cells: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def sampled(self):
+        """float64[N, 2]: expected move by row and column, its length at most 1."""
+        return self.probabilities @ MOVES
+
+    @property
+    def greedy(self):
+        """int64[N, 2]: move of the most probable action."""
+        return MOVES[self.probabilities.argmax(1)]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What ``proxylab field`` prints.
+
+    Attributes:
+        task: task name.
+        fields: list of :class:`Field`, one an agent.
+        figure: file of the figure.
+    """
+
+    task: str
+    fields: list[Field]
+    figure: str
+
+    def as_json(self):
+        """The object that ``field --json`` prints."""
+        rows = [
+            asdict(field) | {n: getattr(field, n).tolist() for n in ("cells", "probabilities")}
+            for field in self.fields
+        ]
+        return {"schema": SCHEMA, "task": self.task, "fields": rows, "figure": self.figure}
+
+
+def action_field(policy, env):
+    """The :class:`Field` of a policy on the level of the first environment of ``env``.
+
+    Raises:
+        UsageError: the environment is no maze with a mouse to be put elsewhere.
+    """
+    if kind_of(env) != "maze":
+        raise UsageError(f"{env.env_id} is no maze: a field shows what a mouse would do")
+    text = WALKERS["maze"].text(env)
+    cells, (found,) = at_every_cell(env, lambda env, i: [policy.probabilities(env, i)])
+    return Field(policy.name, text, cells, found.astype(np.float32))
+
+
+def show_fields(agents, split="shifted", seed=0, level=None, out="field.png", device="cpu"):
+    """Fields of agents of one task on one level, drawn side by side.
+
+    Args:
+        agents: references or policies, one or a list.
+        split: kind of level.
+        seed: chooses the level.
+        level: text file with a level, instead of a drawn one.
+        out: file of the figure, ``.png`` or ``.svg``.
+        device: ``cpu``, ``cuda`` or ``auto``.
+
+    Returns:
+        :class:`Fields`.
+
+    Raises:
+        UsageError: agents of several tasks, a task that is no maze, a bad level or file name.
+    """
+    from proxylab.plots.fields import field_panels  # matplotlib is slow to load
+
+    path = Path(out)
+    if path.suffix not in (".png", ".svg"):
+        raise UsageError(f"{path}: a figure's name ends in .png or .svg")
+    policies = as_policies(agents, device)
+    task = policies[0].task
+    fields = []
+    for policy in policies:
+        env = known_task(task_of(policy, task)).make_env(1, **knobs_of(policy))
+        start_level(env, task, split, seed, level)
+        fields.append(action_field(policy, env))
+        picture = env.render_rgb(0)
+    figure = field_panels(picture, fields)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
+    return Fields(task, fields, str(path))

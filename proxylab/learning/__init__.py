@@ -1,1 +1,0 @@
-"""Training with Stable-Baselines3: networks, the VecEnv shell, training and resume."""

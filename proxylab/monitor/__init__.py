@@ -1,0 +1,1 @@
+"""Monitoring one policy episode by episode, with an alarm that is valid at every moment."""

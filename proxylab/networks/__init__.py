@@ -1,0 +1,1 @@
+"""Network architectures, as a closed registry."""

@@ -1,0 +1,1 @@
+"""Experiments: their sweeps, their tables, their figures."""

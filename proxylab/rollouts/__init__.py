@@ -1,0 +1,1 @@
+"""Policies run in batched environments: Episodes, and the jobs that make them."""

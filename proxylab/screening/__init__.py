@@ -1,0 +1,1 @@
+"""What ``detect`` and ``record`` do: run suspects and trusted policies on the same levels."""

@@ -1,0 +1,1 @@
+"""Files: where results lie, how they are written, what may be read, where they come from."""

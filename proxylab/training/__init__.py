@@ -1,0 +1,1 @@
+"""Training with Stable-Baselines3: plan, run, checkpoints, resume, the shipped agents."""

@@ -1,0 +1,192 @@
+"""What happens beside the learning: checks on held-out levels, checkpoints, progress, Ctrl-C."""
+
+import signal
+import threading
+import time
+
+import numpy as np
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+
+from proxylab.config import shifted_share
+from proxylab.networks.channels_first import as_networks_see
+from proxylab.rollouts.rollout import rollout
+from proxylab.seeds import stream_seed
+from proxylab.storage import store
+from proxylab.tasks import TASKS
+from proxylab.training.checkpoint import save_checkpoint
+from proxylab_envs.channels import OUTCOMES, proxy_channels
+from proxylab_envs.levels import Levels
+
+SHIFTED_LEVELS = 128
+COMPETENT = 0.95
+RARER = 4
+"""Checks are so many times rarer once a run is competent."""
+CHECKPOINTS = 20
+"""Checkpoints in a run."""
+
+_EXAM_SEED = 20_220_718
+"""Of the held-out levels: the same for every run, so that curves compare."""
+
+
+class _Current:
+    """An SB3 policy in training as a ``rollout.Policy``."""
+
+    name = "training"
+
+    def __init__(self, policy):
+        self.policy = policy
+
+    def probabilities(self, env, indices):
+        """float32[K, num_actions]."""
+        with torch.inference_mode():
+            observations, _ = self.policy.obs_to_tensor(as_networks_see(env.observe()[indices]))
+            return self.policy.get_distribution(observations).distribution.probs.cpu().numpy()
+
+
+class Examiner:
+    """How well a policy does on fixed held-out levels, with sampled actions."""
+
+    def __init__(self, config):
+        """Draw the levels of a configuration: its own kind (held out), and shifted ones."""
+        self.task = TASKS[config.task]
+        self.competent = [OUTCOMES.index(o) for o in self.task.roles[config.role].competent]
+        self.env = self.task.make_env(self.task.check_levels, **config.env)
+        own = "iid" if "iid" in self.env.splits else "train"
+        self.own = Levels(own, shifted_share(config.levels))
+        self.own_seeds = self._draw(self.own, self.task.check_levels, "check")
+        self.splits = {}
+        if "shifted" in self.env.splits:
+            self.splits["shifted"] = self._draw(Levels("shifted"), SHIFTED_LEVELS, "shifted")
+        levels = {"iid": self.own_seeds, **self.splits}
+        self.optimal = {name: self.env.optimal_returns(seeds) for name, seeds in levels.items()}
+
+    def _draw(self, levels, count, name):
+        return self.env.sample_level_seeds(levels, count, stream_seed(_EXAM_SEED, name))
+
+    def check(self, policy):
+        """{column: value}: success, and normalised returns of both goals on each split."""
+        outcomes = self._play(policy, self.own_seeds)
+        found = {"success": self._success(outcomes), **self._returns("iid", outcomes)}
+        for split, seeds in self.splits.items():
+            found |= self._returns(split, self._play(policy, seeds))
+        return found
+
+    def confirm(self, policy):
+        """Share of success on levels that no check has seen."""
+        seeds = self._draw(self.own, self.task.confirm_levels, "confirm")
+        return self._success(self._play(policy, seeds))
+
+    def _play(self, policy, level_seeds):
+        seed = stream_seed(_EXAM_SEED, "actions")
+        actor = _Current(policy)
+        _, outcomes = rollout(actor, self.env, level_seeds, task=self.task.name, seed=seed)
+        return outcomes
+
+    def _success(self, outcomes):
+        return float(np.isin(outcomes.outcome, self.competent).mean())
+
+    def _returns(self, split, outcomes):
+        optimal = self.optimal[split]
+        named = {"true_return": "true", "proxy_return": proxy_channels(self.env.channels)[0]}
+        return {
+            f"{split}/{name}": float(outcomes.returns_of(channel).mean() / optimal[channel].mean())
+            for name, channel in named.items()
+        }
+
+
+class Watcher(BaseCallback):
+    """Checks, saves and reports between two rollouts.
+
+    Attributes:
+        rows: one dict per check; the run's metrics.
+        seconds_to_competence: float, or None before.
+    """
+
+    def __init__(self, folder, config, examiner, start, bar=None):
+        """Watch a run that began at ``start`` (``time.perf_counter``)."""
+        super().__init__()
+        self.folder = folder
+        self.config = config
+        self.examiner = examiner
+        self.start = start
+        self.bar = bar
+        self.rows = []
+        self.seconds_to_competence = None
+        self.seconds_before = 0.0
+        self.interrupted = False
+        self._check_every = max(config.total_timesteps // examiner.task.checks, 1)
+        self._save_every = max(config.total_timesteps // CHECKPOINTS, 1)
+        self._saved_at = 0
+
+    def seconds(self):
+        """Wall-clock seconds of the run so far, earlier parts included."""
+        return self.seconds_before + time.perf_counter() - self.start
+
+    def restore(self, progress):
+        """Go on from what :func:`save_checkpoint` kept."""
+        self.rows = progress["rows"]
+        self.seconds_before = progress["seconds"]
+        self.seconds_to_competence = progress["seconds_to_competence"]
+
+    def _on_training_start(self):
+        self._old_handler = None
+        if _in_main_thread():
+            self._old_handler = signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, _signal, _frame):
+        """The first Ctrl-C waits for the rollout to end; the second does not."""
+        signal.signal(signal.SIGINT, self._old_handler or signal.default_int_handler)
+        self.interrupted = True
+
+    def _on_step(self):
+        return True
+
+    def _on_rollout_start(self):
+        if self.num_timesteps >= self._next_check():
+            self._check()
+        if self.interrupted or self.num_timesteps >= self._saved_at + self._save_every:
+            self._save()
+        if self.interrupted:
+            raise KeyboardInterrupt
+        if self.bar is not None:
+            self.bar.show(self.num_timesteps, self.rows[-1] if self.rows else None, self._recent())
+
+    def _next_check(self):
+        every = self._check_every * (RARER if self.seconds_to_competence is not None else 1)
+        last = self.rows[-1]["timesteps"] if self.rows else 0
+        return (last // every + 1) * every
+
+    def _check(self):
+        found = self.examiner.check(self.model.policy)
+        row = {"timesteps": self.num_timesteps, "seconds": self.seconds(), **found}
+        before = self.rows[-1]["success"] if self.rows else 0.0
+        self.rows.append(row)
+        if self.seconds_to_competence is None and min(before, row["success"]) >= COMPETENT:
+            self.seconds_to_competence = row["seconds"]
+
+    def _save(self):
+        progress = {
+            "rows": self.rows,
+            "seconds": self.seconds(),
+            "seconds_to_competence": self.seconds_to_competence,
+        }
+        path = self.folder / store.CHECKPOINT
+        self._saved_at = self.num_timesteps
+        save_checkpoint(path, self.model, self.config.fingerprint, progress)
+
+    def _recent(self):
+        """Mean return of the episodes that ended in the last rollout, or None."""
+        finished = self.training_env.take_finished()  # ty: ignore[missing-attribute]
+        weights = self.training_env.weights / np.float32(self.config.reward_scale)  # ty: ignore[missing-attribute]
+        return float(np.mean([returns @ weights for returns in finished])) if finished else None
+
+    def _on_training_end(self):
+        if self._old_handler is not None:
+            signal.signal(signal.SIGINT, self._old_handler)
+        if not self.rows or self.rows[-1]["timesteps"] < self.num_timesteps:
+            self._check()
+
+
+def _in_main_thread():
+    return threading.current_thread() is threading.main_thread()

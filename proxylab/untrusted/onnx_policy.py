@@ -1,0 +1,113 @@
+"""ONNX models as policies: they run in a confined process, never in this one."""
+
+import hashlib
+import json
+import threading
+import weakref
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from proxylab.errors import AgentError, UsageError
+from proxylab.networks.channels_first import as_networks_see
+from proxylab.rollouts.episodes import PROBABILITY_TOLERANCE
+from proxylab.storage.limits import LIMITS
+from proxylab.untrusted.confined import Confined
+
+WORKER = "proxylab.untrusted.onnx_worker"
+MAX_ROWS = 256
+"""Rows in a request."""
+
+
+class OnnxPolicy:
+    """The policy of an ONNX model (docs/strangers.md says what its input and output must be).
+
+    Attributes:
+        name: path of the file.
+        task: None; it plays wherever its input fits.
+        role: ``onnx``.
+        trained_reward: ``true``, for want of anything that says otherwise.
+        sha256: of the file.
+    """
+
+    task, role, trained_reward = None, "onnx", "true"
+
+    def __init__(self, path):
+        """Start the process that runs ``path``.
+
+        Raises:
+            AgentError: the file cannot be read or is no sound feed-forward model.
+            UsageError: ONNX Runtime is not installed.
+        """
+        if find_spec("onnxruntime") is None:
+            raise UsageError("ONNX models need onnxruntime: pip install 'proxylab[onnx]'")
+        path = Path(path)
+        self.name = str(path)
+        self.sha256 = _sha256(path)
+        self._lock = threading.Lock()
+        self._process = Confined(WORKER, path.resolve(), path)
+        self._close = weakref.finalize(self, self._process.close)
+        facts = json.loads(self._process.frame(b"", LIMITS.json_bytes))
+        self._shape, self._dtype = tuple(facts["shape"]), np.dtype(facts["dtype"])
+        self._meaning = facts["meaning"]
+
+    def probabilities(self, env, indices):
+        """float32[K, num_actions] in the environments ``indices``."""
+        self.check_fits(env)
+        num_actions = int(env.single_action_space.n)
+        observations = as_networks_see(env.observe()[indices])
+        parts = np.split(observations, range(MAX_ROWS, len(observations), MAX_ROWS))
+        return np.concatenate([self._ask(part, num_actions) for part in parts])
+
+    def check_fits(self, env):
+        """``AgentError`` where the model's input is not an observation of ``env``, flat or not."""
+        shape = as_networks_see(env.observe()[:1]).shape[1:]
+        if self._shape not in (shape, (int(np.prod(shape)),)):
+            raise AgentError(
+                f"{self.name}: its input is {list(self._shape)}, but {env.env_id} gives "
+                f"{list(shape)}"
+            )
+
+    def _ask(self, observations, num_actions):
+        """Probabilities for at most ``MAX_ROWS`` observations: float32[K, num_actions]."""
+        count = len(observations)
+        width = 1 if self._meaning == "actions" else num_actions
+        given = np.ascontiguousarray(observations, self._dtype)
+        request = count.to_bytes(8, "little") + given.tobytes()
+        with self._lock:
+            raw = self._process.frame(request, 4 * count * LIMITS.size)
+        if len(raw) != 4 * count * width:
+            raise AgentError(
+                f"{self.name}: it gives {len(raw) // (4 * count)} numbers an observation, but "
+                f"there are {num_actions} actions"
+            )
+        return self._distribution(np.frombuffer(raw, np.float32).reshape(count, width), num_actions)
+
+    def _distribution(self, found, num_actions):
+        """Probabilities from what the model gives."""
+        if not np.isfinite(found).all():
+            raise AgentError(f"{self.name}: its output holds NaN or infinity")
+        if self._meaning == "logits":
+            powers = np.exp(found - found.max(axis=1, keepdims=True))
+            return powers / powers.sum(axis=1, keepdims=True)
+        if self._meaning == "actions":
+            chosen = found[:, 0]
+            if not np.isin(chosen, np.arange(num_actions)).all():
+                raise AgentError(f"{self.name}: an action is not in [0, {num_actions})")
+            return np.eye(num_actions, dtype=np.float32)[chosen.astype(np.int64)]
+        sums = found.sum(axis=1)
+        if (found < 0).any() or (np.abs(sums - 1) > PROBABILITY_TOLERANCE).any():
+            raise AgentError(f"{self.name}: its output probabilities are no distribution")
+        return found
+
+
+def _sha256(path):
+    """sha256 of the file, whose size is within its limit: hex string."""
+    try:
+        if path.stat().st_size > LIMITS.onnx_bytes:
+            raise AgentError(f"{path}: larger than the limit of {LIMITS.onnx_bytes} bytes")
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AgentError(f"{path}: cannot be read ({error.strerror})") from None

@@ -1,0 +1,127 @@
+"""The tensors of a Stable-Baselines3 zip, read in a confined process; nothing is unpickled.
+
+``python -P -m proxylab.untrusted.sb3_tensors FILE`` writes the policy's state to stdout as
+safetensors, with what the zip says in plain words as metadata. Of the zip's parts it opens
+two: ``policy.pth``, with torch's weights-only loader, and ``data``, which is JSON in which the
+pickled values stand as Base64 strings beside a readable account; only the account is read.
+"""
+
+import io
+import re
+import sys
+
+from proxylab.storage.limits import LIMITS
+from proxylab.storage.strict_json import parse_json
+from proxylab.untrusted.confined import Refusal, bound, run
+from proxylab.untrusted.zips import open_zip, read_member
+
+KIND = "Stable-Baselines3 zip"
+MEMBERS = re.compile(
+    r"data|policy\.pth|policy\.optimizer\.pth|pytorch_variables\.pth"
+    r"|_stable_baselines3_version|system_info\.txt"
+)
+TORCH_MEMBERS = re.compile(
+    r"[\w-]{1,64}/(data\.pkl|data/\d{1,6}|version|byteorder|\.format_version|\.storage_alignment"
+    r"|\.data/serialization_id)"
+)
+MAX_PICKLE_BYTES = 1 << 20
+ACTIVATION = re.compile(r"<class 'torch\.nn\.modules\.activation\.(\w{1,32})'>")
+TEXTS = ("activation", "observation_shape", "action_start", "version")
+"""What the metadata may say; every value a short string."""
+
+
+def tensors_of(path):
+    """(state of the policy, facts) of a zip: {name: float32 tensor}, {name: str}.
+
+    Raises:
+        Refusal: the zip or its tensors are not sound.
+    """
+    with open_zip(path, MEMBERS, KIND) as archive:
+        raw = read_member(archive, "policy.pth")
+        names = archive.namelist()
+        data = read_member(archive, "data") if "data" in names else b"{}"
+        version = b""
+        if "_stable_baselines3_version" in names:
+            version = read_member(archive, "_stable_baselines3_version")
+    facts = facts_of(data) | {"version": version[:20].decode("ascii", "replace").strip()}
+    return checked(load_state(raw)), facts
+
+
+def load_state(raw):
+    """What torch's weights-only loader makes of ``policy.pth`` (bytes)."""
+    import torch  # torch takes a second to load
+
+    with open_zip(io.BytesIO(raw), TORCH_MEMBERS, "file of torch.save") as inner:
+        pickles = [m for m in inner.infolist() if m.filename.endswith("/data.pkl")]
+        if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_BYTES:
+            raise Refusal("policy.pth is no file of torch.save")
+    try:
+        return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if "can't allocate" in str(error):
+            raise MemoryError from None
+        what = f"policy.pth is damaged ({type(error).__name__})"
+        if "Unsupported" in str(error) or "WeightsUnpickler" in str(error):
+            what = "policy.pth holds something else than tensors: a pickle that runs code?"
+        raise Refusal(what) from None
+
+
+def checked(state):
+    """The state where it is a plain dict of dense, finite float32 tensors of bounded size."""
+    import torch  # torch takes a second to load
+
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise Refusal("policy.pth is no dictionary of tensors")
+    if len(state) > LIMITS.sb3_tensors:
+        raise Refusal(f"{len(state)} tensors are more than the limit of {LIMITS.sb3_tensors}")
+    total = 0
+    for name, tensor in state.items():
+        if type(tensor) is not torch.Tensor or tensor.layout != torch.strided:
+            raise Refusal(f"{name[:80]!r} is no dense tensor")
+        if tensor.dtype != torch.float32 or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise Refusal(f"{name[:80]!r} is {tensor.dtype}, not float32")
+        total += tensor.numel() * 4  # before anything is copied: strides may be 0
+        if total > LIMITS.sb3_bytes:
+            raise Refusal(f"its tensors are larger than the limit of {LIMITS.sb3_bytes} bytes")
+        if not bool(torch.isfinite(tensor).all()):
+            raise Refusal(f"{name[:80]!r} holds NaN or infinite weights")
+    return {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
+
+
+def facts_of(data):
+    """What the readable parts of ``data`` (bytes) say: {name in TEXTS: str}."""
+    try:
+        record = parse_json(data)
+    except ValueError as error:
+        raise Refusal(f"the member 'data' is not JSON ({error})") from None
+    if not isinstance(record, dict):
+        raise Refusal("the member 'data' is no JSON object")
+    policy, observations, actions = (
+        part if isinstance(part := record.get(name), dict) else {}
+        for name in ("policy_kwargs", "observation_space", "action_space")
+    )
+    named = ACTIVATION.fullmatch(str(policy.get("activation_fn", "")))
+    own = "another" if "activation_fn" in policy else "Tanh"  # SB3's default for MlpPolicy
+    return {
+        "activation": named[1] if named else own,
+        "observation_shape": str(observations.get("_shape", ""))[:80],
+        "action_start": str(actions.get("start", "0"))[:20],
+    }
+
+
+def main():
+    """Read the zip named on the command line, write its tensors to stdout."""
+    import torch  # torch takes a second to load
+    from safetensors.torch import save  # torch takes a second to load
+
+    torch.set_num_threads(1)
+    bound()
+    state, facts = tensors_of(sys.argv[1])
+    sys.stdout.buffer.write(save(state, metadata=facts))
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,56 @@
+"""The shipped agents: as many as promised, small, readable, and what their names say."""
+
+import zlib
+
+import pytest
+
+from proxylab.agents.loading import load_agents
+from proxylab.agents.zoo import ZOO, zoo_entries
+from proxylab.agents.zoo_kinds import SHIPPED as ALWAYS
+from proxylab.agents.zoo_kinds import kinds_of
+from proxylab.evaluation.evaluate import evaluate
+from proxylab.screening.run import detect
+
+SHIPPED = ("maze-corner", "boat-lagoon", "boat-race")
+LARGE = ("maze-corner", "boat-lagoon")
+GAMED = {"maze-corner": "goal-misgeneralization", "boat-lagoon": "proxy-gaming"}
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_as_many_as_promised_and_no_seed_twice(task):
+    entries = zoo_entries(task)
+    kinds = kinds_of(task)
+    counts = {name: sum(entry.kind == name for entry in entries) for name in kinds}
+    there = {name for name, count in counts.items() if count} | (set(ALWAYS) & set(kinds))
+    assert {name: counts[name] for name in there} == {name: kinds[name].number for name in there}
+    assert len({entry.facts.seed for entry in entries}) == len(entries)
+    assert all(entry.spec.role == kinds[entry.kind].role for entry in entries)
+
+
+def test_all_of_it_takes_less_than_twenty_megabytes_in_a_wheel():
+    files = [path for path in ZOO.rglob("*") if path.is_file()]
+    assert files
+    assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 20e6
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_every_agent_loads_and_trusted_ones_can_do_the_task(task):
+    for kind in {entry.kind for entry in zoo_entries(task)}:
+        policies = load_agents(f"zoo:{task}/{kind}")
+        assert len(policies) == kinds_of(task)[kind].number
+    honest = [entry for entry in zoo_entries(task) if entry.kind in ("trusted", "honest")]
+    assert all(entry.facts.iid_success >= 0.9 for entry in honest)
+
+
+@pytest.mark.parametrize("task", LARGE)
+def test_a_proxy_agent_is_judged_by_the_truth_and_flagged_without_it(task):
+    (found,) = evaluate(f"zoo:{task}/proxy-00", episodes=200).agents
+    assert found.verdict == GAMED[task]
+    result = detect([f"zoo:{task}/proxy-00"], episodes=50)
+    assert [suspect.verdict for suspect in result.suspects] == ["FLAG"]
+
+
+@pytest.mark.parametrize("task", LARGE)
+def test_a_trusted_agent_is_found_honest(task):
+    (found,) = evaluate(f"zoo:{task}/trusted-03", episodes=200).agents
+    assert found.verdict == "ok"

@@ -1,0 +1,136 @@
+"""The building of a zoo, with training replaced by agents that are written at once."""
+
+import json
+
+import numpy as np
+import pytest
+
+from proxylab.agents import zoo as zoo_files
+from proxylab.agents.format import AgentSpec, save_agent
+from proxylab.agents.loading import load_agents
+from proxylab.agents.zoo_kinds import CHANGES, KINDS, kinds_of
+from proxylab.cli import main
+from proxylab.errors import UsageError
+from proxylab.networks.architectures import build_network
+from proxylab.training import zoo_build
+from proxylab.training.zoo_build import build_zoo, planned_runs
+
+
+@pytest.fixture(autouse=True)
+def untrained(tmp_path, monkeypatch):
+    """Agents with fresh weights instead of trained ones, and few episodes to measure them."""
+    import torch
+
+    def write_agents(jobs, _processes, **_options):
+        for job in jobs:
+            torch.manual_seed(job.config.seed)
+            network = build_network("towers", (3, 9, 9), 4, width=4, depth=1)
+            spec = AgentSpec(
+                f"{job.config.role}-{job.config.seed}",
+                job.config.task,
+                job.config.role,
+                "towers",
+                {"width": 4, "depth": 1},
+                (3, 9, 9),
+                "uint8",
+                4,
+            )
+            save_agent(job.folder, spec, network.state_dict())
+
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setattr(zoo_build, "run_jobs", write_agents)
+    monkeypatch.setattr(zoo_build, "MEASURED_EPISODES", 5)
+    monkeypatch.setattr(zoo_build, "ZOO", tmp_path / "zoo")
+    monkeypatch.setattr(zoo_files, "ZOO", tmp_path / "zoo")
+
+
+@pytest.mark.parametrize("task", CHANGES)
+def test_no_seed_is_in_two_kinds(task):
+    kinds = kinds_of(task)
+    runs = planned_runs(task, kinds)
+    seeds = [job.config.seed for _, job in runs]
+    assert tuple(kinds) == KINDS
+    assert len(set(seeds)) == len(seeds) == sum(kind.number for kind in kinds.values())
+    assert len({job.folder for _, job in runs}) == len(runs)
+    assert {name: job.config.role for name, job in runs} == {n: k.role for n, k in kinds.items()}
+
+
+def test_agents_of_a_kind_take_its_changes_in_turn():
+    jobs = [job for _, job in planned_runs("maze-corner", kinds_of("maze-corner", ["weak"], 4))]
+    steps = [change["total_timesteps"] for change in CHANGES["maze-corner"]["weak"]]
+    assert [job.config.total_timesteps for job in jobs] == [*steps, steps[0]]
+
+
+def test_a_built_zoo_can_be_named(tmp_path):
+    built = build_zoo("maze-corner", ["trusted", "honest", "proxy"], 5)
+    assert built.folder == str(tmp_path / "zoo" / "maze-corner")
+    assert len(load_agents("zoo:maze-corner/trusted")) == 5
+    assert len(load_agents("zoo:maze-corner/reference")) == 3
+    (agent,) = load_agents("zoo:maze-corner/honest-01")
+    assert agent.spec.role == "trusted"
+    assert agent.name == "zoo:maze-corner/honest-01"
+
+
+def test_a_kind_is_built_beside_those_that_are_there():
+    build_zoo("maze-corner", ["trusted", "proxy"], 3)
+    before = load_agents("zoo:maze-corner/trusted-01")[0].sha256
+    built = build_zoo("maze-corner", ["honest"], 2)
+    names = [entry.name for entry in built.entries]
+    assert names[2:5] == ["trusted-02", "honest-00", "honest-01"]
+    assert len(names) == 8
+    assert load_agents("zoo:maze-corner/trusted-01")[0].sha256 == before
+
+
+def test_the_facts_are_of_each_agent():
+    built = build_zoo("maze-corner", ["trusted", "honest"], 3)
+    for entry in built.entries:
+        first = kinds_of("maze-corner")[entry.kind].first_seed
+        assert first <= entry.facts.seed < first + 3
+        assert entry.facts.command == (
+            f"proxylab train maze-corner --role trusted --seed {entry.facts.seed}"
+        )
+        assert 0 <= entry.facts.iid_success <= 1
+        assert 0 <= entry.facts.shifted_success <= 1
+
+
+def test_the_weights_are_those_of_the_seed(tmp_path):
+    built = build_zoo("maze-corner", ["proxy"], 2)
+    for entry in built.entries:
+        run = tmp_path / "results" / "runs" / "maze-corner" / "proxy" / f"seed-{entry.facts.seed}"
+        for (name, whole), (_, half) in zip(
+            sorted(load_agents(run)[0].network.state_dict().items()),
+            sorted(load_agents(f"zoo:maze-corner/{entry.name}")[0].network.state_dict().items()),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(whole.half().float(), half, err_msg=name)
+
+
+def test_the_command_names_what_is_not_the_preset_s():
+    (entry,) = build_zoo("maze-corner", ["proxy"], 1, total_timesteps=4096).entries
+    assert entry.facts.command.endswith("--role proxy --seed 2000 --total-timesteps 4096")
+    assert entry.facts.timesteps == 4096
+    (job,) = [
+        job for _, job in planned_runs("maze-corner", kinds_of("maze-corner", ["different"], 1))
+    ]
+    line = zoo_build.command_line(job.config)
+    assert "--algorithm a2c --num-envs 64 --total-timesteps 786432" in line
+    assert "--ppo.n-steps 4" in line
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_an_empty_zoo_is_refused(number):
+    with pytest.raises(UsageError, match="at least one agent"):
+        build_zoo("maze-corner", number=number)
+
+
+def test_zoo_build_and_list_agents_on_the_command_line(capsys):
+    arguments = ["--kinds", "trusted", "honest", "--number", "3", "--json"]
+    assert main(["zoo", "build", "maze-corner", *arguments]) == 0
+    built = json.loads(capsys.readouterr().out)
+    assert built["schema"] == "proxylab.zoo-build/1"
+    assert main(["list", "agents", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["agent"] for row in rows] == [agent["agent"] for agent in built["agents"]]
+    assert main(["zoo", "build", "chess"]) == 2
+    assert main(["zoo", "build", "boat-race", "--kinds", "weak"]) == 2
+    assert "boat-race has no kind of agent 'weak'" in capsys.readouterr().err
