@@ -13,9 +13,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from proxylab.environments.resolve import make_world
+from proxylab.environments.resolve import make_environment
 from proxylab.plots.style import INK, MEANINGS, VERMILLION, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.experiment import PublishedComparison, grid
 from proxylab.reproduce.measure import over_seeds
 from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
@@ -89,8 +89,8 @@ def points(settings):
 
 def measure(policy, point, settings):
     count = settings["measure"]["levels"]
-    knobs = {"corner_size": BLOCK, "mode": point.labels["mode"]}
-    world = make_world(TASK, min(count, 256), None, **knobs)
+    env_kwargs = {"corner_size": BLOCK, "mode": point.labels["mode"]}
+    world = make_environment(TASK, min(count, 256), None, **env_kwargs)
     seeds = world.sample_level_seeds(Levels("shifted"), count, stream_seed(0, "shifted"))
     chosen, features = _doubtful(world, seeds)
     _, found = rollout(policy, world, seeds[chosen], task=TASK, seed=0)
@@ -186,7 +186,7 @@ def compare(tables):
             rule, passed = "within .1", abs(row["mean"] - published) <= 0.1
         reason = "" if passed else _reason(mode)
         found.append(
-            Comparison(
+            PublishedComparison(
                 name, published, SOURCE, row["mean"], row["low"], row["high"], rule, passed, reason
             )
         )

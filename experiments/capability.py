@@ -23,7 +23,7 @@ from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
 from proxylab.reproduce.experiment import grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
 from proxylab.screening.cache import DetectionCache
-from proxylab.screening.run import Ground, fingerprint, players
+from proxylab.screening.run import PairedRollouts, fingerprint, load_policies
 from proxylab.statistics.crossings import crossing_interval, crossings, first_crossing
 from proxylab.tasks import TASKS
 
@@ -105,12 +105,12 @@ def measure(policy, point, settings):
 
 def _judged(policy, split, episodes):
     """The default detector's score, its p-value, and whether it flags."""
-    ground, runs, reference = _trusted(policy.task, split, episodes)
+    rollouts, runs, reference = _trusted(policy.task, split, episodes)
     (report,) = judge(
-        {policy.name: ground.play(policy, ground.env)},
+        {policy.name: rollouts.play(policy, rollouts.env)},
         runs,
         rng=np.random.default_rng(0),
-        task=ground.view(runs.values()),
+        task=rollouts.view(runs.values()),
         reference=reference,
         also=(),
         memory=DetectionCache(),
@@ -122,10 +122,10 @@ def _judged(policy, split, episodes):
 @functools.lru_cache(maxsize=4)
 def _trusted(task, split, episodes):
     """(levels, {name: episodes}, reference names) of the shipped trusted agents of a task."""
-    agents = players([f"zoo:{task}/trusted"])
-    ground = Ground(task, split, episodes, 0, agents)
-    runs = ground.play_all(agents, lambda jobs, _: jobs, DetectionCache(), kept=set(agents))
-    return ground, runs, divide({name: fingerprint(agent) for name, agent in agents.items()})[0]
+    agents = load_policies([f"zoo:{task}/trusted"])
+    rollouts = PairedRollouts(task, split, episodes, 0, agents)
+    runs = rollouts.play_all(agents, lambda jobs, _: jobs, DetectionCache(), kept=set(agents))
+    return rollouts, runs, divide({name: fingerprint(agent) for name, agent in agents.items()})[0]
 
 
 def analyse(rows):

@@ -15,9 +15,9 @@ shows how much of the curve is the network's start and how much the levels.
 import numpy as np
 
 from proxylab.agents.loading import ScriptedPolicy
-from proxylab.environments.resolve import make_world
+from proxylab.environments.resolve import make_environment
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
-from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.experiment import PublishedComparison, grid
 from proxylab.reproduce.measure import curve, over_seeds
 from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
@@ -135,9 +135,9 @@ def measure(policy, point, settings):
 
 def _world(maze, k, split, count):
     """The mazes of a split; shifted levels are those of the largest block, for every ``k``."""
-    knobs = WORLDS[maze]
-    side = k if split == "iid" else knobs["size"] - 2
-    return make_world(TASK, min(count, 256), None, **{**knobs, "corner_size": side})
+    env_kwargs = WORLDS[maze]
+    side = k if split == "iid" else env_kwargs["size"] - 2
+    return make_environment(TASK, min(count, 256), None, **{**env_kwargs, "corner_size": side})
 
 
 def _returns(policy, world, seeds):
@@ -168,7 +168,7 @@ def _trained(rows):
 
 
 def _gain(rows, maze, k):
-    """Trained minus untrained shifted true return; both begin with the seed's same weights."""
+    """TrainReport minus untrained shifted true return; both begin with the seed's same weights."""
     shifted = [row for row in rows if row["maze"] == maze and row["split"] == "shifted"]
     of = {
         row["seed"]: row["true_return"]
@@ -208,7 +208,7 @@ def _share(row, best):
 def _comparison(quantity, published, row, rule, passed, reason):
     bounds = (row["mean"], row["low"], row["high"])
     why = "" if passed else reason
-    return Comparison(quantity, published, SOURCE, *bounds, rule, bool(passed), why)
+    return PublishedComparison(quantity, published, SOURCE, *bounds, rule, bool(passed), why)
 
 
 def _no_better(gain):

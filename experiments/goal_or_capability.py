@@ -15,7 +15,7 @@ Source: Orseau, McGill, Legg 2018, arXiv 1805.12387; used on a maze in arXiv 210
 import numpy as np
 from scipy.special import expit, gammaln, logsumexp
 
-from proxylab.environments.resolve import make_world
+from proxylab.environments.resolve import make_environment
 from proxylab.evaluation.evaluate import evaluate
 from proxylab.plots.style import (
     BLUE,
@@ -27,7 +27,7 @@ from proxylab.plots.style import (
     new_figure,
     styled,
 )
-from proxylab.reproduce.experiment import Comparison, Point, grid
+from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import over_seeds
 from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
@@ -106,7 +106,7 @@ def explanations(policy, episodes):
 
     Of every episode the actions before the first arrival at one of the goals count.
     """
-    world = make_world(TASK, episodes)
+    world = make_environment(TASK, episodes)
     seeds = world.sample_level_seeds(Levels("shifted"), episodes, stream_seed(0, "explained"))
     played, _ = rollout(policy, world, seeds, task=TASK, seed=0)
     distances, moves = world.landmark_distances(seeds), world.successors(seeds)
@@ -168,7 +168,7 @@ def compare(tables):
         rule = "interval at .9 or above" if kind == "misgeneralising" else "interval at .1 or below"
         reason = "" if passed else REASONS[kind]
         found.append(
-            Comparison(
+            PublishedComparison(
                 f"posterior of being an agent, {kind}",
                 published,
                 SOURCE,

@@ -6,7 +6,7 @@ the same level seeds and action draws in our mazes and in the real game.
 
 import numpy as np
 
-from proxylab.environments.resolve import make_world
+from proxylab.environments.resolve import make_environment
 from proxylab.plots.style import INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import grid
 from proxylab.reproduce.measure import over_seeds
@@ -65,8 +65,10 @@ def points(settings):
 
 def measure(policy, point, settings):
     count = settings["measure"]["levels"]
-    knobs = {"mode": point.labels["mode"]}
-    worlds = [make_world(TASK, min(count, 64), env, **knobs) for env in (None, "procgen")]
+    env_kwargs = {"mode": point.labels["mode"]}
+    worlds = [
+        make_environment(TASK, min(count, 64), env, **env_kwargs) for env in (None, "procgen")
+    ]
     rows = []
     for split in CONDITIONS:
         seeds = worlds[0].sample_level_seeds(Levels(split), count, stream_seed(0, split))

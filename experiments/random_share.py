@@ -8,7 +8,7 @@ that of agents that see nothing else, is interpolated over the logarithm of x + 
 import numpy as np
 
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.experiment import PublishedComparison, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
 from proxylab.statistics.crossings import crossing_interval
 from proxylab_envs.channels import OUTCOMES
@@ -96,7 +96,7 @@ def compare(tables):
     bounds = (half["share"], half["low"], half["high"])
     passed = half["low"] <= PUBLISHED * FACTOR and half["high"] >= PUBLISHED / FACTOR
     return [
-        Comparison(
+        PublishedComparison(
             "share of levels with the goal elsewhere that does half",
             PUBLISHED,
             SOURCE,

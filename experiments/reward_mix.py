@@ -10,7 +10,7 @@ the two ends, in between linearly.
 import numpy as np
 
 from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.experiment import PublishedComparison, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
 from proxylab.statistics.crossings import crossing_interval
 from proxylab.statistics.resampling import ratio_interval
@@ -174,7 +174,7 @@ def compare(tables):
 
 def _comparison(name, published, source, bounds, rule, passed):
     reason = "" if passed else "actions are sampled, and not every run ends at its optimum"
-    return Comparison(name, published, source, *bounds, rule, bool(passed), reason)
+    return PublishedComparison(name, published, source, *bounds, rule, bool(passed), reason)
 
 
 LINES = (

@@ -10,7 +10,7 @@ An outlier's modified z-score, .6745 (x - median)/MAD, is beyond 3.5 in one of t
 import numpy as np
 
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import Comparison, grid
+from proxylab.reproduce.experiment import PublishedComparison, grid
 from proxylab.reproduce.measure import outcome_rows
 from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
 
@@ -98,7 +98,9 @@ def compare(tables):
             rule = "within .25; another preference, so a rough guide"
             passed = abs(ours - published) <= 0.25
         reason = "" if passed else "corner against cheese, not colour against shape"
-        found.append(Comparison(name, published, source, ours, low, high, rule, passed, reason))
+        found.append(
+            PublishedComparison(name, published, source, ours, low, high, rule, passed, reason)
+        )
     return found
 
 

@@ -83,7 +83,7 @@ class TrainConfig:
         architecture: name in ``proxylab.networks.architectures.ARCHITECTURES``.
         sizes: keyword arguments of the architecture.
         ppo: hyperparameters.
-        env: knobs of the environment that differ from the task's.
+        env: env_kwargs of the environment that differ from the task's.
         threads: of torch; part of the result, since sums depend on it.
         device: ``cpu`` or ``cuda``.
         start_from: reference of the agent whose weights the run begins with; None for

@@ -51,10 +51,10 @@ class Task:
         sizes: its keyword arguments.
         ppo: hyperparameters.
         num_envs: environments stepped at once in training.
-        env: knobs of the environment.
+        env: env_kwargs of the environment.
         checks: how often a run is examined before it is competent.
         check_levels: held-out levels of one check.
-        confirm_levels: fresh held-out levels on which a finished run is measured.
+        final_eval_levels: fresh held-out levels on which a finished run is measured.
         factory: function (num_envs) -> BatchedEnv, of a task from elsewhere; None where
             ``env_id`` is one of ours.
     """
@@ -70,14 +70,14 @@ class Task:
     env: dict = field(default_factory=dict)
     checks: int = 20
     check_levels: int = 512
-    confirm_levels: int = 2_000
+    final_eval_levels: int = 2_000
     factory: Callable | None = None
 
-    def make_env(self, num_envs, **knobs):
-        """A batched environment of the task; ``knobs`` override the table's."""
+    def make_env(self, num_envs, **env_kwargs):
+        """A batched environment of the task; ``env_kwargs`` override the table's."""
         if self.factory is not None:
-            return self.factory(num_envs, **{**self.env, **knobs})
-        return make_batched(self.env_id, num_envs, **{**self.env, **knobs})
+            return self.factory(num_envs, **{**self.env, **env_kwargs})
+        return make_batched(self.env_id, num_envs, **{**self.env, **env_kwargs})
 
     def train_config(self, role="proxy", **changes):
         """The preset of a role with ``changes`` (fields of TrainConfig; None means the preset's).
@@ -211,7 +211,7 @@ TASKS = {
             num_envs=64,
             checks=10,  # a race takes 300 to 1,000 steps
             check_levels=256,
-            confirm_levels=500,
+            final_eval_levels=500,
         ),
         Task(
             name="tomato-watering",
@@ -231,7 +231,7 @@ TASKS = {
             num_envs=64,
             checks=10,  # every episode takes 100 steps
             check_levels=256,
-            confirm_levels=1_000,
+            final_eval_levels=1_000,
         ),
     )
 }

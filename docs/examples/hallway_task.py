@@ -22,5 +22,5 @@ TASK = Task(
     num_envs=32,
     checks=4,
     check_levels=128,
-    confirm_levels=500,
+    final_eval_levels=500,
 )

@@ -19,7 +19,7 @@ class EnvEntry:
 
     Attributes:
         env: ``module:Class`` of the :class:`~proxylab_envs.batch.BatchedEnv`.
-        config: ``module:Class`` of the frozen dataclass of its knobs.
+        config: ``module:Class`` of the frozen dataclass of its env_kwargs.
     """
 
     env: str
@@ -58,16 +58,16 @@ OPTIONAL_ENVS = {
 """Ids that need what is not installed with the package; making one says what."""
 
 SHELL_KNOBS = ("split", "shifted_share", "num_levels", "reward", "render_mode")
-"""Keyword arguments of every id, beside the knobs of its config."""
+"""Keyword arguments of every id, beside the env_kwargs of its config."""
 
 
-def make_batched(env_id, num_envs, **knobs):
+def make_batched(env_id, num_envs, **env_kwargs):
     """Make the batched core of an id.
 
     Args:
         env_id: a key of ``ENVS``.
         num_envs: how many environments step at once.
-        **knobs: fields of the id's config.
+        **env_kwargs: fields of the id's config.
 
     Returns:
         A :class:`~proxylab_envs.batch.BatchedEnv`; ``seed_levels`` and ``reset`` start it.
@@ -78,17 +78,17 @@ def make_batched(env_id, num_envs, **knobs):
     """
     env_class, config_class = _entry(env_id).load()
     names = knob_names(env_id)
-    unknown = sorted(set(knobs) - set(names))
+    unknown = sorted(set(env_kwargs) - set(names))
     if unknown:
         raise TypeError(
-            f"{env_id} has no knob {', '.join(map(repr, unknown))}: its knobs are "
+            f"{env_id} has no knob {', '.join(map(repr, unknown))}: its env_kwargs are "
             f"{', '.join(names)} (and for gymnasium.make {', '.join(SHELL_KNOBS)})"
         )
-    return env_class(num_envs, config=config_class(**knobs))
+    return env_class(num_envs, config=config_class(**env_kwargs))
 
 
 def knob_names(env_id):
-    """Names of the knobs of an id's config, in their order."""
+    """Names of the env_kwargs of an id's config, in their order."""
     _, config_class = _entry(env_id).load()
     return tuple(field.name for field in fields(config_class))
 
@@ -100,7 +100,7 @@ def make_env(
     num_levels=None,
     reward="true",
     render_mode=None,
-    **knobs,
+    **env_kwargs,
 ):
     """Entry point of ``gymnasium.make``: one environment.
 
@@ -111,13 +111,13 @@ def make_env(
         num_levels: size of a finite set of levels, by default no limit.
         reward: channel that ``step`` returns (see ``channels.reward_weights``).
         render_mode: ``rgb_array``, ``ansi``, ``human`` or ``None``.
-        **knobs: fields of the id's config.
+        **env_kwargs: fields of the id's config.
 
     Returns:
         An :class:`~proxylab_envs.shells.EnvShell`.
     """
     levels = make_levels(split, shifted_share, num_levels)
-    return EnvShell(make_batched(env_id, 1, **knobs), levels, reward, render_mode)
+    return EnvShell(make_batched(env_id, 1, **env_kwargs), levels, reward, render_mode)
 
 
 def make_vector(
@@ -128,7 +128,7 @@ def make_vector(
     num_levels=None,
     reward="true",
     render_mode=None,
-    **knobs,
+    **env_kwargs,
 ):
     """Entry point of ``gymnasium.make_vec``: ``num_envs`` environments, arguments as ``make_env``.
 
@@ -136,7 +136,7 @@ def make_vector(
         A :class:`~proxylab_envs.shells.VectorShell`.
     """
     levels = make_levels(split, shifted_share, num_levels)
-    return VectorShell(make_batched(env_id, num_envs, **knobs), levels, reward, render_mode)
+    return VectorShell(make_batched(env_id, num_envs, **env_kwargs), levels, reward, render_mode)
 
 
 def register_all():

@@ -15,7 +15,7 @@ import numpy as np
 
 from proxylab.agents.format import JSON_NAME, AgentSpec, parse_weights, read_agent, save_agent
 from proxylab.errors import AgentError, UsageError
-from proxylab.networks.channels_first import picture_shape
+from proxylab.networks.channels_first import channels_first_shape
 from proxylab.tasks import known_task
 from proxylab.untrusted.confined import one_line
 from proxylab.untrusted.sb3_zip import file_sha256, read_confined, read_unpickled
@@ -103,7 +103,7 @@ def _activation(file, named):
 
 def _shapes(env, file, facts):
     """(numbers of an observation, number of actions) of the task; the zip must not differ."""
-    shape = picture_shape(env.single_observation_space.shape)
+    shape = channels_first_shape(env.single_observation_space.shape)
     told = facts.get("observation_shape", "")
     said = [int(n) for n in re.findall(r"\d{1,9}", told)]
     if said and prod(said) != prod(shape):
@@ -194,7 +194,7 @@ def _spec(name, task, env, network, training):
         role="imported",
         architecture=network.architecture,
         sizes=network.sizes,
-        observation_shape=picture_shape(space.shape),
+        observation_shape=channels_first_shape(space.shape),
         observation_dtype=space.dtype.name,
         num_actions=int(env.single_action_space.n),
         training=training,

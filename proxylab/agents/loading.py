@@ -24,7 +24,7 @@ from proxylab.agents.format import (
 from proxylab.agents.zoo import find_entries, read_entry
 from proxylab.environments.plugins import is_reference, load_own, short_name
 from proxylab.errors import AgentError, UsageError
-from proxylab.networks.channels_first import as_networks_see
+from proxylab.networks.channels_first import channels_first
 from proxylab.tasks import TASKS
 
 __all__ = [
@@ -128,7 +128,7 @@ class LearnedPolicy:
         """float32[K, num_actions] in the environments ``indices``."""
         return self.action_probabilities(self._observations(env, indices))
 
-    def chances_and_values(self, env, indices):
+    def probabilities_and_values(self, env, indices):
         """(float32[K, num_actions], float32[K]) in the environments ``indices``.
 
         The values are the value head's estimates, in units of the training reward, which
@@ -141,7 +141,7 @@ class LearnedPolicy:
         return self._outputs(observations)[0]
 
     def _observations(self, env, indices):
-        observations = as_networks_see(env.observe()[indices])
+        observations = channels_first(env.observe()[indices])
         if observations.shape[1:] != self.spec.observation_shape:
             raise AgentError(
                 f"{self.name} expects observations {self.spec.observation_shape}, "
@@ -161,9 +161,9 @@ class LearnedPolicy:
         with torch.inference_mode():
             blocks = torch.from_numpy(padded).to(self.device).split(CALL_ROWS)
             results = [self.network(block) for block in blocks]
-            chances = torch.cat([torch.softmax(logits, dim=-1) for logits, _ in results])
+            probabilities = torch.cat([torch.softmax(logits, dim=-1) for logits, _ in results])
             values = torch.cat([value for _, value in results])
-            return chances[:count].cpu().numpy(), values[:count].cpu().numpy()
+            return probabilities[:count].cpu().numpy(), values[:count].cpu().numpy()
 
 
 def load_agent(reference, device="cpu"):

@@ -112,8 +112,8 @@ def _field_facts(policy, cells, found):
 
 def _chances_and_values(policy, env, indices):
     """[probabilities, values]; scripts and functions have no values."""
-    if hasattr(policy, "chances_and_values"):
-        return list(policy.chances_and_values(env, indices))
+    if hasattr(policy, "probabilities_and_values"):
+        return list(policy.probabilities_and_values(env, indices))
     return [policy.probabilities(env, indices)]
 
 

@@ -104,10 +104,10 @@ def lagoon_rules(config):
     """The numbers of the boat lagoon for static/lagoon.js, by their names in lower case."""
     listed = [(module, name) for module, names in RULES.items() for name in names.split()]
     named = {name.lower(): float(getattr(module, name)) for module, name in listed}
-    knobs = {name: getattr(config, name) for name in ("bug", "payoff_ratio", "respawn_steps")}
+    env_kwargs = {name: getattr(config, name) for name in ("bug", "payoff_ratio", "respawn_steps")}
     return {
         **named,
-        **knobs,
+        **env_kwargs,
         "max_columns": level.MAX_COLUMNS,
         "rays": list(geometry.RAY_HEADINGS),
         "checkpoints": list(dynamics.CHECKPOINTS),

@@ -1,6 +1,6 @@
 """What the page can show: worlds, their agents, and one environment of each size.
 
-A world is a task and the knobs its agents were trained with. Only agents of the
+A world is a task and the env_kwargs its agents were trained with. Only agents of the
 catalogue can be asked for by the page: it names them, and never a path or a module.
 """
 
@@ -14,7 +14,7 @@ from proxylab.agents.loading import ScriptedPolicy, load_agents
 from proxylab.agents.zoo import zoo_entries
 from proxylab.environments.placement import kind_of
 from proxylab.errors import AgentError, UsageError
-from proxylab.evaluation.evaluate import knobs_of, task_of
+from proxylab.evaluation.evaluate import env_kwargs_of, task_of
 from proxylab.tasks import TASKS, known_task
 
 AT_ONCE = 64
@@ -49,16 +49,16 @@ class World:
     """A task with its agents; environments are made when they are first needed.
 
     Attributes:
-        name: the task's, with the knobs that differ.
+        name: the task's, with the env_kwargs that differ.
         task: task name.
-        knobs: of the environment.
+        env_kwargs: of the environment.
         agents: {name: :class:`Listed`}.
         lock: to be held while an environment of the world is used.
     """
 
     name: str
     task: str
-    knobs: dict
+    env_kwargs: dict
     agents: dict = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -68,7 +68,7 @@ class World:
 
     def _make(self, num_envs=1):
         """The environment of a size; the same one every time."""
-        return TASKS[self.task].make_env(num_envs, **self.knobs)
+        return TASKS[self.task].make_env(num_envs, **self.env_kwargs)
 
     @property
     def kind(self):
@@ -172,13 +172,13 @@ def _only(reference, device):
 
 
 def _add_own(worlds, policy):
-    task, knobs = task_of(policy), knobs_of(policy)
-    name = " ".join([task, *(f"{key}={value}" for key, value in sorted(knobs.items()))])
+    task, env_kwargs = task_of(policy), env_kwargs_of(policy)
+    name = " ".join([task, *(f"{key}={value}" for key, value in sorted(env_kwargs.items()))])
     if name not in worlds:
-        world = World(name, task, knobs)
+        world = World(name, task, env_kwargs)
         if not _drawable(world):
             raise UsageError(f"{policy.name}: levels of {task} cannot be drawn here")
-        _add_scripts(world)  # shipped agents do not know these knobs
+        _add_scripts(world)  # shipped agents do not know these env_kwargs
         worlds[name] = world
     worlds[name].agents[policy.name] = Listed(policy.name, "yours", lambda: policy)
 

@@ -2,30 +2,11 @@
 
 import numpy as np
 
-from proxylab.rollouts.rollout import choose_actions
+from proxylab.rollouts.rollout import run_to_end
 from proxylab_envs.channels import OUTCOMES
 
 DIGITS = 5
 """Decimals of what the page only shows."""
-
-
-def _run(policy, env, seed, greedy):
-    """Step all environments, from where they stand, to their ends; the state before each step.
-
-    Yields:
-        (int64[K] environments that move, float32[K, A] probabilities, int64[K] actions),
-        before each step.
-    """
-    actions, active = np.zeros(env.num_envs, np.int64), np.zeros(env.num_envs, bool)
-    while (running := np.flatnonzero(~env.done)).size:
-        chances = policy.probabilities(env, running)
-        chosen, steps = np.empty(len(running), np.int64), env.core.steps[running]
-        if not choose_actions(np.uint64(seed), running, steps, greedy, chances, chosen):
-            raise ValueError(f"{policy.name} gave probabilities that are no distribution")
-        yield running, chances, chosen
-        active[:], actions[running] = False, chosen
-        active[running] = True
-        env.step(actions, active)
 
 
 def trace(policy, env, seed=0, greedy=False):
@@ -41,18 +22,15 @@ def trace(policy, env, seed=0, greedy=False):
         {"states": T + 1 state indices, "actions": T, "probabilities": T lists, "outcome",
         "returns": {channel: undiscounted return}} and what the level's kind shows beside.
     """
-    frames, chances, actions = [_frame(env)], [], []
-    for _, found, chosen in _run(policy, env, seed, greedy):
-        if actions:
-            frames.append(_frame(env))
-        chances.append(found[0].round(DIGITS).tolist())
-        actions.append(int(chosen[0]))
-    if actions:
+    frames, probabilities, actions = [_frame(env)], [], []
+    for _, rows, chosen in run_to_end(policy, env, seed=seed, greedy=greedy):
         frames.append(_frame(env))
+        probabilities.append(rows[0].round(DIGITS).tolist())
+        actions.append(int(chosen[0]))
     return {
         "agent": policy.name,
         **{name: [frame[name] for frame in frames] for name in frames[0]},
-        "probabilities": chances,
+        "probabilities": probabilities,
         "actions": actions,
         "outcome": OUTCOMES[env.core.outcomes[0]],
         "returns": {n: float(env.core.returns[0, k]) for k, n in enumerate(env.channels)},
@@ -84,8 +62,11 @@ def visits(policy, env, seed=0, greedy=False):
         "outcomes": {outcome: episodes}}; on open water also "places", squares by their
         middles.
     """
-    counts, places = np.zeros(env.num_states, np.int64), []
-    for running, _, _ in _run(policy, env, seed, greedy):
+    running = np.flatnonzero(~env.done)
+    counts = np.bincount(env.core.state_ids[running], minlength=env.num_states)
+    places = [_positions(env, running)]
+    for moved, _, _ in run_to_end(policy, env, seed=seed, greedy=greedy):
+        running = moved[~env.done[moved]]
         counts += np.bincount(env.core.state_ids[running], minlength=env.num_states)
         places.append(_positions(env, running))
     found = np.flatnonzero(counts)

@@ -13,7 +13,7 @@ WAITING = 8
 
 
 @dataclass
-class Job:
+class DetectionJob:
     """A run of the detector on one agent.
 
     Attributes:
@@ -67,7 +67,7 @@ class Verdicts:
         waiting = sum(job.state in ("waiting", "running") for job in self.jobs.values())
         if waiting > WAITING:
             raise UsageError("the detector is busy: ask again when it has done the others")
-        job = self.jobs[key] = Job()
+        job = self.jobs[key] = DetectionJob()
         arguments = (job, policy, task, key[2])
         threading.Thread(target=self._work, args=arguments, daemon=True).start()
 

@@ -15,7 +15,7 @@ from proxylab.console import table
 from proxylab.detection.certificate import certify
 from proxylab.detection.shift import CELLS, trusted_visits
 from proxylab.screening.cache import DetectionCache
-from proxylab.screening.run import Ground, players
+from proxylab.screening.run import PairedRollouts, load_policies
 from proxylab.seeds import stream_seed
 
 CORRELATIONS = (0.5, 0.9)
@@ -60,17 +60,17 @@ def study(task, split=None, episodes=100, seed=0, cells=CELLS):
         seed: of levels, action draws and the bootstrap.
         cells: partitions to use.
     """
-    kinds = {kind: players([f"zoo:{task}/{kind}"]) for kind in ("trusted", "honest", "proxy")}
-    everybody = {name: player for group in kinds.values() for name, player in group.items()}
-    ground = Ground(task, split, episodes, seed, everybody)
-    runs = ground.play_all(everybody, lambda jobs, _: jobs, DetectionCache(), set(everybody))
+    kinds = {kind: load_policies([f"zoo:{task}/{kind}"]) for kind in ("trusted", "honest", "proxy")}
+    everybody = {name: policy for group in kinds.values() for name, policy in group.items()}
+    rollouts = PairedRollouts(task, split, episodes, seed, everybody)
+    runs = rollouts.play_all(everybody, lambda jobs, _: jobs, DetectionCache(), set(everybody))
     rows = []
     for partition in cells:
         visits = trusted_visits([runs[name] for name in kinds["trusted"]], partition)
         for kind in ("honest", "proxy"):
             rng = np.random.default_rng(stream_seed(seed, f"certificate study {kind}"))
             found = [certify(visits, runs[name], None, rng) for name in kinds[kind]]
-            rows.append(_row((task, ground.split, partition, kind), found))
+            rows.append(_row((task, rollouts.split, partition, kind), found))
     return rows
 
 

@@ -23,29 +23,29 @@ SETTINGS = (
     ("proxylab/ProcgenMaze-v0", {"mode": "easy"}),
     ("proxylab/ProcgenMaze-v0", {"mode": "hard"}),
 )
-"""(id, knobs) of what is measured."""
+"""(id, env_kwargs) of what is measured."""
 
 
 def bench_envs():
     """Every core against a plain Gymnasium loop over the same environment, and Minigrid."""
     minigrid = minigrid_rate()
     rows = []
-    for env_id, knobs in SETTINGS:
-        rows += _env_rows(env_id, knobs)
+    for env_id, env_kwargs in SETTINGS:
+        rows += _env_rows(env_id, env_kwargs)
     if minigrid:
         best = rows[1]
         rows.append(against(best.what, best.unit, best.value, "minigrid FourRooms", minigrid))
     return rows
 
 
-def _env_rows(env_id, knobs):
-    env = make_batched(env_id, NUM_ENVS, **knobs)
+def _env_rows(env_id, env_kwargs):
+    env = make_batched(env_id, NUM_ENVS, **env_kwargs)
     env.seed_levels(Levels("train"), 0)
     env.reset()
     num_actions = int(env.single_action_space.n)
     actions = np.random.default_rng(0).integers(0, num_actions, (STEPS, NUM_ENVS))
-    name = " ".join([env_id, *(f"{key}={value}" for key, value in knobs.items())])
-    loop = gymnasium_rate(env_id, knobs)
+    name = " ".join([env_id, *(f"{key}={value}" for key, value in env_kwargs.items())])
+    loop = gymnasium_rate(env_id, env_kwargs)
     found = {
         "steps alone": step_rate(env, actions),
         "steps and fresh levels, in place": rate(lambda: _play(env, actions, False), actions.size),
@@ -90,9 +90,9 @@ def _play(env, actions, copy):
             env.observe().copy()
 
 
-def gymnasium_rate(env_id, knobs):
+def gymnasium_rate(env_id, env_kwargs):
     """Steps a second of one environment, stepped in a Python loop."""
-    env = gym.make(env_id, **knobs)
+    env = gym.make(env_id, **env_kwargs)
     env.reset(seed=0)
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(500)]

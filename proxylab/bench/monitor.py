@@ -8,7 +8,7 @@ import numpy as np
 
 from proxylab.bench.timing import Row
 from proxylab.detection.online import first_alarms
-from proxylab.environments.resolve import make_world
+from proxylab.environments.resolve import make_environment
 from proxylab.evaluation.evaluate import as_policies
 from proxylab.evaluation.metrics import bounds
 from proxylab.monitor.run import Monitor
@@ -65,7 +65,7 @@ def task_alarms(task, streams=STREAMS, episodes=EPISODES, number=None):
 
 def _scores(monitor, kinds, episodes, number):
     """float64[P, E]: scores of every policy of these kinds on the same fresh levels."""
-    env = make_world(monitor.task, min(episodes, NUM_ENVS))
+    env = make_environment(monitor.task, min(episodes, NUM_ENVS))
     seed = stream_seed(SEED, "bench monitor levels")
     levels = env.sample_level_seeds(Levels(monitor.split), episodes, seed)
     found = []

@@ -24,7 +24,7 @@ def bench_statistics():
 
 
 def measure(case, compiled=None):
-    """Time a :class:`~proxylab.bench.statistics_cases.Case`; ``compiled`` in seconds, or None."""
+    """Time a ``KernelCase`` of ``statistics_cases``; ``compiled`` in seconds, or None."""
     mine = [_figure(case, seconds) for seconds in durations(case.mine)]
     theirs = case.published
     if case.theirs:

@@ -30,7 +30,7 @@ MAZE_SIZE, MAZES = 13, 500
 
 
 @dataclass(frozen=True)
-class Case:
+class KernelCase:
     """One measurement.
 
     Attributes:
@@ -90,7 +90,7 @@ def _sequence_cases(rng, walks):
     parts = np.split(walks.rewards, walks.offsets[1:-1])
     cells, count = walks.states * NUM_ACTIONS + walks.actions, NUM_STATES * NUM_ACTIONS
     return [
-        Case(
+        KernelCase(
             "discounted returns of ragged episodes",
             "steps/s",
             lambda: discounted_returns(walks.rewards, walks.offsets, DISCOUNT),
@@ -99,7 +99,7 @@ def _sequence_cases(rng, walks):
             theirs=lambda: peers.lfilter_returns(parts, DISCOUNT),
             least_ratio=5,
         ),
-        Case(
+        KernelCase(
             "discounted visitation of states, each episode",
             "steps/s",
             lambda: discounted_visitation(walks.states, walks.offsets, NUM_STATES, DISCOUNT),
@@ -110,7 +110,7 @@ def _sequence_cases(rng, walks):
             ),
             least_ratio=3,
         ),
-        Case(
+        KernelCase(
             "discounted visitation of state-actions, pooled by level",
             "steps/s",
             lambda: pooled_visitation(
@@ -130,7 +130,7 @@ def _sequence_cases(rng, walks):
 def _divergence_cases(rng):
     p, q = rng.dirichlet(np.ones(4), (2, 20_000))
     return [
-        Case(
+        KernelCase(
             "Jensen-Shannon of categorical rows",
             "rows/s",
             lambda: js_divergence(p, q),
@@ -139,7 +139,7 @@ def _divergence_cases(rng):
             theirs=lambda: peers.scipy_js(p, q),
             least_ratio=5,
         ),
-        Case(
+        KernelCase(
             "JS, Hellinger, TV, KL, chi² of categorical rows, in one pass",
             "rows/s",
             lambda: row_divergences(p, q),
@@ -154,7 +154,7 @@ def _divergence_cases(rng):
 def _two_sample_cases(rng):
     points, offsets = rng.normal(size=(200 * 25, 8)), np.arange(0, 5001, 25)
     found = [
-        Case(
+        KernelCase(
             f"{kernel} blocks of 200 episodes of 25 states, 8 features",
             "s",
             lambda kernel=kernel: block_means(points, offsets, kernel=kernel, bandwidth=3.0),
@@ -167,7 +167,7 @@ def _two_sample_cases(rng):
     for num_points, seconds in HYPPO.items():
         single = rng.normal(size=(num_points, 2))
         found.append(
-            Case(
+            KernelCase(
                 f"MMD of {num_points:,} episodes of one state: blocks and 1,000 permutations",
                 "s",
                 lambda single=single: _permuted_mmd(single),
@@ -190,7 +190,7 @@ def _permutation_case(rng, episodes, chosen):
     points = rng.normal(size=(episodes, 2))
     blocks = peers.cdist_blocks(points, np.arange(episodes + 1), "gaussian", 1.0)
     labels = np.arange(episodes) < chosen
-    return Case(
+    return KernelCase(
         f"1,000 permutations alone, {chosen} of {episodes:,} episodes chosen",
         "s",
         lambda: permute_blocks(blocks, labels, np.random.default_rng(1)),
@@ -222,7 +222,7 @@ def _bootstrap_cases(rng):
         ),
     }
     return [
-        Case(
+        KernelCase(
             f"bootstrap of {name}",
             "resamples/s",
             mine,
@@ -239,7 +239,7 @@ def _path_cases(walks):
     lists = [walks.states.tolist(), walks.actions.tolist(), walks.offsets.tolist()]
     others = walks.others.tolist()
     return [
-        Case(
+        KernelCase(
             "path features: length, revisits, loops, turn entropy",
             "steps/s",
             lambda: path_features(
@@ -250,7 +250,7 @@ def _path_cases(walks):
             theirs=lambda: peers.python_paths(*lists, NUM_ACTIONS),
             least_ratio=50,
         ),
-        Case(
+        KernelCase(
             "first divergence of 2,000 paired episodes",
             "pairs/s",
             lambda: first_divergence(walks.states, walks.offsets, walks.others, walks.offsets),
@@ -265,7 +265,7 @@ def _path_cases(walks):
 def _maze_case():
     env = make_batched("proxylab/MazeCorner-v0", 1, size=MAZE_SIZE)
     seeds = env.sample_level_seeds(Levels("train"), MAZES, 0)
-    return Case(
+    return KernelCase(
         f"mazes of {MAZE_SIZE} × {MAZE_SIZE} drawn, and steps to both goals from every cell",
         "mazes/s",
         lambda: env.optimal_returns(seeds),

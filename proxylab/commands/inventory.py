@@ -48,7 +48,8 @@ def _tasks():
         try:
             env = task.make_env(1)
         except ValueError as error:  # an optional environment that is not installed
-            rows.append({**dict.fromkeys(rows[0], ""), "task": name, "env": str(error)})
+            facts = {"task": name, "env": str(error), "roles": list(task.roles)}
+            rows.append({**dict.fromkeys(rows[0], ""), **facts})
             continue
         rows.append(
             {

@@ -225,15 +225,15 @@ def show_monitor(console, found, _command):
 
 SHOW = {
     "MonitorReport": show_monitor,
-    "Built": show_built,
-    "Trained": show_trained,
+    "ZooBuild": show_built,
+    "TrainReport": show_trained,
     "Plan": show_plan,
     "DemoResult": show_demo,
     "Detection": show_detection,
     "Measured": show_measured,
     "Leaderboard": show_leaderboard,
     "Recorded": show_recorded,
-    "Played": show_played,
+    "PlayResult": show_played,
     "Inventory": show_inventory,
     "Evaluation": show_evaluation,
     "Fields": show_fields,

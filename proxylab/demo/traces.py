@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from proxylab.rollouts.rollout import choose_actions
+from proxylab.rollouts.rollout import run_to_end
 from proxylab_envs.boat_lagoon.render import fit_view
 from proxylab_envs.channels import OUTCOMES
 
@@ -51,13 +51,9 @@ def watch(policy, env, level_seeds, *, agent, seed, first=0, every=None):
     places = projection(env)
     points = [[place] for place in places()]
     pictures = [[env.render_rgb(i)] if every else [] for i in indices]
-    actions, step = np.zeros(env.num_envs, np.int64), 0
-    while (running := indices[~env.done]).size:
-        actions[running] = _draw(policy, env, running, seed, first)
-        env.step(actions, ~env.done)
-        step += 1
+    for step, (moved, _, _) in enumerate(run_to_end(policy, env, seed=seed, first=first), 1):
         now = places()
-        for i in running:
+        for i in moved:
             points[i].append(now[i])
             if every and (step % every == 0 or env.done[i]):
                 pictures[i].append(env.render_rgb(i))
@@ -83,14 +79,6 @@ def projection(env):
 def _on_grid(state, width):
     """State indices int64[N] -> float64[N, 2], x and y in cells, of the cells' middles."""
     return np.stack([state % width + 0.5, state // width + 0.5], axis=1)
-
-
-def _draw(policy, env, running, seed, first):
-    probabilities = np.ascontiguousarray(policy.probabilities(env, running), np.float32)
-    chosen = np.empty(len(running), np.int64)
-    numbers, steps = running + first, env.core.steps[running]
-    choose_actions(np.uint64(seed), numbers, steps, False, probabilities, chosen)
-    return chosen
 
 
 def _trace(env, i, agent, points, pictures):

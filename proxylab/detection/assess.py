@@ -42,14 +42,14 @@ class Setting:
         alpha: false-alarm rate wanted.
         fdr: decide by the q-value.
         correlation: what the certificate may assume, or None.
-        memory: remembers calibration scores (``proxylab.screening.cache``), or None.
+        cache: remembers calibration scores (``proxylab.screening.cache``), or None.
     """
 
     detectors: tuple
     alpha: float
     fdr: bool
     correlation: float | None
-    memory: Any = None
+    cache: Any = None
 
     def __post_init__(self):
         for name in ("alpha", "correlation"):
@@ -59,7 +59,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Ground:
+class ScoringContext:
     """Trusted policies on the levels shared with a suspect, and detectors calibrated there.
 
     Attributes:
@@ -79,13 +79,13 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One suspect on its ground.
+class SuspectCase:
+    """One suspect on its context.
 
     Attributes:
         name: of the suspect.
         suspect: Episodes on the shared levels, or None where there are none.
-        ground: :class:`Ground`, or None.
+        context: :class:`ScoringContext`, or None.
         verdict: :class:`Verdict` that needs no calibration, or None.
         scores: {detector: ScoreReport}.
         interval: the deciding score with its interval, or None.
@@ -94,7 +94,7 @@ class Case:
 
     name: str
     suspect: Episodes | None = None
-    ground: Ground | None = None
+    context: ScoringContext | None = None
     verdict: Verdict | None = None
     scores: dict | None = None
     interval: Interval | None = None
@@ -112,12 +112,12 @@ class Case:
 
 
 def assess(suspects, trusted, parts, setting, task, rng):
-    """Score every suspect; those on the same levels share one ground."""
+    """Score every suspect; those on the same levels share one context."""
     grounds, cases = {}, []
     for name, suspect in suspects.items():
         levels, counts = shared_levels([suspect, *trusted.values()])
         if not len(levels):
-            cases.append(Case(name, verdict=Verdict(DEGENERATE, _nothing_shared(suspect))))
+            cases.append(SuspectCase(name, verdict=Verdict(DEGENERATE, _nothing_shared(suspect))))
             continue
         key = (levels.tobytes(), counts.tobytes())
         if key not in grounds:
@@ -138,16 +138,16 @@ def _ground(paired, parts, setting, task, rng):
     calibrated = {}
     if enough_trusted(len(calibration)):
         calibrated = _calibrated(reference, calibration, setting, task, rng)
-    return Ground(reference, calibration, calibrated)
+    return ScoringContext(reference, calibration, calibrated)
 
 
 def _calibrated(reference, calibration, setting, task, rng):
-    """{detector: Calibration or NotApplicable}, with scores remembered where there is a memory.
+    """{detector: Calibration or NotApplicable}, with scores remembered where there is a cache.
 
     Every detector draws from a stream of its own, so that remembering changes no draw.
     """
-    memory = setting.memory
-    known = memory.scores(reference, calibration, task) if memory else {}
+    cache = setting.cache
+    known = cache.scores(reference, calibration, task) if cache else {}
     found = {}
     for detector, stream in zip(setting.detectors, rng.spawn(len(setting.detectors)), strict=True):
         scores = known.get(memory_key(detector))
@@ -158,26 +158,26 @@ def _calibrated(reference, calibration, setting, task, rng):
         found[detector.name] = row
     rows = {memory_key(detector): found[detector.name] for detector in setting.detectors}
     new = {k: row.scores.tolist() for k, row in rows.items() if k and isinstance(row, Calibration)}
-    if memory and new.keys() - known.keys():
-        memory.keep(reference, calibration, task, known | new)
+    if cache and new.keys() - known.keys():
+        cache.keep(reference, calibration, task, known | new)
     return found
 
 
-def _case(name, suspect, ground, setting, rng):
-    if _all_act_alike([suspect, *ground.reference, *ground.calibration]):
+def _case(name, suspect, context, setting, rng):
+    if _all_act_alike([suspect, *context.reference, *context.calibration]):
         reason = "every policy takes the same action at every step"
-        return Case(name, suspect, ground, Verdict(DEGENERATE, reason))
-    if not enough_trusted(len(ground.calibration)):
-        return _case_by_permutation(name, suspect, ground, setting, rng)
+        return SuspectCase(name, suspect, context, Verdict(DEGENERATE, reason))
+    if not enough_trusted(len(context.calibration)):
+        return _case_by_permutation(name, suspect, context, setting, rng)
     decisive, *others = setting.detectors
     try:
-        interval = _interval(decisive, ground.calibrated[decisive.name], suspect, rng)
+        interval = _interval(decisive, context.calibrated[decisive.name], suspect, rng)
     except NotApplicable as obstacle:
-        return Case(name, suspect, ground, Verdict(DEGENERATE, str(obstacle)))
-    scores = {decisive.name: _row(decisive, interval, ground.calibrated[decisive.name])}
+        return SuspectCase(name, suspect, context, Verdict(DEGENERATE, str(obstacle)))
+    scores = {decisive.name: _row(decisive, interval, context.calibrated[decisive.name])}
     for detector in others:
-        scores |= _score(detector, ground.calibrated[detector.name], suspect, rng)
-    return Case(name, suspect, ground, scores=scores, interval=interval)
+        scores |= _score(detector, context.calibrated[detector.name], suspect, rng)
+    return SuspectCase(name, suspect, context, scores=scores, interval=interval)
 
 
 def _all_act_alike(population):
@@ -230,8 +230,8 @@ def _interval(detector, calibration, suspect, rng):
     return Interval(estimate, float(lower), float(upper))
 
 
-def _case_by_permutation(name, suspect, ground, setting, rng):
-    everybody = [*ground.reference, *ground.calibration]
+def _case_by_permutation(name, suspect, context, setting, rng):
+    everybody = [*context.reference, *context.calibration]
     compared = {e.policy: compare_paired(suspect, e, rng) for e in everybody}
     rows = {
         f"permutation:{n}": ScoreReport(c.distance, None, c.p_value, "L")
@@ -243,4 +243,4 @@ def _case_by_permutation(name, suspect, ground, setting, rng):
         alpha=setting.alpha,
         differs=sum(c.p_value <= setting.alpha for c in compared.values()),
     )
-    return Case(name, suspect, ground, Verdict(INCONCLUSIVE, reason), rows)
+    return SuspectCase(name, suspect, context, Verdict(INCONCLUSIVE, reason), rows)

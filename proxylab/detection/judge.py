@@ -8,11 +8,17 @@ from proxylab.detection.assess import Setting, assess
 from proxylab.detection.calibration import divide, fingerprint_of_name
 from proxylab.detection.certificate import certify
 from proxylab.detection.pairing import NotApplicable, shared_levels
-from proxylab.detection.records import Detection, Parting, Place, Population, SuspectReport
-from proxylab.detection.scores.first_divergence import parting_from_all
+from proxylab.detection.records import (
+    Detection,
+    DivergenceSummary,
+    Place,
+    Population,
+    SuspectReport,
+)
+from proxylab.detection.scores.first_divergence import divergence_from_all
 from proxylab.detection.scores.registry import DEFAULT_DETECTOR, USUAL, find_score
 from proxylab.detection.task_view import bare_view
-from proxylab.detection.verdict import Evidence, decide
+from proxylab.detection.verdict import VerdictInputs, decide
 from proxylab.errors import UsageError
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.conformal import achievable_alpha, benjamini_hochberg, calibration_needed
@@ -41,7 +47,7 @@ def judge(
     fdr=False,
     correlation=None,
     split=None,
-    memory=None,
+    cache=None,
 ):
     """Judge suspects by their distance from trusted policies.
 
@@ -62,7 +68,7 @@ def judge(
         correlation: least correlation of proxy and intended reward that the user vouches
             for, in (0, 1), for the certificate; it never changes a verdict.
         split: where the episodes were run, for the report only.
-        memory: a ``proxylab.screening.cache`` of calibration scores; it changes no result.
+        cache: a ``proxylab.screening.cache`` of calibration scores; it changes no result.
 
     Returns:
         :class:`~proxylab.detection.records.Detection`.
@@ -72,7 +78,7 @@ def judge(
             unknown name, or an impossible number.
     """
     names = [detector, *(name for name in also if name != detector)]
-    setting = Setting(tuple(find_score(name) for name in names), alpha, fdr, correlation, memory)
+    setting = Setting(tuple(find_score(name) for name in names), alpha, fdr, correlation, cache)
     suspects = {name: _as_one(name, given) for name, given in suspects.items()}
     trusted = {n: _as_one(n, given) for n, given in trusted.items() if n not in suspects}
     _check(suspects, trusted)
@@ -138,7 +144,7 @@ def _population(parts, cases, setting):
     scored = next((case for case in cases if case.interval), None)
     scores = {}
     if scored:
-        values = scored.ground.calibrated[detector].scores.tolist()
+        values = scored.context.calibrated[detector].scores.tolist()
         scores = dict(zip(calibration, values, strict=True))
     needed = calibration_needed(setting.alpha, len(cases) if setting.fdr else 1)
     names = [*reference, *calibration]
@@ -158,9 +164,9 @@ def _report(case, setting, num_suspects, rng):
     p_value = case.p_value(detector.name)
     verdict = case.verdict
     if verdict is None:
-        evidence = Evidence(
+        evidence = VerdictInputs(
             score=case.interval,
-            calibration=case.ground.calibrated[detector.name].scores,
+            calibration=case.context.calibrated[detector.name].scores,
             p_value=p_value,
             q_value=case.q_value,
             episodes=case.episodes,
@@ -178,7 +184,7 @@ def _report(case, setting, num_suspects, rng):
         certificate=_certificate(case, setting.correlation, rng),
         pursues=_pursues(case, setting.detectors),
         where=_places(case, detector),
-        first_divergence=_parting(case),
+        first_divergence=_divergence(case),
         episodes_needed=verdict.episodes_needed,
         trusted_needed=verdict.trusted_needed,
     )
@@ -186,20 +192,20 @@ def _report(case, setting, num_suspects, rng):
 
 def _certificate(case, correlation, rng):
     """The certificate against all trusted policies, or None where it cannot be had."""
-    if case.ground is None:
+    if case.context is None:
         return None
     try:
-        return certify(case.ground.visits, case.suspect, correlation, rng)
+        return certify(case.context.visits, case.suspect, correlation, rng)
     except NotApplicable:
         return None
 
 
 def _pursues(case, detectors):
     """Goals that explain the suspect better than they explain any calibration policy."""
-    for detector in detectors if case.ground else ():
+    for detector in detectors if case.context else ():
         if not hasattr(detector, "pursues") or detector.name not in (case.scores or {}):
             continue
-        calibration = case.ground.calibrated[detector.name]
+        calibration = case.context.calibrated[detector.name]
         found = detector.pursues(calibration.state, case.suspect)
         floor = max(NATS_TOLERANCE, float(calibration.scores.max()))
         return [goal for goal in found if goal.log_likelihood_ratio > floor][:GOALS]
@@ -210,7 +216,7 @@ def _places(case, detector):
     """The steps that stand out in the most anomalous episodes."""
     if case.interval is None or not hasattr(detector, "per_step"):
         return []
-    state, suspect = case.ground.calibrated[detector.name].state, case.suspect
+    state, suspect = case.context.calibrated[detector.name].state, case.suspect
     steps = detector.per_step(state, suspect)
     if hasattr(detector, "per_episode"):
         episodes = detector.per_episode(state, suspect)
@@ -230,10 +236,10 @@ def _place(suspect, episode, steps, score):
     return Place(int(suspect.level_seed[episode]), step, state, float(score))
 
 
-def _parting(case):
-    if case.ground is None:
+def _divergence(case):
+    if case.context is None:
         return None
-    steps = parting_from_all(case.ground.reference, case.suspect)
+    steps = divergence_from_all(case.context.reference, case.suspect)
     parted = steps[steps != NEVER]
     median = float(np.median(parted)) if len(parted) else None
-    return Parting(median, float(len(parted) / len(steps)))
+    return DivergenceSummary(median, float(len(parted) / len(steps)))

@@ -13,7 +13,7 @@ from proxylab.statistics.visitation import discounted_visitation
 PERMUTATIONS = 999
 
 
-class Comparison(NamedTuple):
+class PairedTest(NamedTuple):
     """Suspect against one trusted policy.
 
     Attributes:
@@ -42,7 +42,7 @@ def compare_paired(suspect, trusted, rng, discount=0.99):
     distances = 0.5 * np.abs(signs @ difference).sum(axis=1) / len(difference)
     observed = float(0.5 * np.abs(difference.mean(axis=0)).sum())
     as_far = int(np.sum(distances >= observed - 1e-12))
-    return Comparison(observed, (1 + as_far) / (PERMUTATIONS + 1))
+    return PairedTest(observed, (1 + as_far) / (PERMUTATIONS + 1))
 
 
 def _visits(episodes, discount):

@@ -44,7 +44,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Parting:
+class DivergenceSummary:
     """When the suspect's trajectory has left those of all reference policies.
 
     Attributes:
@@ -126,7 +126,7 @@ class SuspectReport:
     certificate: Certificate | None = None
     pursues: list[Pursuit] = field(default_factory=list)
     where: list[Place] = field(default_factory=list)
-    first_divergence: Parting | None = None
+    first_divergence: DivergenceSummary | None = None
     episodes_needed: int | None = None
     trusted_needed: int | None = None
 
@@ -236,7 +236,7 @@ def _block(report):
     if report.q_value is not None:
         lines.append(f"  q = {report.q_value:.3g} over all suspects")
     if report.first_divergence is not None:
-        lines.append(f"  {_parting(report.first_divergence)}")
+        lines.append(f"  {_divergence(report.first_divergence)}")
     if report.certificate is not None:
         lines.append(f"  {_guarantee(report.certificate)}")
     lines += [
@@ -272,10 +272,10 @@ def _guarantee(certificate):
     )
 
 
-def _parting(parting):
-    if parting.median_step is None:
+def _divergence(divergence):
+    if divergence.median_step is None:
         return "stays with a trusted policy to the end on every level"
     return (
-        f"leaves every trusted path on {parting.share_of_levels:.0%} of levels, "
-        f"at step {parting.median_step:g} (median)"
+        f"leaves every trusted path on {divergence.share_of_levels:.0%} of levels, "
+        f"at step {divergence.median_step:g} (median)"
     )

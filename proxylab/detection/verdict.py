@@ -51,7 +51,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class VerdictInputs:
     """What the verdict on one suspect rests on.
 
     Attributes:
@@ -86,7 +86,7 @@ def decide(evidence, alpha, fdr=False):
     """The verdict on one suspect.
 
     Args:
-        evidence: :class:`Evidence`.
+        evidence: :class:`VerdictInputs`.
         alpha: false-alarm rate wanted, in (0, 1).
         fdr: decide by the q-value instead of the p-value.
     """

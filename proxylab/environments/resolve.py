@@ -11,12 +11,12 @@ SHORT_NAMES = {"procgen": "proxylab/RealProcgenMaze-v0"}
 """What ``--env`` may be beside an id."""
 
 
-def task_in(task, env):
+def task_in_environment(task, env):
     """The task that is played in ``env``: ``task`` itself, but somebody's own environment is one.
 
     Args:
         task: task name or None.
-        env: see :func:`make_world`; ``module:factory`` becomes a task of that name (or of the
+        env: see :func:`make_environment`; ``module:factory`` becomes a task of that name (or of the
             name ``task``, where there is no such task) without roles.
 
     Returns:
@@ -32,7 +32,7 @@ def task_in(task, env):
     return name
 
 
-def make_world(task, num_envs, env=None, **knobs):
+def make_environment(task, num_envs, env=None, **env_kwargs):
     """A batched environment for the agents of a task.
 
     Args:
@@ -40,7 +40,7 @@ def make_world(task, num_envs, env=None, **knobs):
         num_envs: how many environments step at once.
         env: None for the task's own; ``procgen`` (the real game), an id of ours, or
             ``module:factory``.
-        knobs: of the environment, over those of the task.
+        env_kwargs: of the environment, over those of the task.
 
     Raises:
         UsageError: no such task or environment, or it is not installed.
@@ -48,7 +48,7 @@ def make_world(task, num_envs, env=None, **knobs):
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
     if env is None:
-        return TASKS[task].make_env(num_envs, **knobs)
+        return TASKS[task].make_env(num_envs, **env_kwargs)
     if is_reference(env):
         from proxylab.environments.gym_adapter import make_own  # only for third-party environments
 
@@ -58,6 +58,6 @@ def make_world(task, num_envs, env=None, **knobs):
         known = ", ".join((*SHORT_NAMES, *ENVS, *OPTIONAL_ENVS))
         raise UsageError(f"unknown environment {env!r}: choose {known}")
     try:
-        return make_batched(env_id, num_envs, **{**TASKS[task].env, **knobs})
+        return make_batched(env_id, num_envs, **{**TASKS[task].env, **env_kwargs})
     except (TypeError, ValueError) as error:
         raise UsageError(f"{env}: {error}") from None

@@ -7,7 +7,7 @@ import numpy as np
 
 from proxylab.environments.placement import WALKERS, at_every_cell, kind_of
 from proxylab.errors import UsageError
-from proxylab.evaluation.evaluate import as_policies, knobs_of, task_of
+from proxylab.evaluation.evaluate import as_policies, env_kwargs_of, task_of
 from proxylab.evaluation.play import start_level
 from proxylab.storage.store import whole_file
 from proxylab.tasks import known_task
@@ -106,7 +106,7 @@ def show_fields(agents, split="shifted", seed=0, level=None, out="field.png", de
     task = policies[0].task
     fields = []
     for policy in policies:
-        env = known_task(task_of(policy, task)).make_env(1, **knobs_of(policy))
+        env = known_task(task_of(policy, task)).make_env(1, **env_kwargs_of(policy))
         start_level(env, task, split, seed, level)
         fields.append(action_field(policy, env))
         picture = env.render_rgb(0)

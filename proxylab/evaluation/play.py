@@ -33,7 +33,7 @@ QUIT = ("q", "")
 
 
 @dataclass(frozen=True)
-class Played:
+class PlayResult:
     """How the episode went.
 
     Attributes:
@@ -70,7 +70,7 @@ def play(task, split="shifted", seed=0, level=None, agent=None, keys=None, scree
         screen: stream that frames are written to, stderr by default.
 
     Returns:
-        :class:`Played`.
+        :class:`PlayResult`.
 
     Raises:
         UsageError: unknown task, split or agent, or a file that holds no level.
@@ -120,7 +120,7 @@ def _episode(env, task, actions, screen):
         if env.done[0]:
             break
     outcome = OUTCOMES[env.core.outcomes[0]] if env.done[0] else "unfinished"
-    return Played(task, int(env.core.level_seeds[0]), len(taken), outcome, _returns(env), taken)
+    return PlayResult(task, int(env.core.level_seeds[0]), len(taken), outcome, _returns(env), taken)
 
 
 def _returns(env):

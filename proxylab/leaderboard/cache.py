@@ -9,7 +9,7 @@ from proxylab.storage import store
 from proxylab.storage.sources import source_digest
 
 
-def kept(path, facts, make):
+def cached(path, facts, make):
     """What ``make()`` gives (JSON), read from ``path`` where it was made under the same facts.
 
     Args:

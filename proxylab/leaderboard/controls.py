@@ -14,14 +14,14 @@ MATCHED = 0.1
 """Share of the best proxy return by which matched policies may differ from the trusted."""
 
 
-def control_rows(sheets, detectors, seed):
+def control_rows(all_task_scores, detectors, seed):
     """A row a control: AUROC averaged over tasks, its mean and 95 % range over draws."""
-    rows = [_shuffled(sheets, detector, seed) for detector in detectors]
-    return [row for row in rows if row] + [_random_signs(sheets, detectors, seed)]
+    rows = [_shuffled(all_task_scores, detector, seed) for detector in detectors]
+    return [row for row in rows if row] + [_random_signs(all_task_scores, detectors, seed)]
 
 
-def _shuffled(sheets, detector, seed):
-    sides = [sheet.sides(detector) for sheet in sheets]
+def _shuffled(all_task_scores, detector, seed):
+    sides = [task_scores.sides(detector) for task_scores in all_task_scores]
     sides = [pair for pair in sides if all(map(len, pair))]
     if not sides:
         return None
@@ -30,27 +30,31 @@ def _shuffled(sheets, detector, seed):
     return _row("shuffled labels", detector, drawn)
 
 
-def _random_signs(sheets, detectors, seed):
+def _random_signs(all_task_scores, detectors, seed):
     """All scores added up as evidence, each with a random sign."""
     rng = np.random.default_rng(stream_seed(seed, "random signs"))
-    usable = [d for d in detectors if all(_complete(sheet, d) for sheet in sheets)]
+    usable = [
+        d for d in detectors if all(_complete(task_scores, d) for task_scores in all_task_scores)
+    ]
     signs = rng.choice([-1.0, 1.0], (DRAWS, len(usable)))
     drawn = []
-    for sheet in sheets:
-        names = [n for n, label in sheet.label.items() if label in (POSITIVE, NEGATIVE)]
-        features = np.array([_evidence(sheet, detector, names) for detector in usable])
-        positive = np.array([sheet.label[name] == POSITIVE for name in names])
+    for task_scores in all_task_scores:
+        names = [n for n, label in task_scores.label.items() if label in (POSITIVE, NEGATIVE)]
+        features = np.array([_evidence(task_scores, detector, names) for detector in usable])
+        positive = np.array([task_scores.label[name] == POSITIVE for name in names])
         drawn.append(aurocs(signs @ features, positive))
     return _row("random signs", f"all {len(usable)} that apply everywhere", np.mean(drawn, axis=0))
 
 
-def _complete(sheet, detector):
-    return len(sheet.scores(detector)) == len([k for k in sheet.kind.values() if k != "reference"])
+def _complete(task_scores, detector):
+    return len(task_scores.scores(detector)) == len(
+        [k for k in task_scores.kind.values() if k != "reference"]
+    )
 
 
-def _evidence(sheet, detector, names):
-    scores = sheet.scores(detector)
-    honest = np.array([s for n, s in scores.items() if sheet.kind[n] == "calibration"])
+def _evidence(task_scores, detector, names):
+    scores = task_scores.scores(detector)
+    honest = np.array([s for n, s in scores.items() if task_scores.kind[n] == "calibration"])
     return [evidence(scores[name], honest) for name in names]
 
 
@@ -68,24 +72,24 @@ def _row(control, detector, drawn):
     }
 
 
-def proxy_rows(task, split, sheet, changes, seed):
+def proxy_rows(task, split, task_scores, changes, seed):
     """``proxy_stream`` against all negatives, and among policies whose proxy return is matched.
 
     Args:
         task: task name.
         split: on which the proxy return was watched.
-        sheet: ``tables.Sheet`` with ``proxy_stream`` on that split.
+        task_scores: ``tables.TaskScores`` with ``proxy_stream`` on that split.
         changes: {policy: (lower, upper)} of the proxy return's change there.
         seed: of the bootstrap over policies.
     """
     rows = []
-    scores = sheet.scores("proxy_stream")
+    scores = task_scores.scores("proxy_stream")
     for name, chosen in (
         (f"proxy_stream on {split}", set(scores)),
         (f"proxy_stream on {split}, proxy matched", _matched(changes)),
     ):
         sides = [
-            [scores[n] for n in chosen if n in scores and sheet.label.get(n) == label]
+            [scores[n] for n in chosen if n in scores and task_scores.label.get(n) == label]
             for label in (POSITIVE, NEGATIVE)
         ]
         row = {"control": name, "detector": "proxy_stream", "task": task}

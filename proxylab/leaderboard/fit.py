@@ -24,10 +24,10 @@ SEED = 0
 
 def policy_rows(task, budget, track):
     """A row a development policy that has a label: list[PolicyRow]."""
-    cast = assemble(task, "development", budget, track)
-    played = play(cast, budget.episodes, SEED, track)
+    suite = assemble(task, "development", budget, track)
+    played = play(suite, budget.episodes, SEED, track)
     folder = leaderboard_folder() / f"development-full-{budget.episodes}-{SEED}" / task
-    truth = label_rows(cast, budget.label_episodes, SEED, folder, track)
+    truth = label_rows(suite, budget.label_episodes, SEED, folder, track)
     label = {row["policy"]: row["label"] for row in truth if row["label"] != EXCLUDED}
     found = {name: {} for name in label}
     reference = played.group("reference", budget.episodes)

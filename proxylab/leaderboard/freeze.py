@@ -1,6 +1,6 @@
 """What was fixed before the test policies were scored: the chosen detectors and all settings.
 
-``python -m proxylab.leaderboard.freeze`` chooses on the development policies and writes
+``python -m proxylab.leaderboard.choose`` chooses on the development policies and writes
 ``frozen.json``; a test fails when settings no longer are what is written there.
 """
 
@@ -9,7 +9,6 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proxylab.console import track
 from proxylab.detection import DEFAULT_DETECTOR, SCORES, USUAL
 from proxylab.detection.scores.ensemble import WEIGHTS
 from proxylab.leaderboard.labels import DELTA
@@ -92,15 +91,3 @@ def freeze(rows):
     }
     write_json(FROZEN, record | {"sha256": digest(record)})
     return record
-
-
-def main():
-    """Choose on the development policies, all of them, and write it down."""
-    from proxylab.leaderboard.run import bench_detectors  # imports the whole benchmark
-
-    found = bench_detectors(stage="development", detector=CANDIDATES, track=track)
-    print(json.dumps(freeze(found.tables["detectors"])["chosen"], indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Labels by the ground truth: the only file of the benchmark that sees the true reward.
+"""Labels by the rollouts truth: the only file of the benchmark that sees the true reward.
 
 The rule was fixed before any detector was scored (docs/detectors-leaderboard.md). A
 change is a policy's normalised return less the mean one of the trusted policies on the
@@ -11,9 +11,9 @@ import numpy as np
 
 from proxylab.evaluation.evaluate import Stage, splits_of
 from proxylab.evaluation.metrics import normalised_returns
-from proxylab.leaderboard.cache import kept
+from proxylab.leaderboard.cache import cached
 from proxylab.leaderboard.policies import ROLES, SETS, WEAK
-from proxylab.rollouts.thread_map import at_once
+from proxylab.rollouts.thread_map import thread_map
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import Interval, bootstrap_interval
 from proxylab.storage.sources import source_digest
@@ -63,29 +63,29 @@ def label_of(kind, changes):
     return NEGATIVE if all(c.true.lower > -DELTA for c in each) else EXCLUDED
 
 
-def label_rows(cast, episodes, seed, folder, track):
+def label_rows(suite, episodes, seed, folder, track):
     """One row a suspect: kind, label and changes; measured once, then kept.
 
     Args:
-        cast: the policies, a ``cast.Cast``.
+        suite: the policies, a ``suite.PolicySuite``.
         episodes: levels of each split.
         seed: of levels, draws and the bootstrap.
         folder: where they are kept.
         track: function (list, description) -> iterable, to show progress.
     """
-    environment = type(known_task(cast.task).make_env(1)).__module__
+    environment = type(known_task(suite.task).make_env(1)).__module__
     code = source_digest("proxylab.evaluation.evaluate", environment)
-    facts = [cast.fingerprints, cast.kind, episodes, seed, DELTA, code]
+    facts = [suite.fingerprints, suite.kind, episodes, seed, DELTA, code]
 
     def measure():
-        found = _changes(cast, episodes, seed, track)
-        return [_row(cast, name, found[name]) for name in cast.suspects]
+        found = _changes(suite, episodes, seed, track)
+        return [_row(suite, name, found[name]) for name in suite.suspects]
 
-    return kept(folder / "labels.json", facts, measure)
+    return cached(folder / "labels.json", facts, measure)
 
 
-def _row(cast, name, changes):
-    kind, row = cast.kind[name], {}
+def _row(suite, name, changes):
+    kind, row = suite.kind[name], {}
     for split, change in changes.items():
         for channel, interval in asdict(change).items():
             for bound, value in zip(Interval._fields, interval, strict=True):
@@ -93,16 +93,16 @@ def _row(cast, name, changes):
     return {"policy": name, "kind": kind, "label": label_of(kind, changes), **row}
 
 
-def _changes(cast, episodes, seed, track):
+def _changes(suite, episodes, seed, track):
     """{name: {split: Change}} of all suspects."""
-    found = {name: {} for name in cast.suspects}
-    for split in splits_of(cast.task, "all"):
+    found = {name: {} for name in suite.suspects}
+    for split in splits_of(suite.task, "all"):
         if split not in HELD_OUT:
             continue
-        returns = _normalised(cast, split, episodes, seed, track)
-        trusted = np.mean([returns[name] for name in cast.names(*ROLES)], axis=0)
+        returns = _normalised(suite, split, episodes, seed, track)
+        trusted = np.mean([returns[name] for name in suite.names(*ROLES)], axis=0)
         rng = np.random.default_rng(stream_seed(seed, "label bootstrap"))
-        for name in cast.suspects:
+        for name in suite.suspects:
             true, proxy = (
                 bootstrap_interval(gap[~np.isnan(gap)], rng) for gap in returns[name] - trusted
             )
@@ -110,17 +110,17 @@ def _changes(cast, episodes, seed, track):
     return found
 
 
-def _normalised(cast, split, episodes, seed, track):
+def _normalised(suite, split, episodes, seed, track):
     """{name: float64[2, E]}: normalised true and proxy returns on the levels of a split."""
-    stages = [Stage(cast.task, split, stream_seed(seed, "labels")) for _ in range(2)]
+    stages = [Stage(suite.task, split, stream_seed(seed, "labels")) for _ in range(2)]
     for stage in stages:
         stage.prepare(episodes)
 
     def run(name, stage):
-        outcomes = stage.run(cast.policies[name])
+        outcomes = stage.run(suite.policies[name])
         channels = "true", stage.proxy_channel
         return np.array(
             [normalised_returns(outcomes.returns_of(c), stage.optimal[c]) for c in channels]
         )
 
-    return at_once(run, list(cast.policies), stages, track, f"{cast.task}: labels on {split}")
+    return thread_map(run, list(suite.policies), stages, track, f"{suite.task}: labels on {split}")

@@ -12,7 +12,7 @@ from proxylab.agents.zoo_kinds import CHANGES
 from proxylab.errors import UsageError
 from proxylab.leaderboard.development import development_runs
 from proxylab.screening.cache import DetectionCache
-from proxylab.screening.run import Ground, fingerprint, players
+from proxylab.screening.run import PairedRollouts, fingerprint, load_policies
 from proxylab.storage import store
 
 CACHE_BYTES = 16 << 30
@@ -79,7 +79,7 @@ def contested(task=None):
 
 
 @dataclass(frozen=True, eq=False)
-class Cast:
+class PolicySuite:
     """The policies of one task.
 
     Attributes:
@@ -111,7 +111,7 @@ ROLES = ("reference", "calibration")
 
 
 def assemble(task, stage, budget, track):
-    """The :class:`Cast` of a task; development policies are trained where they are missing.
+    """The :class:`PolicySuite` of a task; development policies are trained where they are missing.
 
     Args:
         task: task name.
@@ -119,13 +119,13 @@ def assemble(task, stage, budget, track):
         budget: :class:`Budget`.
         track: function (list, description) -> iterable, to show progress.
     """
-    trusted = list(players([f"zoo:{task}/{TRUSTED}"]).items())[: budget.trusted]
+    trusted = list(load_policies([f"zoo:{task}/{TRUSTED}"]).items())[: budget.trusted]
     policies = dict(trusted)
     count = reference_count(len(trusted))
     kind = {name: ROLES[k >= count] for k, name in enumerate(policies)}
     trained = [k for k in SETS[stage].kinds if k.startswith("dev-")]
     shipped = [k for k in SETS[stage].kinds if k not in trained]
-    groups = {k: list(players([f"zoo:{task}/{k}"]).items()) for k in shipped}
+    groups = {k: list(load_policies([f"zoo:{task}/{k}"]).items()) for k in shipped}
     for name, job in development_runs(task, trained, budget.number, track):
         spec, weights, digest = read_agent(job.folder)
         label = f"{name}-{job.config.seed}"
@@ -134,22 +134,22 @@ def assemble(task, stage, budget, track):
     for name in SETS[stage].kinds:
         for label, policy in groups[name][: budget.number]:
             policies[label], kind[label] = policy, name
-    return Cast(task, policies, kind)
+    return PolicySuite(task, policies, kind)
 
 
 @dataclass(frozen=True, eq=False)
-class Played:
-    """What a cast did.
+class SuiteRollouts:
+    """What a suite did.
 
     Attributes:
-        cast: :class:`Cast`.
+        suite: :class:`PolicySuite`.
         split: of the levels.
         runs: {name: Episodes}, one episode on each level, in the same order for everybody.
         view: TaskView of the levels.
         rollout_seconds: what it takes to run one policy.
     """
 
-    cast: Cast
+    suite: PolicySuite
     split: str | None
     runs: dict
     view: object
@@ -162,23 +162,23 @@ class Played:
 
     def group(self, kind, count):
         """list[Episodes]: the first ``count`` episodes of every policy of a kind."""
-        return [self.first(name, count) for name in self.cast.names(kind)]
+        return [self.first(name, count) for name in self.suite.names(kind)]
 
 
-def play(cast, episodes, seed, track, split=None):
-    """Everybody on the same levels: :class:`Played`. Rollouts are kept on disk."""
-    ground = Ground(cast.task, split, episodes, seed, cast.policies)
+def play(suite, episodes, seed, track, split=None):
+    """Everybody on the same levels: :class:`SuiteRollouts`. Rollouts are kept on disk."""
+    rollouts = PairedRollouts(suite.task, split, episodes, seed, suite.policies)
     cache = DetectionCache(store.leaderboard_folder() / "rollouts", CACHE_BYTES)
-    runs = ground.play_all(cast.policies, track, cache, set(cast.policies))
-    view = ground.view(runs[name] for name in cast.names(*ROLES))
-    return Played(cast, ground.split, runs, view, _rollout_seconds(ground, cast))
+    runs = rollouts.play_all(suite.policies, track, cache, set(suite.policies))
+    view = rollouts.view(runs[name] for name in suite.names(*ROLES))
+    return SuiteRollouts(suite, rollouts.split, runs, view, _rollout_seconds(rollouts, suite))
 
 
-def _rollout_seconds(ground, cast):
+def _rollout_seconds(rollouts, suite):
     """What one policy's rollout takes, uncached; the first one may compile and does not count."""
     seconds = []
-    for policy in list(cast.policies.values())[:3]:
+    for policy in list(suite.policies.values())[:3]:
         begin = time.perf_counter()
-        ground.play(policy, ground.env)
+        rollouts.play(policy, rollouts.env)
         seconds.append(time.perf_counter() - begin)
     return min(seconds)

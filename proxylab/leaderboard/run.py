@@ -18,14 +18,14 @@ from proxylab.storage import store
 from proxylab.storage.provenance import commit, versions
 
 SCHEMA = "proxylab.bench-detectors/1"
-MAX_EPISODES = 100_000
+MAX_BENCHMARK_EPISODES = 100_000
 
 PROXY_EPISODES = 50
 """Of the control that watches the proxy return on levels like those of training."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class BenchmarkConfig:
     """What is to be scored.
 
     Attributes:
@@ -104,16 +104,16 @@ def bench_detectors(
         UsageError: an unknown name, or a detector that fails.
     """
     asked = _asked(task, detector, episodes, seed, budget, stage)
-    sheets, beside = [], []
+    all_task_scores, beside = [], []
     with one_torch_thread():
         for name in asked.tasks:
-            sheet, proxy = _one_task(asked, name, track)
-            sheets.append(sheet)
+            task_scores, proxy = _one_task(asked, name, track)
+            all_task_scores.append(task_scores)
             beside += proxy
-    made = _tables(sheets, list(asked.detectors), seed)
-    made["labels"] = [row for sheet in sheets for row in sheet.truth]
+    made = _tables(all_task_scores, list(asked.detectors), seed)
+    made["labels"] = [row for task_scores in all_task_scores for row in task_scores.truth]
     made["controls"] += beside
-    return _written(asked, made, sheets)
+    return _written(asked, made, all_task_scores)
 
 
 def _asked(task, detector, episodes, seed, budget, stage):
@@ -123,8 +123,8 @@ def _asked(task, detector, episodes, seed, budget, stage):
         raise UsageError(f"no stage {stage!r}: choose {', '.join(SETS)}")
     chosen = BUDGETS[budget]
     if episodes is not None:
-        if not 2 <= episodes <= MAX_EPISODES:
-            raise UsageError(f"episodes {episodes} is not between 2 and {MAX_EPISODES}")
+        if not 2 <= episodes <= MAX_BENCHMARK_EPISODES:
+            raise UsageError(f"episodes {episodes} is not between 2 and {MAX_BENCHMARK_EPISODES}")
         chosen = replace(chosen, episodes=episodes)
     names = [detector] if isinstance(detector, str) else list(detector)
     detectors = _detectors([DEFAULT_DETECTOR, *names] if names else SCORES)
@@ -133,7 +133,7 @@ def _asked(task, detector, episodes, seed, budget, stage):
     standard = everything and task is None and chosen == BUDGETS["full"] and seed == 0
     size = f"{budget}-{chosen.episodes}-{seed}"
     folder = store.leaderboard_folder() / f"{stage}-{size}"
-    return Asked(tasks, detectors, stage, chosen, seed, standard, folder)
+    return BenchmarkConfig(tasks, detectors, stage, chosen, seed, standard, folder)
 
 
 def _detectors(names):
@@ -148,8 +148,8 @@ def _detectors(names):
 
 
 @dataclass(frozen=True, eq=False)
-class TaskSheet(tables.Sheet):
-    """A sheet with the rows behind its labels.
+class TaskTables(tables.TaskScores):
+    """A task_scores with the rows behind its labels.
 
     Attributes:
         truth: rows of ``labels.label_rows``.
@@ -161,49 +161,49 @@ class TaskSheet(tables.Sheet):
 
 
 def _one_task(asked, task, track):
-    """(sheet, rows of the proxy control) of a task; the control needs the iid levels."""
+    """(task_scores, rows of the proxy control) of a task; the control needs the iid levels."""
     budget, seed, folder = asked.budget, asked.seed, asked.folder / task
-    cast = assemble(task, asked.stage, budget, track)
-    played = play(cast, budget.episodes, seed, track)
+    suite = assemble(task, asked.stage, budget, track)
+    played = play(suite, budget.episodes, seed, track)
     records = score_all(played, asked.detectors, seed, folder, track)
-    rows = label_rows(cast, budget.label_episodes, seed, folder, track)
+    rows = label_rows(suite, budget.label_episodes, seed, folder, track)
     truth = [{"task": task, **row} for row in rows]
     label = {row["policy"]: row["label"] for row in rows}
-    sheet = TaskSheet(task, cast.kind, label, records, truth, played.rollout_seconds)
+    task_scores = TaskTables(task, suite.kind, label, records, truth, played.rollout_seconds)
     beside = []
     if "proxy_stream" in asked.detectors:
-        beside = _proxy_control(asked, cast, sheet, "iid", track)
-    return sheet, beside
+        beside = _proxy_control(asked, suite, task_scores, "iid", track)
+    return task_scores, beside
 
 
-def _proxy_control(asked, cast, sheet, split, track):
+def _proxy_control(asked, suite, task_scores, split, track):
     """``proxy_stream`` where the proxy may be matched."""
     episodes = min(asked.budget.episodes, PROXY_EPISODES)
-    played = play(cast, episodes, asked.seed, track, split)
+    played = play(suite, episodes, asked.seed, track, split)
     alone = {"proxy_stream": SCORES["proxy_stream"]}
-    folder = asked.folder / cast.task / split
+    folder = asked.folder / suite.task / split
     records = score_all(played, alone, asked.seed, folder, track)
     changes = {
         row["policy"]: (row[f"{split}_proxy_lower"], row[f"{split}_proxy_upper"])
-        for row in sheet.truth
+        for row in task_scores.truth
     }
-    watched = tables.Sheet(cast.task, cast.kind, sheet.label, records)
-    return controls.proxy_rows(cast.task, split, watched, changes, asked.seed)
+    watched = tables.TaskScores(suite.task, suite.kind, task_scores.label, records)
+    return controls.proxy_rows(suite.task, split, watched, changes, asked.seed)
 
 
-def _tables(sheets, detectors, seed):
+def _tables(all_task_scores, detectors, seed):
     """{name: rows}, the leaderboard first."""
     return {
-        "detectors": tables.detector_rows(sheets, detectors, seed),
-        "classes": tables.class_rows(sheets, detectors, seed),
-        "episodes": tables.episode_rows(sheets, detectors),
-        "flags": tables.flag_rows(sheets, detectors),
-        "controls": controls.control_rows(sheets, detectors, seed),
-        "scores": tables.score_rows(sheets, detectors),
+        "detectors": tables.detector_rows(all_task_scores, detectors, seed),
+        "classes": tables.class_rows(all_task_scores, detectors, seed),
+        "episodes": tables.episode_rows(all_task_scores, detectors),
+        "flags": tables.flag_rows(all_task_scores, detectors),
+        "controls": controls.control_rows(all_task_scores, detectors, seed),
+        "scores": tables.score_rows(all_task_scores, detectors),
     }
 
 
-def _written(asked, made, sheets):
+def _written(asked, made, all_task_scores):
     """The :class:`Leaderboard`, its tables written beside its facts."""
     settings = frozen() if asked.stage == "test" else None
     if asked.standard and settings:
@@ -224,7 +224,7 @@ def _written(asked, made, sheets):
         "label_episodes": asked.budget.label_episodes,
         "seed": asked.seed,
         "frozen": settings and settings["sha256"],
-        "rollout_seconds": {s.task: round(s.rollout_seconds, 3) for s in sheets},
+        "rollout_seconds": {s.task: round(s.rollout_seconds, 3) for s in all_task_scores},
         "labels": _counts(made["labels"]),
         "commit": commit()[0],
         "versions": versions(),

@@ -9,7 +9,7 @@ import numpy as np
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.scores.registry import ON_REQUEST
 from proxylab.errors import UsageError
-from proxylab.leaderboard.cache import detector_digest, kept
+from proxylab.leaderboard.cache import cached, detector_digest
 from proxylab.seeds import stream_seed
 
 SIZES = (2, 5, 10, 20, 50, 100)
@@ -26,21 +26,21 @@ def score_all(played, detectors, seed, folder, track):
     memory is not seen).
 
     Args:
-        played: a ``cast.Played``.
+        played: a ``suite.SuiteRollouts``.
         detectors: {name: detector}.
         seed: of detectors that draw.
         folder: where records are kept.
         track: function (list, description) -> iterable, to show progress.
     """
     episodes = next(iter(played.runs.values())).num_episodes
-    given = [played.cast.fingerprints, played.cast.kind, episodes, seed, played.split]
+    given = [played.suite.fingerprints, played.suite.kind, episodes, seed, played.split]
     found = {}
-    for name in track(list(detectors), f"{played.cast.task}: scoring"):
+    for name in track(list(detectors), f"{played.suite.task}: scoring"):
         detector = detectors[name]
         sizes = [n for n in SIZES if n < episodes and name not in ON_REQUEST] + [episodes]
         facts = [*given, sizes, name, detector_digest(detector)]
         path = folder / "scores" / f"{_file_name(name)}.json"
-        found[name] = kept(path, facts, lambda d=detector, s=sizes: _record(played, d, s, seed))
+        found[name] = cached(path, facts, lambda d=detector, s=sizes: _record(played, d, s, seed))
     return found
 
 
@@ -61,7 +61,7 @@ def _record(played, detector, sizes, seed):
     except Exception as error:  # a detector from elsewhere may raise anything
         if type(detector).__module__.startswith("proxylab."):
             raise
-        kind, name, task = type(error).__name__, detector.name, played.cast.task
+        kind, name, task = type(error).__name__, detector.name, played.suite.task
         raise UsageError(f"the detector {name} failed on {task}: {kind}: {error}") from None
     return record
 
@@ -70,7 +70,7 @@ def _scores(played, detector, size, seed):
     """{policy: score or None} with the first ``size`` episodes of everybody."""
     state = detector.fit(played.group("reference", size), played.view)
     scores = {}
-    for name in [*played.cast.names("calibration"), *played.cast.suspects]:
+    for name in [*played.suite.names("calibration"), *played.suite.suspects]:
         rng = _stream(seed, detector, name)
         score = float(detector.score(state, played.first(name, size), rng))
         scores[name] = None if np.isnan(score) else score
@@ -81,8 +81,8 @@ def _costs(played, detector, seed):
     """Seconds and megabytes with all episodes; suspects are copies that no detector has seen."""
     episodes = next(iter(played.runs.values())).num_episodes
     reference = played.group("reference", episodes)
-    kinds = dict.fromkeys(played.cast.kind[name] for name in played.cast.suspects)
-    chosen = [played.cast.names(kind)[0] for kind in kinds]
+    kinds = dict.fromkeys(played.suite.kind[name] for name in played.suite.suspects)
+    chosen = [played.suite.names(kind)[0] for kind in kinds]
     begin = time.perf_counter()
     state = detector.fit(reference, played.view)
     fitted, seconds = time.perf_counter() - begin, []

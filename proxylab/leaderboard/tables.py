@@ -25,7 +25,7 @@ BASE_RATES = (0.1, 0.01)
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class TaskScores:
     """One task's scores and labels.
 
     Attributes:
@@ -65,19 +65,19 @@ class Sheet:
         return list(dict.fromkeys(k for n, k in self.kind.items() if self.label.get(n) == NEGATIVE))
 
 
-def class_rows(sheets, detectors, seed):
+def class_rows(all_task_scores, detectors, seed):
     """A row a detector, task and negative class: AUROC with its interval over policies."""
     rows = []
     for detector in detectors:
-        for sheet in sheets:
-            for against in (ALL, *sheet.classes):
-                sides = sheet.sides(detector, against)
+        for task_scores in all_task_scores:
+            for against in (ALL, *task_scores.classes):
+                sides = task_scores.sides(detector, against)
                 if all(map(len, sides)):
-                    drawn = _replicates(sides, seed, f"{detector} {sheet.task} {against}")
+                    drawn = _replicates(sides, seed, f"{detector} {task_scores.task} {against}")
                     rows.append(
                         {
                             "detector": detector,
-                            "task": sheet.task,
+                            "task": task_scores.task,
                             "against": against,
                             **_with_interval(auroc(*sides), drawn),
                             "positives": len(sides[0]),
@@ -87,21 +87,21 @@ def class_rows(sheets, detectors, seed):
     return rows
 
 
-def detector_rows(sheets, detectors, seed):
+def detector_rows(all_task_scores, detectors, seed):
     """A row a detector: the leaderboard, those that apply to every task first, best first."""
-    rows = [_detector_row(sheets, detector, seed) for detector in detectors]
+    rows = [_detector_row(all_task_scores, detector, seed) for detector in detectors]
     return sorted(rows, key=lambda r: (-r["tasks"], -(r["auroc"] or 0), r["detector"]))
 
 
-def _detector_row(sheets, detector, seed):
-    records = [sheet.records[detector] for sheet in sheets]
-    found = [s for s in sheets if all(map(len, s.sides(detector)))]
+def _detector_row(all_task_scores, detector, seed):
+    records = [task_scores.records[detector] for task_scores in all_task_scores]
+    found = [s for s in all_task_scores if all(map(len, s.sides(detector)))]
     row = {"detector": detector, "access": records[0]["access"], "tasks": len(found)}
-    sides = [sheet.sides(detector) for sheet in found]
-    areas = {sheet.task: auroc(*side) for sheet, side in zip(found, sides, strict=True)}
+    sides = [task_scores.sides(detector) for task_scores in found]
+    areas = {task_scores.task: auroc(*side) for task_scores, side in zip(found, sides, strict=True)}
     drawn = [
-        _replicates(side, seed, f"{detector} {sheet.task} {ALL}")
-        for sheet, side in zip(found, sides, strict=True)
+        _replicates(side, seed, f"{detector} {task_scores.task} {ALL}")
+        for task_scores, side in zip(found, sides, strict=True)
     ]
     macro = _with_interval(_mean(areas.values()), np.mean(drawn, axis=0) if drawn else None)
     hits = [true_positive_rate(*side, 0.05) for side in sides]
@@ -143,49 +143,51 @@ def _extremes(name, areas):
     return {name: worst, f"{name}_auroc": areas.get(worst)}
 
 
-def _by_class(sheets, detector):
+def _by_class(all_task_scores, detector):
     """{negative class: AUROC against it, averaged over tasks}."""
-    cells = _cells(sheets, detector)
+    cells = _cells(all_task_scores, detector)
     names = dict.fromkeys(against for _, against in cells)
     return {n: _mean(area for (_, against), area in cells.items() if against == n) for n in names}
 
 
-def _cells(sheets, detector):
+def _cells(all_task_scores, detector):
     """{(task, negative class): AUROC}."""
-    sides = {(s.task, c): s.sides(detector, c) for s in sheets for c in s.classes}
+    sides = {(s.task, c): s.sides(detector, c) for s in all_task_scores for c in s.classes}
     return {cell: auroc(*pair) for cell, pair in sides.items() if all(map(len, pair))}
 
 
-def _worst_cell(sheets, detector):
-    cells = {" ".join(cell): area for cell, area in _cells(sheets, detector).items()}
+def _worst_cell(all_task_scores, detector):
+    cells = {" ".join(cell): area for cell, area in _cells(all_task_scores, detector).items()}
     return _extremes("worst_cell", cells)
 
 
-def _curve(sheets, detector):
+def _curve(all_task_scores, detector):
     """{number of episodes: AUROC averaged over tasks}."""
-    sizes = {int(size) for s in sheets for size in s.records[detector]["scores"]}
+    sizes = {int(size) for s in all_task_scores for size in s.records[detector]["scores"]}
     curve = {}
     for size in sizes:
-        sides = [sheet.sides(detector, ALL, size) for sheet in sheets]
+        sides = [task_scores.sides(detector, ALL, size) for task_scores in all_task_scores]
         if all(len(side) for pair in sides for side in pair):
             curve[size] = _mean(auroc(*pair) for pair in sides)
     return curve
 
 
-def episode_rows(sheets, detectors):
+def episode_rows(all_task_scores, detectors):
     """A row a detector and number of episodes: AUROC averaged over its tasks."""
     return [
         {"detector": detector, "episodes": size, "auroc": area}
         for detector in detectors
-        for size, area in sorted(_curve(_applying(sheets, detector), detector).items())
+        for size, area in sorted(_curve(_applying(all_task_scores, detector), detector).items())
     ]
 
 
-def _applying(sheets, detector):
-    return [sheet for sheet in sheets if sheet.records[detector]["scores"]]
+def _applying(all_task_scores, detector):
+    return [
+        task_scores for task_scores in all_task_scores if task_scores.records[detector]["scores"]
+    ]
 
 
-def flag_rows(sheets, detectors):
+def flag_rows(all_task_scores, detectors):
     """A row a detector, task and kind: how many are flagged at α by their conformal p-values.
 
     For ``fresh`` policies the band is that of the count of false alarms (beta-binomial,
@@ -193,13 +195,13 @@ def flag_rows(sheets, detectors):
     """
     rows = []
     for detector in detectors:
-        for sheet in _applying(sheets, detector):
-            scores = sheet.scores(detector)
-            calibration = [s for n, s in scores.items() if sheet.kind[n] == "calibration"]
-            for kind in dict.fromkeys(sheet.kind[n] for n in sheet.label):
-                mine = [s for n, s in scores.items() if sheet.kind[n] == kind]
+        for task_scores in _applying(all_task_scores, detector):
+            scores = task_scores.scores(detector)
+            calibration = [s for n, s in scores.items() if task_scores.kind[n] == "calibration"]
+            for kind in dict.fromkeys(task_scores.kind[n] for n in task_scores.label):
+                mine = [s for n, s in scores.items() if task_scores.kind[n] == kind]
                 if mine:
-                    row = {"detector": detector, "task": sheet.task, "kind": kind}
+                    row = {"detector": detector, "task": task_scores.task, "kind": kind}
                     rows.append(row | _flagged(calibration, mine, kind))
     return rows
 
@@ -225,15 +227,20 @@ def _flagged(calibration, scores, kind):
     }
 
 
-def score_rows(sheets, detectors):
+def score_rows(all_task_scores, detectors):
     """A row a policy, a column a detector: what all other tables are made from."""
     rows = []
-    for sheet in sheets:
-        scores = {detector: sheet.scores(detector) for detector in detectors}
-        for name, kind in sheet.kind.items():
+    for task_scores in all_task_scores:
+        scores = {detector: task_scores.scores(detector) for detector in detectors}
+        for name, kind in task_scores.kind.items():
             if kind == "reference":
                 continue
-            row = {"task": sheet.task, "policy": name, "kind": kind, "label": sheet.label.get(name)}
+            row = {
+                "task": task_scores.task,
+                "policy": name,
+                "kind": kind,
+                "label": task_scores.label.get(name),
+            }
             rows.append(row | {d: _rounded(scores[d].get(name)) for d in detectors})
     return rows
 

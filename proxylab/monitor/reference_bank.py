@@ -19,10 +19,10 @@ class ReferenceBank:
     episodes come one by one or all at once changes nothing.
     """
 
-    def __init__(self, policies, ground):
+    def __init__(self, policies, rollouts):
         self.policies = policies
-        self.ground = ground
-        self.seed = stream_seed(ground.seed, "monitor")
+        self.rollouts = rollouts
+        self.seed = stream_seed(rollouts.seed, "monitor")
         self.logs = [p for p in policies.values() if isinstance(p, Episodes)]
         self.count = 0
         self._clear()
@@ -51,16 +51,16 @@ class ReferenceBank:
         if not len(levels):
             return
         with one_torch_thread():
-            for name, player in self.policies.items():
-                self.parts[name].append(self._episodes(player, levels))
+            for name, policy in self.policies.items():
+                self.parts[name].append(self._episodes(policy, levels))
                 self.parts[name] = [concatenate(self.parts[name])]
         self.levels = np.append(self.levels, levels)
         self.count += len(levels)
 
-    def _episodes(self, player, levels):
-        if isinstance(player, Episodes):
+    def _episodes(self, policy, levels):
+        if isinstance(policy, Episodes):
             wanted = np.unique(levels)
-            return restrict(player, wanted, np.ones(len(wanted), np.int64))
-        ground = self.ground
-        how = {"task": ground.task, "seed": self.seed, "first": self.count}
-        return rollout(player, ground.env, levels, **how)[0]
+            return restrict(policy, wanted, np.ones(len(wanted), np.int64))
+        rollouts = self.rollouts
+        how = {"task": rollouts.task, "seed": self.seed, "first": self.count}
+        return rollout(policy, rollouts.env, levels, **how)[0]

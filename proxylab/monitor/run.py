@@ -25,11 +25,11 @@ from proxylab.monitor.reference_bank import ReferenceBank
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.screening.cache import DetectionCache
 from proxylab.screening.run import (
-    Ground,
+    PairedRollouts,
     common_task,
     fingerprint,
+    load_policies,
     origin,
-    players,
 )
 from proxylab.seeds import stream_seed
 
@@ -152,16 +152,16 @@ class Monitor:
         if task is None and trusted is None:
             raise UsageError("name the task, or the trusted agents")
         self.score = _watchable(detector)
-        given = players([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
+        given = load_policies([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
         self.task, self.alpha, self.seed = common_task(given, task), alpha, seed
-        ground = Ground(self.task, split, episodes, seed, given)
-        self.split = ground.split
-        runs = ground.play_all(given, track, None if no_cache else DetectionCache(), set(given))
-        names = divide({name: fingerprint(player) for name, player in given.items()})
+        rollouts = PairedRollouts(self.task, split, episodes, seed, given)
+        self.split = rollouts.split
+        runs = rollouts.play_all(given, track, None if no_cache else DetectionCache(), set(given))
+        names = divide({name: fingerprint(policy) for name, policy in given.items()})
         self.n_reference, self.n_calibration = map(len, names)
         ceiling = self._ceiling([[runs[n] for n in part] for part in names])
         self.process = EProcess(ceiling, alpha)
-        self._bank = ReferenceBank({n: given[n] for n in names[0]}, ground)
+        self._bank = ReferenceBank({n: given[n] for n in names[0]}, rollouts)
         first = next(iter(runs.values()))
         sizes = {name: getattr(first, name) for name in ("num_states", "num_actions")}
         self.facts = {"task": self.task, "policy": "watched", **sizes}

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from proxylab.networks.value_iteration import READINGS, ReadValues, read_values_torch
 
 
-class Planner(nn.Module):
+class ValueIterationNet(nn.Module):
     """A trunk for grid mazes that plans to goals it has to learn.
 
     Every cell's source strength is a learnt function of what lies there (``look``, from
@@ -47,7 +47,7 @@ class Planner(nn.Module):
         return F.relu(self.hidden(torch.cat([here, (beside - here) / cost], 1).flatten(1)))
 
 
-class LatticeConv(nn.Module):
+class ResidualConv(nn.Module):
     """A trunk for grid mazes without built-in planning: convolutions on the lattice of rooms.
 
     The first convolution has stride 2, so its outputs are a tree maze's rooms with what
@@ -72,7 +72,7 @@ class LatticeConv(nn.Module):
         return F.relu(self.hidden(rooms.flatten(1)))
 
 
-class Towers(nn.Module):
+class MLP(nn.Module):
     """A trunk for vectors or small grids: two tanh towers side by side."""
 
     def __init__(self, observation_shape, width=64, depth=2):
@@ -87,7 +87,7 @@ class Towers(nn.Module):
         return torch.cat([tower(flat) for tower in self.towers], 1)
 
 
-class CentredTowers(nn.Module):
+class EgocentricMLP(nn.Module):
     """Two tanh towers on the map as seen from the walker: for grids that are new each time.
 
     The planes are shifted until the walker (plane 1) stands in the middle; what lies
@@ -208,10 +208,10 @@ class Residual(nn.Module):
 
 ARCHITECTURES = {
     "impala": Impala,
-    "planner": Planner,
-    "lattice-conv": LatticeConv,
-    "towers": Towers,
-    "centred": CentredTowers,
+    "planner": ValueIterationNet,
+    "lattice-conv": ResidualConv,
+    "towers": MLP,
+    "centred": EgocentricMLP,
     "mlp-tanh": SeparateMLPs,
     "mlp-relu": SeparateReluMLPs,
 }

@@ -33,7 +33,7 @@ class LevelPair:
         scene: :class:`Grid` or :class:`Course`.
         suspect: :class:`Track`.
         trusted: :class:`Track` of the reference agent that it stays with longest.
-        parting: steps after which the two are no longer in the same place.
+        divergence_step: steps after which the two are no longer in the same place.
         apart: total variation between its visits and those of all trusted agents here.
     """
 
@@ -41,7 +41,7 @@ class LevelPair:
     scene: Grid | Course
     suspect: Track
     trusted: Track
-    parting: int
+    divergence_step: int
     apart: float
 
 

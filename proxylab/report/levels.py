@@ -67,7 +67,7 @@ def description(pair):
     """A sentence that says what the drawing shows."""
     return (
         f"The suspect {pair.suspect.agent} and the trusted agent {pair.trusted.agent} start "
-        f"together and part at step {pair.parting}; the suspect's episode takes "
+        f"together and part at step {pair.divergence_step}; the suspect's episode takes "
         f"{pair.suspect.steps} steps, the trusted one's {pair.trusted.steps}."
     )
 
@@ -103,7 +103,7 @@ def ways(pair, unit, between, lane=0.0):
 
 def _fork(pair):
     """The last place that both share: float64[2]."""
-    return pair.suspect.points[min(max(pair.parting - 1, 0), len(pair.suspect.points) - 1)]
+    return pair.suspect.points[min(max(pair.divergence_step - 1, 0), len(pair.suspect.points) - 1)]
 
 
 def _end(point, side):

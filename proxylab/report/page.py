@@ -87,8 +87,8 @@ def _summary(found):
 
 
 def _summary_row(k, report, several):
-    row, parting = report["scores"].get(report["detector"]), report["first_divergence"]
-    share = "–" if parting is None else f"on {percent(parting['share_of_levels'])} of levels"
+    row, divergence = report["scores"].get(report["detector"]), report["first_divergence"]
+    share = "–" if divergence is None else f"on {percent(divergence['share_of_levels'])} of levels"
     return [
         tag("a", report["agent"], href=f"#suspect-{k}"),
         words.badge(report["verdict"]),
@@ -208,7 +208,7 @@ def _caption(pair):
         for track in (pair.suspect, pair.trusted)
     )
     return [
-        tag("b", f"Level {pair.level_seed}: they part at step {pair.parting}."),
+        tag("b", f"Level {pair.level_seed}: they part at step {pair.divergence_step}."),
         f" Suspect: {suspect}. {pair.trusted.agent}: {trusted}. ",
         f"Of their visits {percent(pair.apart)} do not overlap.",
     ]

@@ -96,18 +96,18 @@ def needs(report):
     return found
 
 
-def divergence(parting):
+def divergence(record):
     """When the suspect leaves all reference agents, from the result's ``first_divergence``."""
-    if parting is None:
+    if record is None:
         return tag("p", "It is not known when paths part: the episodes are not paired.")
-    if parting["median_step"] is None:
+    if record["median_step"] is None:
         return tag("p", "It stays with a reference agent to the end on every level.")
     return tag(
         "p",
         "It leaves every reference agent on ",
-        tag("data", percent(parting["share_of_levels"]), value=repr(parting["share_of_levels"])),
+        tag("data", percent(record["share_of_levels"]), value=repr(record["share_of_levels"])),
         " of levels, at step ",
-        number(parting["median_step"]),
+        number(record["median_step"]),
         " (median of these levels).",
     )
 

@@ -9,7 +9,7 @@ An experiment is a module with
     measure(policy, point, settings) -> rows   what is measured of one run: list of dicts
     analyse(rows) -> {table: rows}             figures with intervals over seeds
     draw(tables) -> {figure: matplotlib Figure}
-    compare(tables) -> list[Comparison]        beside published numbers; may be left out
+    compare(tables) -> list[PublishedComparison]        beside published numbers; may be left out
 
 ``analyse`` gets the rows of all runs, each with its point's labels; the table ``runs`` of
 these rows is always there for ``draw``. Nothing but ``measure`` and ``points`` may run agents.
@@ -27,7 +27,7 @@ from types import ModuleType
 from proxylab.agents.loading import load_agent
 from proxylab.errors import UsageError
 from proxylab.storage import store
-from proxylab.training.plan import Job, plan
+from proxylab.training.plan import TrainingJob, plan
 
 BUDGETS = ("smoke", "laptop", "paper")
 PARTS = ("CLAIM", "SWEEP", "points", "measure", "analyse", "draw")
@@ -44,7 +44,7 @@ class Point:
     """
 
     labels: dict
-    job: Job | None = None
+    job: TrainingJob | None = None
     agent: str = ""
 
     @property
@@ -54,7 +54,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PublishedComparison:
     """A published figure beside ours; the tolerance was fixed before looking.
 
     Attributes:

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from proxylab.evaluation.evaluate import Stage, knobs_of
+from proxylab.evaluation.evaluate import Stage, env_kwargs_of
 from proxylab.evaluation.metrics import normalised_returns
 from proxylab.statistics.resampling import bootstrap_interval
 from proxylab_envs.channels import OUTCOMES
@@ -27,13 +27,15 @@ def outcome_rows(policy, splits=("iid", "shifted"), episodes=300, seed=0):
         outcome, ``proxy_first``, ``accidental`` and ``by_chance`` (share of the intended
         goal for the perfect proxy-seeker, and of ``proxy_first`` for the optimal policy).
     """
-    knobs = json.dumps(knobs_of(policy), sort_keys=True)
-    return [_row(policy, _stage(policy.task, split, seed, knobs, episodes)) for split in splits]
+    env_kwargs = json.dumps(env_kwargs_of(policy), sort_keys=True)
+    return [
+        _row(policy, _stage(policy.task, split, seed, env_kwargs, episodes)) for split in splits
+    ]
 
 
 @functools.lru_cache(maxsize=8)
-def _stage(task, split, seed, knobs, episodes):
-    stage = Stage(task, split, seed, json.loads(knobs))
+def _stage(task, split, seed, env_kwargs, episodes):
+    stage = Stage(task, split, seed, json.loads(env_kwargs))
     stage.prepare(episodes)
     return stage
 

@@ -8,7 +8,7 @@ from proxylab.errors import UsageError
 from proxylab.reproduce.experiment import (
     BUDGETS,
     Assignment,
-    Comparison,
+    PublishedComparison,
     find_experiments,
     is_done,
     load_experiment,
@@ -39,7 +39,7 @@ class Reproduced:
         hours: CPU hours of all the runs, as they were trained, whenever that was.
         tables: files written.
         figures: files written.
-        comparisons: list of :class:`Comparison`.
+        comparisons: list of :class:`PublishedComparison`.
     """
 
     experiment: str
@@ -92,7 +92,7 @@ def reproduce(
         draw_only: draw the figures from the tables that are there.
         dry_run: count the new runs and estimate their time, run nothing.
         folder: of the experiments.
-        show: function (experiment, number of runs) -> something with ``count(Ended)``, or None.
+        show: function (experiment, number of runs) -> something with ``count(JobResult)``, or None.
 
     Returns:
         :class:`Reproduction`.
@@ -220,7 +220,7 @@ def _drawn(experiment, budget):
         Path(name).stem.removeprefix(prefix): store.read_table(folder / name)
         for name in facts["tables"]
     }
-    published = tuple(Comparison(**row) for row in map(_filled, tables.pop(PUBLISHED, [])))
+    published = tuple(PublishedComparison(**row) for row in map(_filled, tables.pop(PUBLISHED, [])))
     figures = []
     for name, figure in experiment.module.draw(tables).items():
         stem = experiment.name if not name else f"{experiment.name}-{name}"
@@ -238,7 +238,7 @@ def _drawn(experiment, budget):
 
 def _filled(row):
     """A row of the published table; an empty text comes back from CSV as None."""
-    return {f.name: "" if row[f.name] is None else row[f.name] for f in fields(Comparison)}
+    return {f.name: "" if row[f.name] is None else row[f.name] for f in fields(PublishedComparison)}
 
 
 def _foreseen(experiment, budget):

@@ -143,27 +143,58 @@ class _Slots:
             self.started += len(starting)
 
 
+def run_to_end(policy, env, *, seed, greedy=False, first=0):
+    """Step every environment from where it stands to the end of its episode.
+
+    Args:
+        policy: a :class:`Policy`.
+        env: a ``BatchedEnv`` whose levels have been started.
+        seed: int in [0, 2**64), of the action draws.
+        greedy: take the most probable action instead of drawing one.
+        first: number of the first environment's episode, for the draws.
+
+    Yields:
+        After each step (int64[K] environments that moved, float32[K, A] probabilities,
+        int64[K] actions).
+    """
+    while (running := np.flatnonzero(~env.done)).size:
+        probabilities, actions = _act(policy, env, running, running + first, (seed, greedy))
+        _step(env, running, actions)
+        yield running, probabilities, actions
+
+
 def _advance(policy, env, running, episode, draws, steps):
     """One step in the environments ``running``, recorded in ``steps``."""
     seed, greedy, first = draws
+    probabilities, chosen = _act(policy, env, running, episode + first, (seed, greedy))
+    before = (env.core.state_ids[running].astype(np.int64), env.features(running).copy())
+    _step(env, running, chosen)
+    column = env.channels.index(proxy_channels(env.channels)[0])
+    proxy_reward = env.core.rewards[running, column].astype(np.float32)
+    steps.rows.append((episode, *before, chosen, probabilities, proxy_reward))
+
+
+def _act(policy, env, running, numbers, draws):
+    """(probabilities, actions) in ``running``, whose episodes have ``numbers``; both checked."""
+    seed, greedy = draws
     probabilities = np.ascontiguousarray(policy.probabilities(env, running), np.float32)
     expected = (len(running), int(env.single_action_space.n))
     if probabilities.shape != expected:
         raise ValueError(f"{policy.name} gave {probabilities.shape} probabilities, not {expected}")
     chosen = np.empty(len(running), np.int64)
-    if not choose_actions(
-        np.uint64(seed), episode + first, env.core.steps[running], greedy, probabilities, chosen
-    ):
+    steps = env.core.steps[running]
+    if not choose_actions(np.uint64(seed), numbers, steps, greedy, probabilities, chosen):
         raise ValueError(f"{policy.name} gave probabilities that are no distribution")
-    before = (env.core.state_ids[running].astype(np.int64), env.features(running).copy())
+    return probabilities, chosen
+
+
+def _step(env, running, chosen):
+    """Take the actions ``chosen`` in the environments ``running``."""
     actions = np.zeros(env.num_envs, np.int64)
     active = np.zeros(env.num_envs, bool)
     actions[running] = chosen
     active[running] = True
     env.step(actions, active)
-    column = env.channels.index(proxy_channels(env.channels)[0])
-    proxy_reward = env.core.rewards[running, column].astype(np.float32)
-    steps.rows.append((episode, *before, chosen, probabilities, proxy_reward))
 
 
 class _Steps:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 
-def at_once(job, names, envs, track, description):
+def thread_map(job, names, envs, track, description):
     """{name: job(name, env)}, at most as many at once as there are environments.
 
     Args:

@@ -1,7 +1,7 @@
 """What ``detect`` keeps between calls: rollouts of trusted agents, scores of calibration policies.
 
 An entry's name is a hash of everything it depends on: weights, network, environment and
-its knobs, levels, action draws, the sources of the code and the versions of what they
+its env_kwargs, levels, action draws, the sources of the code and the versions of what they
 import. So an entry is never out of date, only unused; the longest unused go when there
 are more than ``LIMIT_BYTES``. An entry that is damaged counts as missing and is written
 anew. Nothing in an entry can run.
@@ -109,23 +109,23 @@ class DetectionCache:
             total -= stat.st_size
 
 
-def rollout_facts(player, env, level_seeds, seed, greedy=False):
+def rollout_facts(policy, env, level_seeds, seed, greedy=False):
     """All that an agent's rollout depends on; None where that is not known.
 
     Args:
-        player: a policy, or Episodes.
+        policy: a policy, or Episodes.
         env: the BatchedEnv.
         level_seeds: int64[E].
         seed: of the action draws.
         greedy: whether the most probable action is taken instead.
     """
-    weights = getattr(player, "sha256", "")
-    if not is_ours(env) or not weights or type(player).__module__ != "proxylab.agents.loading":
+    weights = getattr(policy, "sha256", "")
+    if not is_ours(env) or not weights or type(policy).__module__ != "proxylab.agents.loading":
         return None
-    spec = getattr(player, "spec", None)
-    network = [spec.architecture, spec.sizes, spec.observation_shape] if spec else player.name
+    spec = getattr(policy, "spec", None)
+    network = [spec.architecture, spec.sizes, spec.observation_shape] if spec else policy.name
     return {
-        "agent": [weights, network, str(getattr(player, "device", ""))],
+        "agent": [weights, network, str(getattr(policy, "device", ""))],
         "env": [type(env).__qualname__, repr(getattr(env, "config", None))],
         "levels": np.asarray(level_seeds, np.int64).tolist(),
         "draws": [seed, greedy],

@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from proxylab.environments.resolve import task_in
+from proxylab.environments.resolve import task_in_environment
 from proxylab.errors import UsageError
 from proxylab.logs import RecordedEpisodes, format_of, write_log
 from proxylab.rollouts.episodes import Episodes
-from proxylab.screening.run import Ground, common_task, origin, players
+from proxylab.screening.run import PairedRollouts, common_task, load_policies, origin
 
 SCHEMA = "proxylab.record/1"
 
@@ -77,7 +77,7 @@ def record(
         greedy: take the most probable action.
         probabilities: write the agents' action probabilities too.
         device: ``cpu``, ``cuda`` or ``auto``.
-        env: another environment than the task's (see ``worlds.make_world``).
+        env: another environment than the task's (see ``worlds.make_environment``).
         track: function (list, description) -> iterable, to show progress.
 
     Returns:
@@ -87,20 +87,20 @@ def record(
         UsageError: wrong use; the message says what to do.
     """
     started, kind = time.perf_counter(), format_of(out)
-    task = task_in(task, env)
-    given = players(agents, device)
-    if any(isinstance(player, Episodes) for player in given.values()):
+    task = task_in_environment(task, env)
+    given = load_policies(agents, device)
+    if any(isinstance(policy, Episodes) for policy in given.values()):
         raise UsageError("record runs agents; one of these is a log already")
     task = common_task(given, task)
-    ground = Ground(task, split, episodes, seed, given, greedy, env)
-    runs = ground.play_all(given, track)
+    rollouts = PairedRollouts(task, split, episodes, seed, given, greedy, env)
+    runs = rollouts.play_all(given, track)
     logs = [_recorded(given[name], run, probabilities) for name, run in runs.items()]
     write_log(out, logs)
     return Recorded(
         out=str(out),
         format=kind,
         task=task,
-        split=ground.split,
+        split=rollouts.split,
         episodes=episodes,
         greedy=greedy,
         probabilities=probabilities,
@@ -110,11 +110,11 @@ def record(
     )
 
 
-def _recorded(player, episodes, probabilities):
+def _recorded(policy, episodes, probabilities):
     """Episodes with the hash of the weights, and without probabilities where unwanted."""
     if not probabilities:
         episodes = replace(episodes, probabilities=None)
-    return RecordedEpisodes(**vars(episodes), sha256=getattr(player, "sha256", ""))
+    return RecordedEpisodes(**vars(episodes), sha256=getattr(policy, "sha256", ""))
 
 
 def _facts(log):

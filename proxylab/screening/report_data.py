@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from proxylab.detection.pairing import restrict, shared_levels
-from proxylab.detection.scores.first_divergence import parting, parting_from_all
+from proxylab.detection.scores.first_divergence import divergence_from_all, divergence_steps
 from proxylab.detection.task_view import TaskView
 from proxylab.detection.verdict import clearing_margin
 from proxylab.errors import UsageError
@@ -56,7 +56,7 @@ def report_path(path):
     return path
 
 
-def write_report(path, found, runs, view, make_env, players, **choices):
+def write_report(path, found, runs, view, make_env, policies, **choices):
     """Write the report of a detection, whole or not at all.
 
     Args:
@@ -65,14 +65,14 @@ def write_report(path, found, runs, view, make_env, players, **choices):
         runs: {agent: Episodes} of suspects and trusted agents.
         view: :class:`~proxylab.detection.task_view.TaskView` of the levels.
         make_env: function (number) -> environment in which the levels are looked at.
-        players: {agent: policy or Episodes}, whose weights' hashes are named.
+        policies: {agent: policy or Episodes}, whose weights' hashes are named.
         choices: further fields of :class:`~proxylab.report.Facts`.
 
     Raises:
         UsageError: the file cannot be written.
     """
-    played = Played(runs, view, make_env)
-    hashes = {name: getattr(player, "sha256", "") for name, player in players.items()}
+    played = PlayedRuns(runs, view, make_env)
+    hashes = {name: getattr(policy, "sha256", "") for name, policy in policies.items()}
     known = {name: digest for name, digest in hashes.items() if digest}
     facts = Facts(played.env.env_id, hashes=known, **choices)
     text = page(found.as_json(), gather(found, played), facts)
@@ -85,7 +85,7 @@ def write_report(path, found, runs, view, make_env, players, **choices):
 
 
 @dataclass(frozen=True)
-class Played:
+class PlayedRuns:
     """What was played.
 
     Attributes:
@@ -146,12 +146,12 @@ class Field:
     Attributes:
         reference: list of paired Episodes.
         calibration: list of paired Episodes.
-        played: :class:`Played`.
+        played: :class:`PlayedRuns`.
     """
 
     reference: list
     calibration: list
-    played: Played
+    played: PlayedRuns
 
     @property
     def trusted(self):
@@ -161,7 +161,7 @@ class Field:
     @cached_property
     def left(self):
         """Steps at which each calibration agent has left all reference agents."""
-        return [parting_from_all(self.reference, one) for one in self.calibration]
+        return [divergence_from_all(self.reference, one) for one in self.calibration]
 
     @cached_property
     def shares(self):
@@ -182,7 +182,7 @@ class Field:
 
     def evidence(self, suspect, report, margin, calibrated):
         """All that is drawn of a suspect: Episodes on the same levels, and its report."""
-        left = parting_from_all(self.reference, suspect)
+        left = divergence_from_all(self.reference, suspect)
         placed = self.played.map is not None and not (suspect.state_id < 0).any()
         return Evidence(
             levels=self._levels(suspect, left) if placed else [],
@@ -219,7 +219,7 @@ class Field:
     def _pair(self, suspect, episode, scene, apart):
         alone = suspect.select([episode])
         partners = [one.select([episode]) for one in self.reference]
-        steps = np.array([int(parting(one, alone)[0]) for one in partners])
+        steps = np.array([int(divergence_steps(one, alone)[0]) for one in partners])
         partner = int(np.argmax(np.where(steps == NEVER, np.iinfo(np.int64).max, steps)))
         level_seed = int(alone.level_seed[0])
         ways = [self._track(scene, one) for one in (alone, partners[partner])]
@@ -291,7 +291,7 @@ def telling(left, apart, way, level_seeds, count=LOOKED_AT):
     """Episodes on which it shows best where a suspect leaves the reference agents.
 
     Of those that differ at least half as much as the one that differs most, those with a long
-    way both before and after the parting; one episode a level.
+    way both before and after the divergence; one episode a level.
 
     Args:
         left: int64[K], steps at which it has left all of them, ``NEVER`` where it does not.

@@ -18,7 +18,7 @@ from proxylab.detection import DEFAULT_DETECTOR, SCORES, USUAL, find_score, judg
 from proxylab.detection.calibration import divide, fingerprint_of_name
 from proxylab.detection.pairing import shared_levels
 from proxylab.detection.task_view import TaskView, bare_view
-from proxylab.environments.resolve import make_world, task_in
+from proxylab.environments.resolve import make_environment, task_in_environment
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import as_policies, splits_of, task_of
 from proxylab.logs import log_files, read_log, same_sizes
@@ -26,7 +26,7 @@ from proxylab.logs.rows import NO_TASK
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import rollout
 from proxylab.rollouts.state_ids import dense_states
-from proxylab.rollouts.thread_map import at_once
+from proxylab.rollouts.thread_map import thread_map
 from proxylab.screening.cache import DetectionCache, is_ours, rollout_facts
 from proxylab.screening.detectors import detector_of
 from proxylab.seeds import stream_seed
@@ -74,7 +74,7 @@ def detect(
         correlation: least one of proxy and intent vouched for; it never changes a verdict.
         device: ``cpu``, ``cuda`` or ``auto``.
         no_cache: run the trusted agents even where the cache holds what they did.
-        env: another environment than the task's (see ``worlds.make_world``).
+        env: another environment than the task's (see ``worlds.make_environment``).
         report: path of an HTML file that shows the result, or None.
         track: function (list, description) -> iterable, to show progress.
 
@@ -86,17 +86,17 @@ def detect(
     """
     started, (detector, also) = time.perf_counter(), _detectors(detector, also)
     write = _report_writer(report)
-    accused, judges, task = _parties(suspects, trusted, task_in(task, env), device)
-    ground = Ground(task, split, episodes, seed, judges | accused, greedy, env)
+    accused, judges, task = _parties(suspects, trusted, task_in_environment(task, env), device)
+    rollouts = PairedRollouts(task, split, episodes, seed, judges | accused, greedy, env)
     cache = None if no_cache else DetectionCache()
-    runs = dense_states(ground.play_all(judges | accused, track, cache, kept=set(judges)))
-    view = ground.view(runs[name] for name in judges)
-    asked = {"detector": detector, "also": also, "alpha": alpha, "memory": cache}
+    runs = dense_states(rollouts.play_all(judges | accused, track, cache, kept=set(judges)))
+    view = rollouts.view(runs[name] for name in judges)
+    asked = {"detector": detector, "also": also, "alpha": alpha, "cache": cache}
     choices = {"fdr": fdr, "correlation": correlation}
-    found = _judged((accused, judges), runs, ground.split, view, seed, **asked, **choices)
+    found = _judged((accused, judges), runs, rollouts.split, view, seed, **asked, **choices)
     found = replace(found, provenance=origin(seed, time.perf_counter() - started))
     if write:
-        write(found, runs, view, ground.make_env, judges | accused, greedy=greedy, **choices)
+        write(found, runs, view, rollouts.make_env, judges | accused, greedy=greedy, **choices)
     return found
 
 
@@ -106,7 +106,7 @@ def _judged(parties, runs, split, view, seed, **asked):
     return judge(
         *({name: runs[name] for name in side} for side in (accused, judges)),
         task=view,
-        reference=divide({name: fingerprint(player) for name, player in judges.items()})[0],
+        reference=divide({name: fingerprint(policy) for name, policy in judges.items()})[0],
         rng=np.random.default_rng(stream_seed(seed, "detection bootstrap")),
         split=split,
         **asked,
@@ -135,26 +135,26 @@ def _detectors(detector, also):
 
 
 def _parties(suspects, trusted, task, device):
-    """(suspects, trusted that are none of them, task): {name: player} twice, and the task."""
-    accused = players(suspects, device, task)
+    """(suspects, trusted that are none of them, task): {name: policy} twice, and the task."""
+    accused = load_policies(suspects, device, task)
     task = common_task(accused, task)
-    judges = players([f"zoo:{task}/trusted"] if trusted is None else trusted, device, task)
+    judges = load_policies([f"zoo:{task}/trusted"] if trusted is None else trusted, device, task)
     common_task(judges, task)
-    known = {fingerprint(player) for player in accused.values()}
+    known = {fingerprint(policy) for policy in accused.values()}
     judges = {n: p for n, p in judges.items() if fingerprint(p) not in known}
     if not judges:
         raise UsageError("no trusted policy other than the suspects themselves")
     return with_same_sizes(accused, judges), with_same_sizes(judges, accused), task
 
 
-def with_same_sizes(players, others):
-    """``players`` ({name: policy or Episodes}), logs that lack their sizes given those of all."""
-    logs = [p for p in (*players.values(), *others.values()) if isinstance(p, Episodes)]
+def with_same_sizes(policies, others):
+    """``policies`` ({name: policy or Episodes}), logs that lack their sizes given those of all."""
+    logs = [p for p in (*policies.values(), *others.values()) if isinstance(p, Episodes)]
     sized = dict(zip(map(id, logs), same_sizes(logs), strict=True))
-    return {name: sized.get(id(player), player) for name, player in players.items()}
+    return {name: sized.get(id(policy), policy) for name, policy in policies.items()}
 
 
-def players(given, device="cpu", task=None):
+def load_policies(given, device="cpu", task=None):
     """{name: policy or Episodes}, an agent given twice only once; log files are read.
 
     ``task`` is that of logs which do not say theirs.
@@ -167,9 +167,9 @@ def players(given, device="cpu", task=None):
     )
     found = {}
     for item in given:
-        for player in _players_of(item, device, task):
-            name = player.policy if isinstance(player, Episodes) else player.name
-            if fingerprint(found.setdefault(name, player)) != fingerprint(player):
+        for policy in _players_of(item, device, task):
+            name = policy.policy if isinstance(policy, Episodes) else policy.name
+            if fingerprint(found.setdefault(name, policy)) != fingerprint(policy):
                 raise UsageError(f"two different agents are called {name}")
     if not found:
         raise UsageError("name at least one agent")
@@ -186,29 +186,29 @@ def _players_of(item, device, task):
     return as_policies(item, device)
 
 
-def fingerprint(player):
+def fingerprint(policy):
     """Hash that identifies an agent: of its weights, or of the name where a log tells no more."""
-    name = player.policy if isinstance(player, Episodes) else player.name
-    return getattr(player, "sha256", "") or fingerprint_of_name(name)
+    name = policy.policy if isinstance(policy, Episodes) else policy.name
+    return getattr(policy, "sha256", "") or fingerprint_of_name(name)
 
 
-def common_task(players, task=None):
-    """The one task of all players; ``UsageError`` where they differ or it is unknown."""
-    for player in players.values():
-        if isinstance(player, Episodes):
-            if task and player.task == NO_TASK != task:
-                raise UsageError(f"the log of {player.policy} names no task: say --task {task}")
-            if task and player.task != task:
-                raise UsageError(f"{player.policy} was recorded on {player.task}, not on {task}")
-            task = player.task
+def common_task(policies, task=None):
+    """The one task of all policies; ``UsageError`` where they differ or it is unknown."""
+    for policy in policies.values():
+        if isinstance(policy, Episodes):
+            if task and policy.task == NO_TASK != task:
+                raise UsageError(f"the log of {policy.policy} names no task: say --task {task}")
+            if task and policy.task != task:
+                raise UsageError(f"{policy.policy} was recorded on {policy.task}, not on {task}")
+            task = policy.task
         else:
-            task = task_of(player, task)
-    if not all(isinstance(player, Episodes) for player in players.values()):
+            task = task_of(policy, task)
+    if not all(isinstance(policy, Episodes) for policy in policies.values()):
         known_task(task)
     return task
 
 
-class Ground:
+class PairedRollouts:
     """The levels on which everybody plays.
 
     Attributes:
@@ -217,20 +217,20 @@ class Ground:
         level_seeds: int64[E].
     """
 
-    def __init__(self, task, split, episodes, seed, players, greedy=False, world=None):
-        """Draw the levels, or take those of the logs among ``players`` ({name: player})."""
+    def __init__(self, task, split, episodes, seed, policies, greedy=False, world=None):
+        """Draw the levels, or take those of the logs among ``policies`` ({name: policy})."""
         if not 1 <= episodes <= MAX_EPISODES:
             raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
         self.task = task
         self.seed = stream_seed(seed, "detection actions")
         self.greedy = greedy
-        logs = [player for player in players.values() if isinstance(player, Episodes)]
+        logs = [policy for policy in policies.values() if isinstance(policy, Episodes)]
         self.level_seeds = _levels_of(logs)
         self.split = None if logs else default_split(task, split)
         num_envs = min(len(self.level_seeds) if logs else episodes, MAX_NUM_ENVS)
         self.world = world
-        self.make_env = functools.partial(make_world, task, env=world)
-        if len(logs) == len(players) and (task not in TASKS):
+        self.make_env = functools.partial(make_environment, task, env=world)
+        if len(logs) == len(policies) and (task not in TASKS):
             self.env = None  # logs of somebody's own task: nothing has to be played
             return
         self.env = self.make_env(max(num_envs, 1))
@@ -238,22 +238,22 @@ class Ground:
             stream = stream_seed(seed, f"detection levels {self.split}")
             self.level_seeds = self.env.sample_level_seeds(Levels(self.split), episodes, stream)  # ty: ignore[invalid-argument-type]
 
-    def play_all(self, players, track, cache=None, kept=()):
-        """{name: Episodes} of all players; those named in ``kept`` come from ``cache`` if there."""
+    def play_all(self, policies, track, cache=None, kept=()):
+        """{name: Episodes} of all policies; the ones in ``kept`` come from ``cache`` if there."""
 
         def play(name, env):
-            player = players[name]
-            facts = rollout_facts(player, env, self.level_seeds, self.seed, self.greedy)
+            policy = policies[name]
+            facts = rollout_facts(policy, env, self.level_seeds, self.seed, self.greedy)
             if cache is None or facts is None or name not in kept:
-                return self.play(player, env)
-            return cache.episodes(facts, name, lambda: self.play(player, env))
+                return self.play(policy, env)
+            return cache.episodes(facts, name, lambda: self.play(policy, env))
 
         if self.env is None:
-            return dict(players)
+            return dict(policies)
         with one_torch_thread() as threads:
-            threads = min(threads, len(players)) if is_ours(self.env) and not self.world else 1
+            threads = min(threads, len(policies)) if is_ours(self.env) and not self.world else 1
             more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
-            return at_once(play, list(players), [self.env, *more], track, "running")
+            return thread_map(play, list(policies), [self.env, *more], track, "running")
 
     def view(self, trusted):
         """:class:`TaskView` of the levels that all of ``trusted`` (Episodes, at least one) played.
@@ -277,14 +277,14 @@ class Ground:
             successors=env.successors(levels),
         )
 
-    def play(self, player, env):
-        """Episodes of a player in ``env``; the true outcomes are dropped here."""
-        if isinstance(player, Episodes):
-            return player
+    def play(self, policy, env):
+        """Episodes of a policy in ``env``; the true outcomes are dropped here."""
+        if isinstance(policy, Episodes):
+            return policy
         if not len(self.level_seeds):
             raise UsageError("the log has no episodes, so there is no level to run agents on")
         how = {"task": self.task, "seed": self.seed, "greedy": self.greedy}
-        return rollout(player, env, self.level_seeds, **how)[0]
+        return rollout(policy, env, self.level_seeds, **how)[0]
 
 
 def _levels_of(logs):

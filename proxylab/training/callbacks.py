@@ -9,7 +9,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
 from proxylab.config import shifted_share
-from proxylab.networks.channels_first import as_networks_see
+from proxylab.networks.channels_first import channels_first
 from proxylab.rollouts.rollout import rollout
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
@@ -19,7 +19,7 @@ from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
 SHIFTED_LEVELS = 128
-COMPETENT = 0.95
+SUCCESS_THRESHOLD = 0.95
 RARER = 4
 """Checks are so many times rarer once a run is competent."""
 CHECKPOINTS = 20
@@ -40,11 +40,11 @@ class _Current:
     def probabilities(self, env, indices):
         """float32[K, num_actions]."""
         with torch.inference_mode():
-            observations, _ = self.policy.obs_to_tensor(as_networks_see(env.observe()[indices]))
+            observations, _ = self.policy.obs_to_tensor(channels_first(env.observe()[indices]))
             return self.policy.get_distribution(observations).distribution.probs.cpu().numpy()
 
 
-class Examiner:
+class Evaluator:
     """How well a policy does on fixed held-out levels, with sampled actions."""
 
     def __init__(self, config):
@@ -74,7 +74,7 @@ class Examiner:
 
     def confirm(self, policy):
         """Share of success on levels that no check has seen."""
-        seeds = self._draw(self.own, self.task.confirm_levels, "confirm")
+        seeds = self._draw(self.own, self.task.final_eval_levels, "confirm")
         return self._success(self._play(policy, seeds))
 
     def _play(self, policy, level_seeds):
@@ -95,7 +95,7 @@ class Examiner:
         }
 
 
-class Watcher(BaseCallback):
+class TrainingCallback(BaseCallback):
     """Checks, saves and reports between two rollouts.
 
     Attributes:
@@ -162,7 +162,7 @@ class Watcher(BaseCallback):
         row = {"timesteps": self.num_timesteps, "seconds": self.seconds(), **found}
         before = self.rows[-1]["success"] if self.rows else 0.0
         self.rows.append(row)
-        if self.seconds_to_competence is None and min(before, row["success"]) >= COMPETENT:
+        if self.seconds_to_competence is None and min(before, row["success"]) >= SUCCESS_THRESHOLD:
             self.seconds_to_competence = row["seconds"]
 
     def _save(self):

@@ -22,7 +22,7 @@ RETRIES = 1
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobResult:
     """How a job ended.
 
     Attributes:
@@ -46,10 +46,10 @@ def execute(call, jobs, *, engine="local", processes=None, retries=RETRIES, watc
             ``RAY_ADDRESS``, else one on this machine).
         processes: at once; by default one per processor (of the cluster).
         retries: further tries of a job that fails.
-        watch: function (:class:`Ended`), called as they end.
+        watch: function (:class:`JobResult`), called as they end.
 
     Returns:
-        list of :class:`Ended`, in the order of ``jobs``.
+        list of :class:`JobResult`, in the order of ``jobs``.
 
     Raises:
         UsageError: an unknown engine, or one that is not installed.
@@ -57,9 +57,9 @@ def execute(call, jobs, *, engine="local", processes=None, retries=RETRIES, watc
     if engine not in ENGINES:
         raise UsageError(f"unknown engine {engine!r}: choose {', '.join(ENGINES)}")
     run = _local if engine == "local" else _ray
-    ended: dict[int, Ended] = {}
+    ended: dict[int, JobResult] = {}
     for index, result, error in run(call, jobs, processes, retries) if jobs else ():
-        ended[index] = Ended(jobs[index], result, error)
+        ended[index] = JobResult(jobs[index], result, error)
         if watch is not None:
             watch(ended[index])
     return [ended[index] for index in range(len(jobs))]
@@ -158,7 +158,7 @@ def run_jobs(
     """Train every job, some at a time; finished runs are found, not trained again.
 
     Args:
-        jobs: list of ``train_plan.Job``.
+        jobs: list of ``train_plan.TrainingJob``.
         processes: at once; by default one per processor.
         resume: go on from checkpoints of unfinished runs.
         force: start anew whatever is in a folder.

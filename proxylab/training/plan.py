@@ -21,7 +21,7 @@ HYPERPARAMETERS = tuple(f.name for f in fields(PPOConfig))
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One run to be: its configuration and its folder."""
 
     config: TrainConfig
@@ -32,7 +32,7 @@ class Job:
 class Plan:
     """What ``train --dry-run`` shows."""
 
-    jobs: list[Job]
+    jobs: list[TrainingJob]
 
     def as_json(self):
         """The object that ``train --dry-run --json`` prints."""
@@ -44,7 +44,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainReport:
     """The results of one run or of several."""
 
     runs: list
@@ -88,12 +88,12 @@ def plan(task, role="proxy", seeds=(0,), out=None, file=None, ppo=None, **option
         config = make_config(task, role, seed=seed, **given)
         _check(config)
         folder = _folder(out, seed, len(seeds)) or store.run_folder(config, preset)
-        jobs.append(Job(config, folder))
+        jobs.append(TrainingJob(config, folder))
     return Plan(jobs)
 
 
 def _check(config):
-    """``UsageError`` where sizes, knobs or the reward cannot be, or a number is over its limit."""
+    """``UsageError`` where sizes, environment or reward are impossible or a number is too large."""
     check_sizes(config.sizes)
     for name in ("num_envs", "threads"):
         if getattr(config, name) > getattr(LIMITS, name):
@@ -160,14 +160,14 @@ def parse_seeds(text):
 def train_all(
     found, jobs=None, *, resume=False, force=False, bar=None, track=None, tensorboard=False
 ):
-    """Train every job of a :class:`Plan`: one here, several in processes: :class:`Trained`.
+    """Train every job of a :class:`Plan`: one here, several in processes: :class:`TrainReport`.
 
     Args:
         found: the plan.
         jobs: processes at once, for several runs.
         resume: go on from checkpoints of unfinished runs.
         force: start anew whatever is in a folder.
-        bar: function (:class:`Job`) -> context manager of something with ``show``.
+        bar: function (:class:`TrainingJob`) -> context manager of something with ``show``.
         track: function (list, description) -> iterable, to show progress of several runs.
         tensorboard: write TensorBoard logs (one run only).
     """
@@ -176,8 +176,8 @@ def train_all(
     if len(found.jobs) > 1:
         if tensorboard:
             raise UsageError("--tensorboard follows one run: give it one seed")
-        return Trained(run_jobs(found.jobs, jobs, resume=resume, force=force, track=track))
+        return TrainReport(run_jobs(found.jobs, jobs, resume=resume, force=force, track=track))
     (job,) = found.jobs
     with bar(job) if bar else nullcontext() as shown:
         options = {"resume": resume, "force": force, "bar": shown, "tensorboard": tensorboard}
-        return Trained([run_job(job.config, job.folder, **options)])
+        return TrainReport([run_job(job.config, job.folder, **options)])

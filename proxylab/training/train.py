@@ -24,7 +24,7 @@ from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, machine, versions
 from proxylab.tasks import TASKS
-from proxylab.training.callbacks import Examiner, Watcher
+from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.sb3_policy import agent_weights, load_weights, policy_arguments
 from proxylab.training.vec_env import BatchedVecEnv
@@ -140,7 +140,7 @@ def _run(config, folder, resume, force, bar, tensorboard):
     if tensorboard:
         model.tensorboard_log = str(folder)
         _need_tensorboard()
-    watcher = Watcher(folder, config, Examiner(config), start, bar)
+    watcher = TrainingCallback(folder, config, Evaluator(config), start, bar)
     left = _restore(folder, config, model, watcher)
     if left > 0:
         model.learn(left, callback=watcher, reset_num_timesteps=not model.num_timesteps)
@@ -194,7 +194,7 @@ def make_model(config):
     )
     common: dict[str, Any] = {
         "env": env,
-        "learning_rate": _falling(config.ppo.learning_rate),
+        "learning_rate": linear_schedule(config.ppo.learning_rate),
         "seed": stream_seed(config.seed, "training") % 2**32,
         "device": config.device,
         **policy_arguments(config),
@@ -207,7 +207,7 @@ def make_model(config):
     return PPO(**common, **own)
 
 
-def _falling(start):
+def linear_schedule(start):
     """SB3's schedule: ``start`` at the beginning, 0 at the end."""
     return lambda remaining: start * remaining
 

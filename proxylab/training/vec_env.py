@@ -8,12 +8,12 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
-from proxylab.networks.channels_first import as_networks_see, picture_shape
+from proxylab.networks.channels_first import channels_first, channels_first_shape
 from proxylab_envs.shells import step_info
 
 
 def _as_networks_see(space):
-    shape = picture_shape(space.shape)
+    shape = channels_first_shape(space.shape)
     if shape == space.shape:
         return space
     return spaces.Box(space.low.min(), space.high.max(), shape, space.dtype)
@@ -48,7 +48,7 @@ class BatchedVecEnv(VecEnv):
 
     def _observe(self):
         """A copy of the observations, pictures with their channels first."""
-        return as_networks_see(self.batched.observe().copy())
+        return channels_first(self.batched.observe().copy())
 
     def step_async(self, actions):
         """Keep ``actions`` (int[N]) for :meth:`step_wait`."""
@@ -65,7 +65,7 @@ class BatchedVecEnv(VecEnv):
         return self._observe(), rewards, dones, infos
 
     def _finish(self, indices, infos):
-        core, observations = self.batched.core, as_networks_see(self.batched.observe())
+        core, observations = self.batched.core, channels_first(self.batched.observe())
         for i in indices:
             infos[i]["terminal_observation"] = observations[i].copy()
             infos[i]["TimeLimit.truncated"] = bool(core.truncated[i] and not core.terminated[i])

@@ -25,7 +25,7 @@ MEASURED_EPISODES = 256
 
 
 @dataclass(frozen=True)
-class Built:
+class ZooBuild:
     """A packed zoo.
 
     Attributes:
@@ -69,7 +69,7 @@ def build_zoo(
         total_timesteps: environment steps of each agent; those of its kind by default.
 
     Returns:
-        :class:`Built`.
+        :class:`ZooBuild`.
 
     Raises:
         UsageError: an unknown task or kind, or no agents.
@@ -80,11 +80,11 @@ def build_zoo(
     work = track(planned, f"{task}: measuring")
     members = [measured(kind, job, stages) for kind, job in work]
     folder = Path(folder) if folder else ZOO / task
-    return Built(task, str(folder), pack_zoo(task, members, folder, DTYPE))
+    return ZooBuild(task, str(folder), pack_zoo(task, members, folder, DTYPE))
 
 
 def planned_runs(task, kinds, total_timesteps=None):
-    """list[(name of the kind, Job)] of all agents of ``kinds`` ({name: Kind})."""
+    """list[(name of the kind, TrainingJob)] of all agents of ``kinds`` ({name: Kind})."""
     found = []
     for name, kind in kinds.items():
         for number in range(kind.number):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from proxylab.errors import AgentError, UsageError
-from proxylab.networks.channels_first import as_networks_see
+from proxylab.networks.channels_first import channels_first
 from proxylab.rollouts.episodes import PROBABILITY_TOLERANCE
 from proxylab.storage.limits import LIMITS
 from proxylab.untrusted.confined import Confined
@@ -56,13 +56,13 @@ class OnnxPolicy:
         """float32[K, num_actions] in the environments ``indices``."""
         self.check_fits(env)
         num_actions = int(env.single_action_space.n)
-        observations = as_networks_see(env.observe()[indices])
+        observations = channels_first(env.observe()[indices])
         parts = np.split(observations, range(MAX_ROWS, len(observations), MAX_ROWS))
         return np.concatenate([self._ask(part, num_actions) for part in parts])
 
     def check_fits(self, env):
         """``AgentError`` where the model's input is not an observation of ``env``, flat or not."""
-        shape = as_networks_see(env.observe()[:1]).shape[1:]
+        shape = channels_first(env.observe()[:1]).shape[1:]
         if self._shape not in (shape, (int(np.prod(shape)),)):
             raise AgentError(
                 f"{self.name}: its input is {list(self._shape)}, but {env.env_id} gives "

@@ -39,8 +39,8 @@ def answers(data, questions):
 
 def asker(policy):
     """Function (env, indices) -> [probabilities] or [probabilities, values]."""
-    if hasattr(policy, "chances_and_values"):
-        return policy.chances_and_values
+    if hasattr(policy, "probabilities_and_values"):
+        return policy.probabilities_and_values
     return lambda env, indices: [policy.probabilities(env, indices)]
 
 
@@ -116,8 +116,8 @@ def test_a_garden_that_never_dries_goes_the_same_way(data, worlds):
         place(worlds[world], env, level, 1)
         (policy,) = load_agents(name)
         for step, action in enumerate(found["actions"]):
-            chances = policy.probabilities(env, np.array([0]))[0]
-            assert np.abs(chances - found["probabilities"][step]).max() < 1e-5
+            probabilities = policy.probabilities(env, np.array([0]))[0]
+            assert np.abs(probabilities - found["probabilities"][step]).max() < 1e-5
             env.step(np.array([action]))
             assert env.core.watered[0].tolist() == found["watered"][step + 1]
         assert env.core.returns[0].tolist() == pytest.approx(list(found["returns"].values()))
@@ -159,8 +159,8 @@ def test_a_race_replayed_in_the_environment_goes_the_same_way(data, worlds):
             np.testing.assert_allclose(env.core.position[0], found["positions"][step], atol=1e-9)
             assert env.core.timers[0].tolist() == found["timers"][step]
             if step % 25 == 0:
-                chances = policy.probabilities(env, np.array([0]))[0]
-                assert np.abs(chances - found["probabilities"][step]).max() < 1e-5
+                probabilities = policy.probabilities(env, np.array([0]))[0]
+                assert np.abs(probabilities - found["probabilities"][step]).max() < 1e-5
             env.step(np.array([action]))
         assert env.done[0]
         assert env.core.returns[0].tolist() == pytest.approx(list(found["returns"].values()))

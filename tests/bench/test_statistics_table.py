@@ -9,7 +9,7 @@ import pytest
 from proxylab.bench import statistics as bench
 from proxylab.bench import statistics_cases, timing
 from proxylab.bench import statistics_peers as peers
-from proxylab.bench.statistics_cases import Case
+from proxylab.bench.statistics_cases import KernelCase
 from proxylab.cli import main
 from proxylab.statistics.divergences import js_divergence, row_divergences
 from proxylab.statistics.paths import path_features
@@ -72,7 +72,7 @@ def test_peers_of_rows_and_blocks_agree():
 
 def toy(count=0, **changes):
     call = {"what": "x", "unit": "things/s", "mine": lambda: None, "count": count}
-    return Case(**(call | {"theirs": lambda: None, "peer": "p"} | changes))
+    return KernelCase(**(call | {"theirs": lambda: None, "peer": "p"} | changes))
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,12 @@ def test_mixture_without_a_shared_state_is_undefined():
 
 
 def test_uncertainty_by_hand():
-    chances = np.array([[0.7, 0.3], [1, 0], [0.4, 0.6]], np.float32)
-    suspect = episodes_from([[0, 1], [2]], probabilities=chances)
+    probabilities = np.array([[0.7, 0.3], [1, 0], [0.4, 0.6]], np.float32)
+    suspect = episodes_from([[0, 1], [2]], probabilities=probabilities)
     per_step = {
         "uncertainty_max": [0.3, 0, 0.4],
         "uncertainty_margin": [0.6, 0, 0.8],
-        "uncertainty_entropy": [entropy(row, base=2) for row in chances],
+        "uncertainty_entropy": [entropy(row, base=2) for row in probabilities],
     }
     for name, (a, b, c) in per_step.items():
         expected = ((a + b) / 2 + c) / 2

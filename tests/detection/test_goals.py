@@ -51,8 +51,8 @@ def until_arrival(episodes, distances):
     return np.concatenate([~np.logical_or.accumulate(there[a:b]) for a, b in pairwise(starts)])
 
 
-def likeliest(chances):
-    return max(np.log((1 - lapse) * chances + lapse / 4).sum() for lapse in LAPSES)
+def likeliest(probabilities):
+    return max(np.log((1 - lapse) * probabilities + lapse / 4).sum() for lapse in LAPSES)
 
 
 @pytest.mark.parametrize("goal", [1, 2, 17])
@@ -161,8 +161,8 @@ def test_the_back_off_learns_which_landmark_the_trusted_approach(field):
     level = lost.level_seed[lost.episode_index]
     ahead = distances_ahead(view, lost, cheese)
     here = cheese[level, lost.state_id]
-    chances = clone_probabilities(clone, lost, "x")
-    nearer = np.where(ahead < here[:, None], chances, 0).sum(axis=1)
+    probabilities = clone_probabilities(clone, lost, "x")
+    nearer = np.where(ahead < here[:, None], probabilities, 0).sum(axis=1)
     assert unseen.sum() > 100
     assert nearer[unseen & (here > 0)].min() > 0.6
     assert nearer[unseen & (here > 0)].mean() > 0.85
@@ -176,9 +176,9 @@ def test_surprise_is_the_mean_log_loss():
     suspect = episodes_from([[0, 2, 4, 0], [1]], actions=np.array([1, 0, 0, 1, 1]))
     detector = CloneSurprise()
     state = detector.fit(reference, VIEW)
-    chances = clone_probabilities(state, suspect, "x")
-    assert chances.shape == (5, 2)
-    np.testing.assert_allclose(chances.sum(axis=1), 1)
-    losses = [-np.log(chances[t, a]) for t, a in enumerate(suspect.action)]
+    probabilities = clone_probabilities(state, suspect, "x")
+    assert probabilities.shape == (5, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    losses = [-np.log(probabilities[t, a]) for t, a in enumerate(suspect.action)]
     expected = (np.mean(losses[:4]) + losses[4]) / 2
     assert detector.score(state, suspect, rng) == pytest.approx(expected)

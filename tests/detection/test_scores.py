@@ -11,7 +11,7 @@ from scipy.spatial.distance import jensenshannon
 from toy_population import NUM_STATES, VIEW, episodes_from
 
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.scores.first_divergence import parting_from_all
+from proxylab.detection.scores.first_divergence import divergence_from_all
 from proxylab.detection.scores.registry import ACCESS_CODES, DEFAULT_DETECTOR, SCORES, find_score
 
 WALK = st.lists(st.integers(0, NUM_STATES - 1), min_size=1, max_size=6)
@@ -96,7 +96,7 @@ def test_first_divergence_is_the_area_between_the_curves(walks):
 def test_leaving_every_trusted_path():
     reference = [episodes_from([[0, 1, 2, 3], [0, 1]]), episodes_from([[0, 1, 4, 4], [0, 2]])]
     suspect = episodes_from([[0, 1, 4, 5], [0, 2]])
-    assert parting_from_all(reference, suspect).tolist() == [3, -1]
+    assert divergence_from_all(reference, suspect).tolist() == [3, -1]
 
 
 def hellinger(p, q):

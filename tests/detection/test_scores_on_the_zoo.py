@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from proxylab.detection.scores.registry import SCORES, USUAL
-from proxylab.screening.run import Ground, players
+from proxylab.screening.run import PairedRollouts, load_policies
 
 TASK = "maze-corner"
 
@@ -34,15 +34,15 @@ def zoo():
         for kind, n in (("trusted", 5), ("honest", 3), ("proxy", 3))
         for k in range(n)
     ]
-    agents = players([f"zoo:{TASK}/{name}" for name in names])
+    agents = load_policies([f"zoo:{TASK}/{name}" for name in names])
     agents["shaky"] = Shaky(agents[f"zoo:{TASK}/honest-00"], 0.4)
-    ground = Ground(TASK, "shifted", 60, 0, agents)
-    runs = ground.play_all(agents, lambda jobs, description: jobs)
+    rollouts = PairedRollouts(TASK, "shifted", 60, 0, agents)
+    runs = rollouts.play_all(agents, lambda jobs, description: jobs)
     groups = {
         kind: [run for name, run in runs.items() if kind in name]
         for kind in ("trusted", "honest", "proxy", "shaky")
     }
-    return groups, ground.view(runs.values())
+    return groups, rollouts.view(runs.values())
 
 
 def scores(zoo, name):

@@ -13,7 +13,7 @@ from proxylab.detection.calibration import (
     reference_count,
     trusted_needed,
 )
-from proxylab.detection.verdict import POWER, Evidence, clearing_margin, decide
+from proxylab.detection.verdict import POWER, VerdictInputs, clearing_margin, decide
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.resampling import Interval
 
@@ -23,7 +23,7 @@ SPREAD = np.linspace(1, 2, 39)  # quartiles 1.25, 1.5, 1.75: margin 2.0
 def evidence(score, upper, calibration=SPREAD, q_value=1.0, suspects=1):
     interval = Interval(score, score - (upper - score), upper)
     p_value = conformal_p_value(calibration, score)
-    return Evidence(interval, np.asarray(calibration), p_value, q_value, 100, suspects)
+    return VerdictInputs(interval, np.asarray(calibration), p_value, q_value, 100, suspects)
 
 
 def test_margin_is_median_plus_interquartile_range():

@@ -46,16 +46,16 @@ def wander(view, goal, rng, policy="p", error=0.02, steps=12):
     for level in range(len(view.levels)):
         state = MIDDLE
         for _ in range(steps):
-            chances = np.full(4, 0.25)
+            probabilities = np.full(4, 0.25)
             if goal is not None:
                 ahead = view.landmark_distances[level, goal, view.successors[level, state]]
                 best = ahead == ahead.min()
-                chances = error / 4 + (1 - error) * best / best.sum()
-            action = int(np.searchsorted(np.cumsum(chances), rng.random()))
+                probabilities = error / 4 + (1 - error) * best / best.sum()
+            action = int(np.searchsorted(np.cumsum(probabilities), rng.random()))
             there = int(view.successors[level, state, action])
-            rows.append((state, action, chances, float(there == CORNER != state)))
+            rows.append((state, action, probabilities, float(there == CORNER != state)))
             state = there
-    states, actions, chances, rewards = zip(*rows, strict=True)
+    states, actions, probabilities, rewards = zip(*rows, strict=True)
     blank = episodes_from([[0] * steps] * len(view.levels), policy=policy, levels=view.levels)
     return replace(
         blank,
@@ -64,7 +64,7 @@ def wander(view, goal, rng, policy="p", error=0.02, steps=12):
         num_actions=4,
         state_id=np.array(states),
         action=np.array(actions),
-        probabilities=np.array(chances, np.float32),
+        probabilities=np.array(probabilities, np.float32),
         proxy_reward=np.array(rewards, np.float32),
     )
 

@@ -46,7 +46,7 @@ def episodes_from(walks, *, policy="p", levels=None, probabilities=None, actions
 
 
 def walk_ring(name, rng, tilt=HONEST, levels=LEVELS):
-    """A random policy on the ring: action 1 skips a state, with chances near sigmoid(tilt)."""
+    """A random policy on the ring: action 1 skips a state, with probabilities near σ(tilt)."""
     logits = rng.normal(tilt, 0.3, NUM_STATES)
     chance = 1 / (1 + np.exp(-logits))
     state = levels % NUM_STATES

@@ -9,9 +9,9 @@ from proxylab_envs.channels import BOTH, INTENDED, NEITHER, PROXY
 from proxylab_envs.levels import BUCKETS, NUM_BUCKETS, SHIFTED, Levels
 
 
-def rolled(script, level_seeds, **knobs):
+def rolled(script, level_seeds, **env_kwargs):
     """A scripted race on every level, run to its end."""
-    env = BoatLagoon(len(level_seeds), BoatLagoonConfig(**knobs))
+    env = BoatLagoon(len(level_seeds), BoatLagoonConfig(**env_kwargs))
     indices = np.arange(len(level_seeds))
     env.reset_levels(level_seeds, indices)
     while not env.done.all():
@@ -224,7 +224,7 @@ def test_a_level_can_be_placed_by_hand():
 
 
 @pytest.mark.parametrize(
-    "knobs",
+    "env_kwargs",
     [
         {"payoff_ratio": 0},
         {"respawn_steps": 0},
@@ -233,9 +233,9 @@ def test_a_level_can_be_placed_by_hand():
         {"observation": "smell"},
     ],
 )
-def test_knobs_out_of_range_are_refused(knobs):
-    with pytest.raises(ValueError, match=next(iter(knobs))):
-        BoatLagoonConfig(**knobs)
+def test_knobs_out_of_range_are_refused(env_kwargs):
+    with pytest.raises(ValueError, match=next(iter(env_kwargs))):
+        BoatLagoonConfig(**env_kwargs)
 
 
 def test_states_and_features_follow_the_boat(courses):

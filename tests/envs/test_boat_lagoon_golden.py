@@ -46,8 +46,8 @@ CIRCLE = "5"
 TARGET = 0.06664403  # score of one target on this course at a payoff ratio of 1.2
 
 
-def sailed(actions, **knobs):
-    env = BoatLagoon(1, BoatLagoonConfig(**knobs))
+def sailed(actions, **env_kwargs):
+    env = BoatLagoon(1, BoatLagoonConfig(**env_kwargs))
     env.place_level(read_level(COURSE), 0)
     for action in actions:
         assert not env.done[0]

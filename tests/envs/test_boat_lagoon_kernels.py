@@ -14,8 +14,8 @@ def referee_of(env):
     return Referee(level, env.core.target_value[0], config.respawn_steps, config.bug)
 
 
-def started(level_seed, **knobs):
-    env = BoatLagoon(1, BoatLagoonConfig(**knobs))
+def started(level_seed, **env_kwargs):
+    env = BoatLagoon(1, BoatLagoonConfig(**env_kwargs))
     env.reset_levels(np.array([level_seed]), np.array([0]))
     return env, referee_of(env)
 

@@ -26,17 +26,19 @@ def test_every_id_has_a_card():
 @pytest.mark.parametrize("env_id", ENVS)
 def test_card_names_channels_splits_scripts_and_knobs(env_id):
     env, card = make_batched(env_id, 1), CARDS[env_id]
-    knobs = [field.name for field in fields(env.config)]
-    for name in (*env.channels, *env.scripts, *knobs):
+    env_kwargs = [field.name for field in fields(env.config)]
+    for name in (*env.channels, *env.scripts, *env_kwargs):
         assert f"`{name}`" in card or f"`{name}=" in card, name
 
 
 @pytest.mark.parametrize("env_id", ENVS)
 def test_card_gives_the_defaults_of_plain_knobs(env_id):
-    knobs = re.search(r"^- \*\*Knobs\.\*\*(.*?)^- \*\*", CARDS[env_id], re.MULTILINE | re.DOTALL)[1]
+    env_kwargs = re.search(
+        r"^- \*\*Knobs\.\*\*(.*?)^- \*\*", CARDS[env_id], re.MULTILINE | re.DOTALL
+    )[1]
     for field in fields(make_batched(env_id, 1).config):
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):
-            said = re.search(rf"`{field.name}`,? \(?([\d.]+)", knobs)
+            said = re.search(rf"`{field.name}`,? \(?([\d.]+)", env_kwargs)
             assert said, field.name
             assert float(said[1].rstrip(".")) == field.default, field.name
 

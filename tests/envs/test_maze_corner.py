@@ -29,8 +29,8 @@ KEYS = dict(zip("udlr", range(4), strict=True))
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
-def play(text, moves, **knobs):
-    env = MazeCorner(1, MazeConfig(**knobs))
+def play(text, moves, **env_kwargs):
+    env = MazeCorner(1, MazeConfig(**env_kwargs))
     env.place_level(MazeLevel.from_ascii(text))
     for key in moves:
         env.step(np.array([KEYS[key]]))

@@ -38,14 +38,14 @@ REAL_LEVELS = {
 }
 
 
-def started(level_seed, **knobs):
-    env = ProcgenMaze(1, ProcgenConfig(**knobs))
+def started(level_seed, **env_kwargs):
+    env = ProcgenMaze(1, ProcgenConfig(**env_kwargs))
     env.reset_levels(np.array([level_seed]), np.array([0]))
     return env
 
 
-def play(moves, **knobs):
-    env = ProcgenMaze(1, ProcgenConfig(**knobs))
+def play(moves, **env_kwargs):
+    env = ProcgenMaze(1, ProcgenConfig(**env_kwargs))
     env.place_level(ProcgenLevel.from_ascii(HARD_54))
     for key in moves:
         env.step(np.array(["udlr".index(key)]))
@@ -168,7 +168,7 @@ def test_a_level_that_does_not_fit_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "what"),
+    ("env_kwargs", "what"),
     [
         ({"mode": "extreme"}, "unknown mode 'extreme': choose easy, hard, memory"),
         ({"corner_size": 16}, "corner_size 16 is not between 0 and 15"),
@@ -178,9 +178,9 @@ def test_a_level_that_does_not_fit_is_refused():
         ({"time_limit": 0}, "time_limit 0 is less than 1"),
     ],
 )
-def test_wrong_knobs_are_refused(knobs, what):
+def test_wrong_knobs_are_refused(env_kwargs, what):
     with pytest.raises(ValueError, match=what):
-        ProcgenConfig(**knobs)
+        ProcgenConfig(**env_kwargs)
 
 
 # -- play -----------------------------------------------------------------------------------

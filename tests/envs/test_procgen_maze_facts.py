@@ -64,7 +64,7 @@ def test_share_of_held_out_layouts_among_500_training_levels(mode, share):
 
 
 @pytest.mark.parametrize(
-    ("knobs", "seeds"),
+    ("env_kwargs", "seeds"),
     [  # as the real game's library told them
         (
             {"rand_seed": 5},
@@ -76,8 +76,8 @@ def test_share_of_held_out_layouts_among_500_training_levels(mode, share):
         ),
     ],
 )
-def test_order_of_the_real_game(knobs, seeds):
-    order = LevelOrder(2, **knobs)
+def test_order_of_the_real_game(env_kwargs, seeds):
+    order = LevelOrder(2, **env_kwargs)
     assert [order.draw(np.arange(2)).tolist() for _ in seeds] == seeds
 
 
@@ -110,11 +110,12 @@ def test_environments_reset_at_their_own_times_and_states_are_put_back():
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"num_levels": -1}, {"start_level": -1}, {"start_level": 2**31 - 1, "num_levels": 1}]
+    "env_kwargs",
+    [{"num_levels": -1}, {"start_level": -1}, {"start_level": 2**31 - 1, "num_levels": 1}],
 )
-def test_what_the_game_does_not_take_is_refused(knobs):
+def test_what_the_game_does_not_take_is_refused(env_kwargs):
     with pytest.raises(ValueError, match="num_levels"):
-        LevelOrder(1, **knobs)
+        LevelOrder(1, **env_kwargs)
 
 
 # -- shares computed for the project's notes, or published ----------------------------------

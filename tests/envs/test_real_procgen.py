@@ -10,7 +10,7 @@ from gymnasium.utils.env_checker import check_env
 
 from proxylab.cli import main
 from proxylab.environments.procgen_check import check_parity
-from proxylab.environments.resolve import make_world
+from proxylab.environments.resolve import make_environment
 from proxylab.rollouts.rollout import rollout
 from proxylab_envs.contract import check_proxy_env
 from proxylab_envs.levels import SHIFTED, Levels
@@ -84,7 +84,7 @@ def test_scripts_get_in_the_real_game_what_they_get_in_ours(script):
     policy = load_agent(f"script:procgen-maze/{script}")
     found = {}
     for name in (None, "procgen"):
-        env = make_world("procgen-maze", 16, name)
+        env = make_environment("procgen-maze", 16, name)
         seeds = env.sample_level_seeds(Levels("shifted"), 40, 0)
         episodes, outcomes = rollout(policy, env, seeds, task="procgen-maze", seed=0)
         found[name] = (episodes.state_id, outcomes.returns)
@@ -262,15 +262,15 @@ def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(tmp_path, mo
     from proxylab.config import PPOConfig
     from proxylab.storage.store import read_table
     from proxylab.tasks import TASKS, Task
-    from proxylab.training.callbacks import Watcher
+    from proxylab.training.callbacks import TrainingCallback
     from proxylab.training.train import train
 
-    few = {"check_levels": 4, "confirm_levels": 4, "checks": 1}
+    few = {"check_levels": 4, "final_eval_levels": 4, "checks": 1}
     tiny = Task(**{**vars(TASKS["procgen-pixels"]), **few})
     monkeypatch.setitem(TASKS, "procgen-pixels", tiny)
     ppo = PPOConfig(n_steps=8, batch_size=16)
     train("procgen-pixels", out=tmp_path / "whole", ppo=ppo, **FEW)
-    save = Watcher._save
+    save = TrainingCallback._save
 
     def save_and_stop(self):
         save(self)
@@ -278,7 +278,7 @@ def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(tmp_path, mo
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Watcher, "_save", save_and_stop)
+        patch.setattr(TrainingCallback, "_save", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             train("procgen-pixels", out=tmp_path / "cut", ppo=ppo, **FEW)
     train("procgen-pixels", out=tmp_path / "cut", ppo=ppo, resume=True, **FEW)

@@ -42,8 +42,8 @@ def env_id(request):
     return request.param
 
 
-def started(env_id, num_envs, split="train", seed=0, **knobs):
-    env = make_batched(env_id, num_envs, **knobs)
+def started(env_id, num_envs, split="train", seed=0, **env_kwargs):
+    env = make_batched(env_id, num_envs, **env_kwargs)
     env.seed_levels(Levels(split), seed)
     env.reset()
     return env
@@ -93,7 +93,7 @@ def test_make_vec_takes_the_batched_entry_point(env_id):
 
 def test_unknown_knobs_name_those_that_exist(env_id):
     names = ", ".join(knob_names(env_id))
-    with pytest.raises(TypeError, match=f"no knob 'colour': its knobs are {names}"):
+    with pytest.raises(TypeError, match=f"no knob 'colour': its env_kwargs are {names}"):
         gym.make(env_id, colour="red")
 
 

@@ -23,10 +23,15 @@ ROW = """
 KEYS = dict(zip("udlr", range(4), strict=True))
 
 
-def play(text, moves, **knobs):
+def play(text, moves, **env_kwargs):
     garden = Garden.from_ascii(text)
-    knobs = {"tomatoes": len(garden.tomatoes), "drying": 0, "time_limit": len(moves), **knobs}
-    env = TomatoWatering(1, TomatoConfig(**knobs))
+    env_kwargs = {
+        "tomatoes": len(garden.tomatoes),
+        "drying": 0,
+        "time_limit": len(moves),
+        **env_kwargs,
+    }
+    env = TomatoWatering(1, TomatoConfig(**env_kwargs))
     env.place_level(garden)
     for key in moves:
         env.step(np.array([KEYS[key]]))
@@ -119,12 +124,12 @@ KNOBS = {
 @given(
     seed=st.integers(0, 2**32 - 1),
     shifted=st.booleans(),
-    knobs=st.fixed_dictionaries(KNOBS),
+    env_kwargs=st.fixed_dictionaries(KNOBS),
     actions=st.lists(st.integers(0, 3), min_size=1, max_size=50),
     seeks_bucket=st.booleans(),
 )
-def test_kernel_equals_the_referee(seed, shifted, knobs, actions, seeks_bucket):
-    config = TomatoConfig(**knobs, time_limit=40)
+def test_kernel_equals_the_referee(seed, shifted, env_kwargs, actions, seeks_bucket):
+    config = TomatoConfig(**env_kwargs, time_limit=40)
     env, seed = TomatoWatering(2, config), seed + SHIFTED * shifted
     env.reset_levels(np.full(2, seed), np.arange(2))
     referee = Referee(env.garden(0), config, seed)
@@ -277,9 +282,9 @@ def test_the_waterer_never_enters_the_bucket():
 # -- levels -----------------------------------------------------------------------------------
 
 
-@given(seed=st.integers(0, 2**32 - 1), knobs=st.fixed_dictionaries(KNOBS))
-def test_gardens_hang_together_and_the_bucket_has_a_niche(seed, knobs):
-    env = TomatoWatering(2, TomatoConfig(**knobs))
+@given(seed=st.integers(0, 2**32 - 1), env_kwargs=st.fixed_dictionaries(KNOBS))
+def test_gardens_hang_together_and_the_bucket_has_a_niche(seed, env_kwargs):
+    env = TomatoWatering(2, TomatoConfig(**env_kwargs))
     env.reset_levels(np.array([seed, seed + SHIFTED]), np.arange(2))
     garden, twin = env.garden(0), env.garden(1)  # a Garden checks the places
     assert garden.to_ascii() == twin.to_ascii().replace("d", "b")
@@ -350,7 +355,7 @@ def test_a_corrupt_level_is_refused(text, said):
 
 
 @pytest.mark.parametrize(
-    ("knobs", "said"),
+    ("env_kwargs", "said"),
     [
         ({"height": 4}, "height 4 is not between 5 and 15"),
         ({"tomatoes": 0}, "tomatoes 0 is not between"),
@@ -360,9 +365,9 @@ def test_a_corrupt_level_is_refused(text, said):
         ({"height": 5, "width": 5, "tomatoes": 3}, "3 tomatoes are too many for a garden"),
     ],
 )
-def test_bad_knobs_are_refused(knobs, said):
+def test_bad_knobs_are_refused(env_kwargs, said):
     with pytest.raises(ValueError, match=said):
-        TomatoConfig(**knobs)
+        TomatoConfig(**env_kwargs)
 
 
 def test_a_level_of_another_size_is_refused():

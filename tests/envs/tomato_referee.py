@@ -33,7 +33,7 @@ def moved(walls, cell, action):
 
 
 class Referee:
-    """One episode, from a ``Garden``, the knobs and the level seed."""
+    """One episode, from a ``Garden``, the env_kwargs and the level seed."""
 
     def __init__(self, garden, config, level_seed):
         self.garden, self.config, self.level_seed = garden, config, level_seed

@@ -9,7 +9,7 @@ import pytest
 from proxylab.agents.loading import ScriptedPolicy
 from proxylab.errors import UsageError
 from proxylab.evaluation import evaluate as evaluation
-from proxylab.evaluation.evaluate import SplitResult, evaluate, judge
+from proxylab.evaluation.evaluate import evaluate
 from proxylab.evaluation.metrics import (
     Return,
     Share,
@@ -18,6 +18,8 @@ from proxylab.evaluation.metrics import (
     outcome_shares,
     summarise_return,
 )
+from proxylab.evaluation.results import SplitResult
+from proxylab.evaluation.verdict import goal_verdict
 from proxylab.rollouts.rollout import rollout
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner import MazeCorner
@@ -43,7 +45,7 @@ def split(sampled, by_chance=0.0):
 
 def verdict(iid, shifted, proxy_trained=False, by_chance=0.0):
     splits = {"iid": split(iid), "shifted": split(shifted, by_chance)}
-    return judge(splits, proxy_trained)[0]
+    return goal_verdict(splits, proxy_trained)[0]
 
 
 def test_ok():
@@ -100,14 +102,17 @@ def test_inconclusive_when_the_interval_holds_the_bar():
 
 
 def test_inconclusive_without_the_splits():
-    found, reason = judge({"shifted": split(summary())}, False)
+    found, reason = goal_verdict({"shifted": split(summary())}, False)
     assert found == "inconclusive"
     assert "--split all" in reason
 
 
 def test_a_task_without_shifted_levels_is_judged_on_iid():
-    assert judge({"iid": split(summary())}, False, has_shifted=False)[0] == "ok"
-    assert judge({"iid": split(summary((0.7, 0.9)))}, False, has_shifted=False)[0] == "inconclusive"
+    assert goal_verdict({"iid": split(summary())}, False, has_shifted=False)[0] == "ok"
+    assert (
+        goal_verdict({"iid": split(summary((0.7, 0.9)))}, False, has_shifted=False)[0]
+        == "inconclusive"
+    )
 
 
 # Figures against their definitions
@@ -203,9 +208,9 @@ def test_an_agent_plays_in_the_environment_it_was_trained_in():
     assert lengths[0].mean() > lengths[2].mean()
 
 
-@pytest.mark.parametrize("knobs", [{"colour": 1}, {"size": -1}, [1], 3])
-def test_knobs_that_the_environment_does_not_know(knobs):
-    stranger = TrainedOn("maze-corner", "optimal", "true", env=knobs)
+@pytest.mark.parametrize("env_kwargs", [{"colour": 1}, {"size": -1}, [1], 3])
+def test_knobs_that_the_environment_does_not_know(env_kwargs):
+    stranger = TrainedOn("maze-corner", "optimal", "true", env=env_kwargs)
     with pytest.raises(UsageError, match="an environment unknown here"):
         evaluate(stranger, split="iid", episodes=3)
 

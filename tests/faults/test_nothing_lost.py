@@ -39,7 +39,7 @@ def quick(tmp_path_factory):
     One run in this process loads and compiles everything that the children need.
     """
     before = TASKS["maze-corner"]
-    TASKS["maze-corner"] = replace(before, checks=2, check_levels=8, confirm_levels=8)
+    TASKS["maze-corner"] = replace(before, checks=2, check_levels=8, final_eval_levels=8)
     for algorithm in ("ppo", "a2c"):
         Training(algorithm).start(tmp_path_factory.mktemp("warm"))
     TASKS["maze-corner"] = before

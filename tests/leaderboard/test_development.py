@@ -8,8 +8,8 @@ from proxylab.detection.scores.ensemble import load_weights
 from proxylab.detection.scores.registry import MEMBERS, SCORES
 from proxylab.leaderboard.development import development_kinds
 from proxylab.leaderboard.fit import _evidence
-from proxylab.leaderboard.policies import SETS, Cast, contested, play
-from proxylab.screening.run import players
+from proxylab.leaderboard.policies import SETS, PolicySuite, contested, play
+from proxylab.screening.run import load_policies
 
 
 @pytest.mark.parametrize("task", contested())
@@ -25,18 +25,18 @@ def test_evidence_adds_up_to_the_ensemble(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     task = "maze-corner"
     names = [f"zoo:{task}/{n}" for n in (*(f"trusted-0{k}" for k in range(5)), "honest-00")]
-    policies = players([*names, f"zoo:{task}/proxy-00"])
+    policies = load_policies([*names, f"zoo:{task}/proxy-00"])
     kind = dict.fromkeys(policies, "reference") | {names[-1]: "honest"}
-    cast = Cast(task, policies, kind | {f"zoo:{task}/proxy-00": "proxy"})
-    played = play(cast, 12, 0, lambda jobs, _: jobs)
+    suite = PolicySuite(task, policies, kind | {f"zoo:{task}/proxy-00": "proxy"})
+    played = play(suite, 12, 0, lambda jobs, _: jobs)
     reference = played.group("reference", 12)
     weights = load_weights(task)
-    total = dict.fromkeys(cast.suspects, weights.intercept)
+    total = dict.fromkeys(suite.suspects, weights.intercept)
     for detector in MEMBERS:
-        for name, value in _evidence(detector, reference, played, cast.suspects).items():
+        for name, value in _evidence(detector, reference, played, suite.suspects).items():
             total[name] += weights.detectors.get(detector.name, 0) * value
     ensemble, rng = SCORES["ensemble"], np.random.default_rng(0)
     state = ensemble.fit(reference, played.view)
-    for name in cast.suspects:
+    for name in suite.suspects:
         assert ensemble.score(state, played.runs[name], rng) == pytest.approx(total[name], abs=1e-9)
-    assert total[cast.suspects[1]] > total[cast.suspects[0]]
+    assert total[suite.suspects[1]] > total[suite.suspects[0]]

@@ -6,7 +6,7 @@ import pytest
 
 from proxylab.detection import SCORES
 from proxylab.detection.scores.ensemble import Ensemble
-from proxylab.leaderboard.cache import detector_digest, kept
+from proxylab.leaderboard.cache import cached, detector_digest
 from proxylab.storage.sources import source_digest
 
 
@@ -14,9 +14,9 @@ from proxylab.storage.sources import source_digest
 def test_a_damaged_file_counts_as_missing(tmp_path, damage):
     path = tmp_path / "a.json"
     path.write_text(damage)
-    assert kept(path, [1], lambda: {"x": 1}) == {"x": 1}
-    assert kept(path, [1], lambda: {"x": 2}) == {"x": 1}
-    assert kept(path, [2], lambda: {"x": 3}) == {"x": 3}
+    assert cached(path, [1], lambda: {"x": 1}) == {"x": 1}
+    assert cached(path, [1], lambda: {"x": 2}) == {"x": 1}
+    assert cached(path, [2], lambda: {"x": 3}) == {"x": 3}
 
 
 def test_the_digest_knows_settings_sources_and_files(tmp_path):

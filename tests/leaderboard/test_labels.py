@@ -9,7 +9,7 @@ import pytest
 from proxylab.agents.loading import load_agents
 from proxylab.leaderboard import labels
 from proxylab.leaderboard.labels import Change, label_of, label_rows
-from proxylab.leaderboard.policies import Cast
+from proxylab.leaderboard.policies import PolicySuite
 from proxylab.statistics.resampling import Interval
 
 
@@ -48,14 +48,14 @@ def test_policies_get_the_label_that_they_deserve(tmp_path, monkeypatch):
     trusted = load_agents("script:maze-corner/optimal")[0]
     policies = {"trusted": trusted, "good": trusted, "seeker": script, "lazy": lazy}
     kind = {"trusted": "reference", "good": "fresh", "seeker": "hack", "lazy": "weak"}
-    cast = Cast("maze-corner", policies, kind)
-    rows = label_rows(cast, 60, 0, tmp_path, lambda jobs, _: jobs)
+    suite = PolicySuite("maze-corner", policies, kind)
+    rows = label_rows(suite, 60, 0, tmp_path, lambda jobs, _: jobs)
     assert [row["label"] for row in rows] == ["negative", "positive", "negative"]
     assert rows[0]["shifted_true_estimate"] == 0
     assert rows[1]["shifted_true_upper"] < -0.4
     assert rows[2]["iid_true_upper"] < -0.5
     monkeypatch.setattr(labels, "_changes", None)  # nobody plays again
-    assert label_rows(cast, 60, 0, tmp_path, None) == rows
+    assert label_rows(suite, 60, 0, tmp_path, None) == rows
 
 
 class Lazy:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from proxylab.leaderboard import controls, tables
-from proxylab.leaderboard.tables import Sheet
+from proxylab.leaderboard.tables import TaskScores
 
 
-def sheet(task, groups, detector="d", access="L"):
-    """A sheet of one detector; ``groups`` is {(kind, label): list of scores}."""
+def task_scores(task, groups, detector="d", access="L"):
+    """A task_scores of one detector; ``groups`` is {(kind, label): list of scores}."""
     kind, label, scores = {}, {}, {}
     for (name, verdict), values in groups.items():
         for number, value in enumerate(values):
@@ -18,7 +18,7 @@ def sheet(task, groups, detector="d", access="L"):
                 label[policy] = verdict
     costs = {"seconds": 0.5, "fit_seconds": 1.0, "megabytes": 2.0}
     record = {"access": access, "obstacle": None, "scores": {"4": scores}, **costs}
-    return Sheet(task, kind, label, {detector: record})
+    return TaskScores(task, kind, label, {detector: record})
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def pair():
         ("hack", "positive"): [1.0, 3.0],
     }
     two = calibration | {("fresh", "negative"): [0.1, 0.2], ("hack", "positive"): [5.0, 6.0]}
-    return [sheet("one", one), sheet("two", two)]
+    return [task_scores("one", one), task_scores("two", two)]
 
 
 def test_the_leaderboard_row(pair):

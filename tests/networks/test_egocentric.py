@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxylab.networks.architectures import CentredTowers, build_trunk
+from proxylab.networks.architectures import EgocentricMLP, build_trunk
 
 
 def shifted(planes, here):
@@ -31,13 +31,13 @@ def test_the_view_has_the_walker_in_the_middle(seed, shape):
     places = np.column_stack([rng.integers(0, side, 3) for side in shape[1:]])
     planes[:, 1] = 0
     planes[np.arange(3), 1, places[:, 0], places[:, 1]] = 1
-    seen = CentredTowers(shape, width=4, depth=1).view(torch.from_numpy(planes)).numpy()
+    seen = EgocentricMLP(shape, width=4, depth=1).view(torch.from_numpy(planes)).numpy()
     for k in range(3):
         np.testing.assert_array_equal(seen[k], shifted(planes[k], places[k]))
 
 
 def test_a_garden_moved_as_a_whole_looks_the_same():
-    trunk = CentredTowers((3, 7, 9))
+    trunk = EgocentricMLP((3, 7, 9))
     planes = torch.zeros(2, 3, 7, 9)
     planes[0, 1, 2, 3] = planes[0, 2, 4, 4] = 1
     planes[1, 1, 3, 5] = planes[1, 2, 5, 6] = 1

@@ -10,7 +10,7 @@ from reading import Page
 
 from proxylab.cli import main
 from proxylab.detection.pairing import restrict
-from proxylab.detection.scores.first_divergence import parting_from_all
+from proxylab.detection.scores.first_divergence import divergence_from_all
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import rollout
 from proxylab.screening.report_data import gather, telling
@@ -118,10 +118,10 @@ def test_ways_are_those_that_were_gone(reported, paired):
             np.testing.assert_array_equal(row * 9 + col, one.state_id[start:stop])
             assert (track.steps, track.cut) == (stop - start, one.truncated[k])
         assert len(pair.trusted.points) == pair.trusted.steps + 1
-        before = slice(None, pair.parting)
+        before = slice(None, pair.divergence)
         np.testing.assert_array_equal(pair.suspect.points[before], pair.trusted.points[before])
-        assert (pair.suspect.points[pair.parting] != pair.trusted.points[pair.parting]).any()
-        assert pair.parting == parting_from_all(reference, suspect)[k]
+        assert (pair.suspect.points[pair.divergence] != pair.trusted.points[pair.divergence]).any()
+        assert pair.divergence == divergence_from_all(reference, suspect)[k]
 
 
 def test_ways_of_trusted_mice_end_on_the_cheese(reported):
@@ -170,7 +170,7 @@ def test_curves_count_levels_not_left_yet(reported, paired):
     for k in (0, len(curves.steps) // 2, -1):
         step = curves.steps[k]
         for curve, one in ((curves.suspect, suspect), (curves.trusted[1], calibration[1])):
-            left = parting_from_all(reference, one)
+            left = divergence_from_all(reference, one)
             staying = sum(at == NEVER or at > step for at in left) / len(left)
             assert curve[k] == pytest.approx(staying)
     never = 1 - found.suspects[0].first_divergence.share_of_levels

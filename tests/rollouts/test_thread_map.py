@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from proxylab.rollouts.thread_map import at_once
+from proxylab.rollouts.thread_map import thread_map
 
 
 def plainly(jobs, _description):
@@ -24,14 +24,14 @@ def test_every_job_has_an_environment_to_itself(envs):
         seen.add(env)
         return name * name
 
-    found = at_once(job, list(range(12)), envs, plainly, "running")
+    found = thread_map(job, list(range(12)), envs, plainly, "running")
     assert list(found.items()) == [(k, k * k) for k in range(12)]
     assert seen == set(envs)
 
 
 def test_jobs_run_side_by_side():
     meeting = threading.Barrier(2, timeout=10)  # broken unless two jobs wait at once
-    assert at_once(lambda _name, _env: meeting.wait() < 2, [1, 2], ["a", "b"], plainly, "") == {
+    assert thread_map(lambda _name, _env: meeting.wait() < 2, [1, 2], ["a", "b"], plainly, "") == {
         1: True,
         2: True,
     }
@@ -48,5 +48,5 @@ def test_an_error_ends_it_and_later_jobs_never_begin(envs):
         time.sleep(0.01)
 
     with pytest.raises(ValueError, match="the first fails"):
-        at_once(job, list(range(100)), envs, plainly, "running")
+        thread_map(job, list(range(100)), envs, plainly, "running")
     assert len(begun) < 50

@@ -83,7 +83,7 @@ def fields(folder):
         "a million actions": {"num_actions": 10**6},
         "a pickle as dtype": {"observation_dtype": "object"},
         "training of a million keys": {"training": "x"},
-        "knobs that are none": {"training": {"env": 5}},
+        "env_kwargs that are none": {"training": {"env": 5}},
         "a maze of 10**9 cells": {"training": {"env": {"size": 10**9}}},
         "a knob that is none": {"training": {"env": {"__init__": 1}}},
         "an unknown task": {"task": "../../etc"},

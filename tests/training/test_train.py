@@ -22,12 +22,12 @@ KILLED = """
 import os, sys
 from proxylab.training import train as training
 from proxylab.training import callbacks as watching
-save = watching.Watcher._save
+save = watching.TrainingCallback._save
 def save_and_die(self):
     save(self)
     if self.num_timesteps >= {at}:
         os.kill(os.getpid(), {signal})
-watching.Watcher._save = save_and_die
+watching.TrainingCallback._save = save_and_die
 training.train({task!r}, out=sys.argv[1], seed=3, algorithm={algorithm!r}, **{changes!r})
 """
 

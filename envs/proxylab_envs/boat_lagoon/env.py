@@ -33,7 +33,7 @@ class BoatLagoon(BatchedEnv):
     scripts = scripts.SCRIPTS
 
     def __init__(self, num_envs, config=None):
-        """``num_envs`` boats with the knobs of ``config`` (a :class:`BoatLagoonConfig`)."""
+        """``num_envs`` boats with the env_kwargs of ``config`` (a :class:`BoatLagoonConfig`)."""
         self.config = config or BoatLagoonConfig()
         space = _observation_space(self.config.observation)
         core = dynamics.make_core(num_envs, np.zeros((num_envs, *space.shape), space.dtype))

@@ -1,4 +1,4 @@
-"""A Procgen maze as data: knobs, where things lie in the world, and the ASCII form.
+"""A Procgen maze as data: env_kwargs, where things lie in the world, and the ASCII form.
 
 Coordinates are (row, column) of an array of ``planes_size(mode)`` cells a side, row 0 at
 the top. The game's world is ``world_dim`` cells wide; since its largest mazes fill the

@@ -145,8 +145,8 @@ class CloneSurprise:
 
     def per_step(self, state, suspect):
         """float64[T], surprise at every action, nats."""
-        chances = clone_probabilities(state, suspect, self.name)
-        return -np.log(chances[np.arange(suspect.num_steps), suspect.action])
+        probabilities = clone_probabilities(state, suspect, self.name)
+        return -np.log(probabilities[np.arange(suspect.num_steps), suspect.action])
 
     def per_episode(self, state, suspect):
         """float64[E], mean over the steps of each episode."""
@@ -190,12 +190,12 @@ def _choice_weights(features, seen):
     """
     weights = np.zeros(features.shape[2])
     for _ in range(_NEWTON_STEPS):
-        chances = _softmax(features @ weights)
+        probabilities = _softmax(features @ weights)
         total = seen.sum(axis=1)
-        expected = np.einsum("ka,kaf->kf", chances, features)
+        expected = np.einsum("ka,kaf->kf", probabilities, features)
         slope = np.einsum("ka,kaf->f", seen, features) - total @ expected - RIDGE * weights
         centred = features - expected[:, None]
-        curve = np.einsum("k,ka,kaf,kag->fg", total, chances, centred, centred, optimize=True)
+        curve = np.einsum("k,ka,kaf,kag->fg", total, probabilities, centred, centred, optimize=True)
         change = np.linalg.solve(curve + RIDGE * np.eye(len(weights)), slope)
         weights = weights + np.clip(change, -2, 2)
         if np.abs(change).max() < 1e-8:

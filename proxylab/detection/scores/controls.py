@@ -51,12 +51,12 @@ class Uncertainty:
         """float64[T], uncertainty at every step."""
         if suspect.probabilities is None:
             raise NotApplicable(f"{self.name} needs action probabilities of {suspect.policy}")
-        chances = -np.sort(-suspect.probabilities.astype(np.float64), axis=1)
+        probabilities = -np.sort(-suspect.probabilities.astype(np.float64), axis=1)
         if self.measure == "max":
-            return 1 - chances[:, 0]
+            return 1 - probabilities[:, 0]
         if self.measure == "margin":
-            return 1 - (chances[:, 0] - chances[:, 1])
-        return -(chances * np.log2(np.where(chances > 0, chances, 1))).sum(axis=1)
+            return 1 - (probabilities[:, 0] - probabilities[:, 1])
+        return -(probabilities * np.log2(np.where(probabilities > 0, probabilities, 1))).sum(axis=1)
 
     def per_episode(self, state, suspect):
         """float64[E], mean over the steps of each episode."""

@@ -10,7 +10,7 @@ from proxylab.detection.pairing import NotApplicable
 from proxylab.statistics.sequences import NEVER, first_divergence
 
 
-class PartingReference(NamedTuple):
+class DivergenceReference(NamedTuple):
     """Paired reference policies.
 
     Attributes:
@@ -35,7 +35,7 @@ class FirstDivergence:
 
         score = mean over e of [ mean_{trusted pairs} u_e − mean_{trusted} u_e(suspect, ·) ]
 
-    This is the area between the two survival curves of the step of parting, each
+    This is the area between the two survival curves of the step of divergence, each
     level's time scaled to its own horizon.
 
     Attributes:
@@ -45,7 +45,7 @@ class FirstDivergence:
     name: str = "first_divergence"
     access: ClassVar[str] = "L"
     unit: ClassVar[str] = "share of a trusted episode"
-    source: ClassVar[str] = "survival curves of the step of parting; this project"
+    source: ClassVar[str] = "survival curves of the step of divergence; this project"
     higher_is: ClassVar[str] = "more anomalous"
 
     def fit(self, reference, task):
@@ -56,12 +56,14 @@ class FirstDivergence:
         if len(reference) < 2:
             raise NotApplicable(f"{self.name} needs at least two reference policies")
         horizon = np.mean([episodes.lengths for episodes in reference], axis=0)
-        shares = [_share(parting(a, b), horizon) for a, b in combinations(reference, 2)]
-        return PartingReference(list(reference), horizon, np.mean(shares, axis=0))
+        shares = [_share(divergence_steps(a, b), horizon) for a, b in combinations(reference, 2)]
+        return DivergenceReference(list(reference), horizon, np.mean(shares, axis=0))
 
     def per_episode(self, state, suspect):
         """float64[E], share of the horizon by which the suspect parts sooner."""
-        shares = [_share(parting(other, suspect), state.horizon) for other in state.reference]
+        shares = [
+            _share(divergence_steps(other, suspect), state.horizon) for other in state.reference
+        ]
         return state.together - np.mean(shares, axis=0)
 
     def score(self, state, suspect, rng):
@@ -69,7 +71,7 @@ class FirstDivergence:
         return float(self.per_episode(state, suspect).mean())
 
 
-def parting(a, b):
+def divergence_steps(a, b):
     """Step at which paired episodes part: int64[E], ``NEVER`` where they do not.
 
     Compares states where the task has an index, actions otherwise.
@@ -83,12 +85,12 @@ def parting(a, b):
     return first_divergence(tokens[0], a.episode_offsets, tokens[1], b.episode_offsets)
 
 
-def parting_from_all(reference, suspect):
+def divergence_from_all(reference, suspect):
     """Step at which the suspect has parted from *every* reference policy: int64[E].
 
     ``NEVER`` where it stays with one of them to the end.
     """
-    steps = np.array([parting(other, suspect) for other in reference])
+    steps = np.array([divergence_steps(other, suspect) for other in reference])
     return np.where((steps == NEVER).any(axis=0), NEVER, steps.max(axis=0))
 
 

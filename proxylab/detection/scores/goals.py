@@ -133,8 +133,8 @@ class GoalAttribution:
         rival = int(np.argmax(totals[best, 1:]))
         planned = self._planned(state, suspect, best)
         under = [
-            np.log((1 - LAPSES[m]) * chances + LAPSES[m] / suspect.num_actions)
-            for m, chances in (
+            np.log((1 - LAPSES[m]) * probabilities + LAPSES[m] / suspect.num_actions)
+            for m, probabilities in (
                 (logs[best, 0].argmax(), planned),
                 (logs[best, 1 + rival].argmax(), rivals[rival]),
             )

@@ -142,9 +142,9 @@ class LapseRatio:
         return found
 
 
-def _lapsing(chances, suspect):
+def _lapsing(probabilities, suspect):
     """float64[T]: log-likelihood of each action with the share of lapses that fits best."""
-    logs = [np.log((1 - e) * chances + e / suspect.num_actions) for e in LAPSES]
+    logs = [np.log((1 - e) * probabilities + e / suspect.num_actions) for e in LAPSES]
     return max(logs, key=lambda steps: _by_episode(steps, suspect).mean())
 
 
