@@ -2,6 +2,8 @@
 #
 #   PYTHON    the interpreter that makes .venv (3.11 to 3.13)
 #   PIP_ARGS  more options for pip install
+#   HASHED    yes: install only files whose hashes are listed; empty: only pin versions.
+#             By default yes on Linux on x86-64, for which they are listed
 #   ARGS      more options for the command behind a target: make demo ARGS="boat-lagoon"
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -12,6 +14,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 PIP_ARGS ?=
+HASHED ?= $(shell $(PYTHON) -c 'import platform as p; print("yes" if p.libc_ver()[0] == "glibc" \
+	and (p.system(), p.machine()) == ("Linux", "x86_64") else "")')
 ARGS ?=
 
 # Numba notices a change in a function's own file, not in the files it calls into.
@@ -27,11 +31,20 @@ help: ## this list
 
 setup: $(STAMP) ## make .venv and install the package with its development tools
 
-$(STAMP): pyproject.toml constraints.txt
+PIP = $(BIN)/python -m pip install --quiet $(PIP_ARGS)
+
+$(STAMP): pyproject.toml constraints.txt requirements-ci.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: make PYTHON=/path/to/python"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "Could not make $(VENV): is the venv module of $(PYTHON) installed?"; exit 1; }
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+ifeq ($(HASHED),yes)
+	$(PIP) --no-deps --require-hashes -r requirements-ci.txt
+	$(PIP) -c constraints.txt torch
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check
+else
+	$(PIP) -c constraints.txt -e ".[dev]"
+endif
 	@touch $@
 
 demo: $(STAMP) ## train a misgeneralising agent, catch it, draw the figures
@@ -62,7 +75,7 @@ figures: $(STAMP) ## redraw results/figures from the committed results/tables
 DOCS_STAMP := $(VENV)/.installed-docs
 
 $(DOCS_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev,docs]"
+	$(PIP) -c constraints.txt -e ".[dev,docs]"
 	@touch $@
 
 docs: $(DOCS_STAMP) ## build the documentation into build/docs; a warning is an error

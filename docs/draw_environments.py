@@ -1,33 +1,35 @@
 """Draw the pictures of the environments' pages: ``python docs/draw_environments.py``.
 
-Levels are rendered by the environments, the ways over them are those of their scripted
-policies, played step by step. It takes some seconds; the same code draws the same pictures.
+The environments render the levels; the paths are those of their scripted policies, played
+step by step. A run takes a few seconds and is deterministic.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab import plots
-from proxylab.agents.loading import ScriptedPolicy
-from proxylab.demo.traces import watch
+from proxylab.agents.scripted import ScriptedPolicy
+from proxylab.demo.traces import Trace, watch
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import SHIFTED
 
 IMAGES = Path(__file__).parent / "images"
 GOALS = ("intended", "proxy")
-SEED = 0  # of the action draws: scripts that are certain of their action do not depend on it
+SEED = 0  # of the action draws; deterministic scripts do not depend on it
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn of a task.
+    """What the picture of a task shows.
 
     Attributes:
         level: seed of a training level.
-        scripts: the intended script and the one of the proxy goal.
-        shifted: whether the level's shifted twin is drawn beside it.
+        scripts: for the intended goal and for the proxy goal.
+        shifted: also draw the shifted twin of the level.
     """
 
     level: int
@@ -42,51 +44,52 @@ SCENES = {
     "tomato-watering": Scene(1, ("waterer", "bucket-sitter")),
     "procgen-maze": Scene(28, ("optimal", "corner-seeker")),
 }
-"""Task: its scene. procgen-pixels is the real game, whose frames are in ``results/figures``."""
+"""Task: its scene. procgen-pixels uses frames of the original game from ``results/figures``."""
 
 
-def scene_figure(task):
-    """A matplotlib figure: the levels of a task's scene with the ways of both scripts.
+def scene_figure(task: str) -> Figure:
+    """A matplotlib figure: the levels of a task's scene with the paths of both scripts.
 
-    One course is drawn twice, with what each way earned; two levels once, with both ways.
+    A single course is drawn twice, each with one path and its returns; two levels are drawn
+    once each, with both paths.
     """
     scene = SCENES[task]
     seeds = [scene.level, scene.level + SHIFTED] if scene.shifted else [scene.level]
     labels = [f"{goal}: {name}" for goal, name in zip(GOALS, scene.scripts, strict=True)]
-    ways = [_ways(task, script, seeds) for script in scene.scripts]
+    traces = [_traces(task, script, seeds) for script in scene.scripts]
     paths = [
-        [plots.Path(label, way.points) for label, way in zip(labels, level, strict=True)]
-        for level in zip(*ways, strict=True)
+        [plots.Path(label, trace.points) for label, trace in zip(labels, level, strict=True)]
+        for level in zip(*traces, strict=True)
     ]
     pictures = _pictures(task, seeds)
     if scene.shifted:
         titles = ["a training level", "its shifted twin"]
         figure = plots.level_paths(pictures, paths, columns=2)
     else:
-        titles = [f"{way[0].agent}: {_earned(way[0])}" for way in ways]
+        titles = [f"{trace[0].agent}: {_returns(trace[0])}" for trace in traces]
         figure = plots.course(pictures[0], paths[0])
     for axes, title in zip(figure.axes, titles, strict=True):
         axes.set_title(title, loc="left", fontsize=10)
     return figure
 
 
-def _ways(task, script, seeds):
+def _traces(task: str, script: str, seeds: list[int]) -> list[Trace]:
     env = TASKS[task].make_env(len(seeds))
     return watch(ScriptedPolicy(task, script), env, seeds, agent=script, seed=SEED)
 
 
-def _earned(way):
-    """Every channel's return of a watched episode."""
-    return ", ".join(f"{channel} {value:.3g}" for channel, value in way.returns.items())
+def _returns(trace: Trace) -> str:
+    """The return of every channel of an episode."""
+    return ", ".join(f"{channel} {value:.3g}" for channel, value in trace.returns.items())
 
 
-def _pictures(task, seeds):
+def _pictures(task: str, seeds: list[int]) -> list[NDArray[np.uint8]]:
     env = TASKS[task].make_env(len(seeds))
     env.reset_levels(np.array(seeds, np.int64), np.arange(len(seeds)))
     return [env.render_rgb(i) for i in range(len(seeds))]
 
 
-def draw(folder=IMAGES):
+def draw(folder: Path = IMAGES) -> list[Path]:
     """Write ``env-TASK.png`` for every scene; the list of paths."""
     written = []
     for task in SCENES:

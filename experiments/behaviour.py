@@ -1,30 +1,34 @@
-"""procgen-maze: where the ways to cheese and corner part, what decides for the cheese?
+"""procgen-maze: which distances predict the choice between cheese and corner?
 
-A *decision square* is the last cell that the ways to the cheese and to the corner share.
-Agents are trained with the cheese in the top-right 5×5 block. On levels that have a decision
-square, with the cheese outside that block, a logistic regression predicts from distances
-whether the mouse takes the cheese first; the published one stands beside it.
+A *decision square* is the last cell that the shortest paths to the cheese and to the corner
+share. Agents are trained with the cheese in the top-right 5×5 block. On levels that have a
+decision square and the cheese outside that block, a logistic regression predicts from
+distances whether the mouse takes the cheese first; it is compared with the published one.
 
-How much things weigh against places in the network (``look_scale``) was chosen by one agent, of
-seed 0, which is not among those that are measured.
+The object-weight scale of the network (``look_scale``) was chosen with one agent, of seed 0,
+which is not among the agents measured.
 """
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from proxylab.environments.resolve import make_environment
 from proxylab.plots.style import INK, MEANINGS, VERMILLION, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import PublishedComparison, grid
+from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import over_seeds
-from proxylab.rollouts.rollout import rollout
+from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab_envs.channels import BOTH, INTENDED
 from proxylab_envs.levels import Levels
 
 CLAIM = (
-    "At a decision square a mouse trained with the cheese near the corner takes the cheese the "
-    "more often, the nearer it lies: to the corner, to the square, in steps and as the crow flies"
+    "At a decision square a mouse trained with the cheese near the corner takes the cheese more "
+    "often the nearer it is to the corner and to the square, in steps and in a straight line"
 )
 TASK = "procgen-maze"
 BLOCK = 5
@@ -43,7 +47,7 @@ PUBLISHED = {
 """On 5,239 of 10,000 levels in hard mode."""
 
 RIDGE = 1e-3
-"""Penalty on squared coefficients, per level; it keeps them finite where nothing is in doubt."""
+"""Penalty on squared coefficients, per level; it keeps them finite on separable data."""
 
 SWEEP = {
     "smoke": {
@@ -70,12 +74,12 @@ SWEEP = {
 }
 
 
-def points(settings):
-    found = []
+def points(settings: dict[str, Any]) -> list[Point]:
+    runs = []
     for mode in settings["modes"]:
         for look in settings["looks"]:
             env = {"corner_size": BLOCK} | ({} if mode == "easy" else {"mode": mode})
-            found += grid(
+            runs += grid(
                 TASK,
                 "proxy",
                 range(1, 1 + settings["seeds"]),
@@ -84,17 +88,17 @@ def points(settings):
                 sizes={"look_scale": look},
                 total_timesteps=settings["total_timesteps"],
             )
-    return found
+    return runs
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     count = settings["measure"]["levels"]
     env_kwargs = {"corner_size": BLOCK, "mode": point.labels["mode"]}
-    world = make_environment(TASK, min(count, 256), None, **env_kwargs)
-    seeds = world.sample_level_seeds(Levels("shifted"), count, stream_seed(0, "shifted"))
-    chosen, features = _doubtful(world, seeds)
-    _, found = rollout(policy, world, seeds[chosen], task=TASK, seed=0)
-    took = np.isin(found.outcome, (INTENDED, BOTH)) & ~found.proxy_first
+    env = make_environment(TASK, min(count, 256), None, **env_kwargs)
+    seeds = env.sample_level_seeds(Levels("shifted"), count, stream_seed(0, "shifted"))
+    chosen, features = _ambiguous_levels(env, seeds)
+    _, outcomes = rollout(policy, env, seeds[chosen], task=TASK, seed=0)
+    took = np.isin(outcomes.outcome, (INTENDED, BOTH)) & ~outcomes.proxy_first
     return [
         {
             "levels": count,
@@ -106,11 +110,13 @@ def measure(policy, point, settings):
     ]
 
 
-def _doubtful(world, seeds):
+def _ambiguous_levels(
+    env: Any, seeds: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Levels with a decision square and the cheese outside the block; all levels' features."""
-    squares = world.decision_squares(seeds)
-    distances = world.landmark_distances(seeds)
-    size = world.config.size
+    squares = env.decision_squares(seeds)
+    distances = env.landmark_distances(seeds)
+    size = env.config.size
     cheese, corner = ((distances[:, k] == 0).argmax(1) for k in range(2))
     at = {
         name: np.stack(np.divmod(cell, size), 1)
@@ -128,16 +134,16 @@ def _doubtful(world, seeds):
     return np.flatnonzero(outside & (squares >= 0)), features
 
 
-def regression(features, took):
+def regression(features: NDArray[np.float64], took: NDArray[np.bool_]) -> dict[str, float]:
     """Logistic regression of ``took`` (bool[N]) on standardised ``features`` (float64[N, F]).
 
     Returns:
-        {feature: coefficient}, ``accuracy`` on the levels of the other half, each half
-        predicted by the other's fit.
+        {feature: coefficient}, ``accuracy`` by cross-validation: each half of the levels
+        is predicted by the fit to the other half.
     """
     x = (features - features.mean(0)) / np.maximum(features.std(0), 1e-9)
     halves = np.arange(len(took)) % 2
-    right = sum(
+    correct = sum(
         (
             (_logits(_fit(x[halves != h], took[halves != h]), x[halves == h]) > 0)
             == took[halves == h]
@@ -145,17 +151,17 @@ def regression(features, took):
         for h in range(2)
     )
     coefficients = dict(zip(FEATURES, _fit(x, took)[1:], strict=True))
-    return {**coefficients, "accuracy": right / max(len(took), 1)}
+    return {**coefficients, "accuracy": correct / max(len(took), 1)}
 
 
-def _logits(weights, x):
+def _logits(weights: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
     return weights[0] + x @ weights[1:]
 
 
-def _fit(x, took):
+def _fit(x: NDArray[np.float64], took: NDArray[np.bool_]) -> NDArray[np.float64]:
     """float64[1 + F]: intercept and coefficients, by maximum likelihood with a small ridge."""
 
-    def loss(weights):
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z = _logits(weights, x)
         error = (expit(z) - took) / max(len(took), 1)
         gradient = np.concatenate([[error.sum()], x.T @ error + RIDGE * weights[1:]])
@@ -165,17 +171,17 @@ def _fit(x, took):
     return minimize(loss, np.zeros(1 + x.shape[1]), jac=True, method="L-BFGS-B").x
 
 
-def analyse(rows):
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {"seeds": over_seeds(rows, ("mode", "look_scale"), tuple(PUBLISHED))}
 
 
-def compare(tables):
-    """Signs of the coefficients; accuracy above the commoner answer's; the share within .1."""
+def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison]:
+    """Signs of the coefficients; accuracy above that of the majority class; share within 0.1."""
     hardest = [row for row in tables["seeds"] if row["look_scale"] == 0.3] or tables["seeds"]
     mode = sorted({row["mode"] for row in hardest})[-1]
     rows = {row["value"]: row for row in hardest if row["mode"] == mode}
     base = rows["always the commoner"]["mean"]
-    found = []
+    comparisons = []
     for name, published in PUBLISHED.items():
         row = rows[name]
         if name in FEATURES:
@@ -185,20 +191,20 @@ def compare(tables):
         else:
             rule, passed = "within .1", abs(row["mean"] - published) <= 0.1
         reason = "" if passed else _reason(mode)
-        found.append(
+        comparisons.append(
             PublishedComparison(
                 name, published, SOURCE, row["mean"], row["low"], row["high"], rule, passed, reason
             )
         )
-    return found
+    return comparisons
 
 
-def _reason(mode):
+def _reason(mode: str) -> str:
     return f"{mode} mode, another network and 100 times fewer steps of training"
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     figure = new_figure(9.0, 3.8)
     shares, coefficients = figure.subplots(1, 2, width_ratios=(1, 1.5))
     rows = [row for row in tables["seeds"] if row["mode"] == tables["seeds"][0]["mode"]]

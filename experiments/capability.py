@@ -1,35 +1,42 @@
-"""At which capability does the proxy part from the goal, and does a detector see it before?
+"""At which capability do proxy and true return diverge, and does a detector flag it earlier?
 
-Capability is the width of the network and the length of its training; every length is a run of
-its own, with its own learning-rate schedule. maze-corner is measured where the cheese lies
+Capability is varied by the width of the network and the length of its training; every length is
+a separate run with its own learning-rate schedule. maze-corner is evaluated with the cheese
 anywhere, boat-lagoon on held-out courses. The *gap* is the normalised proxy return minus the
 true one, as a share of the perfect proxy-seeker's on the same levels. The *transition* is where
 the gap crosses one half, interpolated over log2 of the steps.
 
-Unable agents are unlike the trusted ones too. So honest agents, paid for the goal and trained as
-long, are scored beside: the *warning* is where the suspects' score has parted from theirs by half
-of what it comes to at the greatest length, and the *lead* how many doublings of the training lie
-between warning and transition.
+Undertrained agents differ from the trusted ones too. Honest agents, trained on the true reward
+for as long, are therefore scored as well. The *warning* is the length at which the difference
+between the suspects' and the honest agents' score reaches half of its value at the greatest
+length; the *lead* is the number of doublings of the training between warning and transition.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from proxylab.agents.loading import ScriptedPolicy
-from proxylab.detection import DEFAULT_DETECTOR, judge
+from proxylab.agents.scripted import ScriptedPolicy
+from proxylab.detection import DEFAULT_DETECTOR
 from proxylab.detection.calibration import divide
+from proxylab.detection.judge import judge
+from proxylab.evaluation.evaluate import task_of
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
-from proxylab.reproduce.experiment import grid
+from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.rollouts.rollout import Policy
 from proxylab.screening.cache import DetectionCache
-from proxylab.screening.run import PairedRollouts, fingerprint, load_policies
+from proxylab.screening.paired import PairedRollouts
+from proxylab.screening.policies import fingerprint, load_policies
 from proxylab.statistics.crossings import crossing_interval, crossings, first_crossing
 from proxylab.tasks import TASKS
 
 CLAIM = (
-    "The proxy parts from the goal within a few doublings of the training, the further the wider "
-    "the network; a detector tells such agents from honest ones that trained as long"
+    "Proxy and true return diverge within a few doublings of the training, further in wider "
+    "networks; a detector separates such agents from honest ones trained for as long"
 )
 MAZE, LAGOON = "maze-corner", "boat-lagoon"
 SPLITS = {MAZE: "shifted", LAGOON: "iid"}
@@ -38,7 +45,7 @@ WIDTHS = {
     MAZE: {4: {"channels": 2, "width": 4}, 16: {"channels": 8, "width": 16}, 64: {}},
     LAGOON: {4: {"width": 4}, 16: {"width": 16}, 64: {}},
 }
-"""Sizes of the network that differ from the preset's, by the label in the figure."""
+"""Network sizes that differ from the preset, by the width in the labels."""
 PRESET = 64
 
 PROXY, HONEST = "proxy", "trusted"
@@ -72,17 +79,17 @@ SWEEP = {
 }
 
 
-def points(settings):
-    found = []
+def points(settings: dict[str, Any]) -> list[Point]:
+    runs = []
     for task, lengths in settings["steps"].items():
         for steps in lengths:
             for width in settings["widths"]:
-                found += _points(task, PROXY, width, steps, settings["seeds"])
-            found += _points(task, HONEST, PRESET, steps, settings["seeds"])
-    return found
+                runs += _points(task, PROXY, width, steps, settings["seeds"])
+            runs += _points(task, HONEST, PRESET, steps, settings["seeds"])
+    return runs
 
 
-def _points(task, role, width, steps, seeds):
+def _points(task: str, role: str, width: int, steps: int, seeds: int) -> list[Point]:
     return grid(
         task,
         role,
@@ -93,19 +100,20 @@ def _points(task, role, width, steps, seeds):
     )
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     episodes = settings["measure"]["episodes"]
-    split = SPLITS[policy.task]
+    task = task_of(policy)
+    split = SPLITS[task]
     (row,) = outcome_rows(policy, (split,), episodes)
-    seeker = ScriptedPolicy(policy.task, TASKS[policy.task].make_env(1).scripts[1])
+    seeker = ScriptedPolicy(task, TASKS[task].make_env(1).scripts[1])
     (perfect,) = outcome_rows(seeker, (split,), episodes)
     gap, widest = (r["proxy_return"] - r["true_return"] for r in (row, perfect))
-    return [{**row, "gap": gap / widest, **_judged(policy, split, episodes)}]
+    return [{**row, "gap": gap / widest, **_judged(policy, task, split, episodes)}]
 
 
-def _judged(policy, split, episodes):
+def _judged(policy: Policy, task: str, split: str, episodes: int) -> dict[str, Any]:
     """The default detector's score, its p-value, and whether it flags."""
-    rollouts, runs, reference = _trusted(policy.task, split, episodes)
+    rollouts, runs, reference = _trusted(task, split, episodes)
     (report,) = judge(
         {policy.name: rollouts.play(policy, rollouts.env)},
         runs,
@@ -113,14 +121,14 @@ def _judged(policy, split, episodes):
         task=rollouts.view(runs.values()),
         reference=reference,
         also=(),
-        memory=DetectionCache(),
+        cache=DetectionCache(),
     ).suspects
     score = report.scores[DEFAULT_DETECTOR].score if report.scores else None
     return {"anomaly": score, "p_value": report.p_value, "flagged": report.verdict == "FLAG"}
 
 
 @functools.lru_cache(maxsize=4)
-def _trusted(task, split, episodes):
+def _trusted(task: str, split: str, episodes: int) -> tuple[PairedRollouts, dict[str, Any], Any]:
     """(levels, {name: episodes}, reference names) of the shipped trusted agents of a task."""
     agents = load_policies([f"zoo:{task}/trusted"])
     rollouts = PairedRollouts(task, split, episodes, 0, agents)
@@ -128,7 +136,7 @@ def _trusted(task, split, episodes):
     return rollouts, runs, divide({name: fingerprint(agent) for name, agent in agents.items()})[0]
 
 
-def analyse(rows):
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over seeds; transitions by width; at the preset's width, warnings and leads."""
     by = ("task", "role", "width", "steps")
     values = ("true_return", "proxy_return", "gap", "anomaly", "flagged")
@@ -142,8 +150,10 @@ def analyse(rows):
     }
 
 
-def _curves(rows, value, **where):
-    """(log2 of the steps float[P], values float64[N, P]) of the seeds that have all lengths."""
+def _curves(
+    rows: list[dict[str, Any]], value: str, **where: Any
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(log2 of the steps float[P], values float64[N, P]) of the seeds with runs of all lengths."""
     chosen = [r for r in rows if all(r[name] == where[name] for name in where)]
     of = {(r["seed"], r["steps"]): r[value] for r in chosen}
     lengths = sorted({steps for _, steps in of})
@@ -152,11 +162,11 @@ def _curves(rows, value, **where):
     return np.log2(lengths), values
 
 
-def _transition(rows, task, width):
-    """Where the gap crosses one half, in steps; None where it does not, or may not."""
+def _transition(rows: list[dict[str, Any]], task: str, width: int) -> dict[str, Any]:
+    """The steps at which the gap crosses one half; None for a bound that is not reached."""
     x, gaps = _curves(rows, "gap", task=task, role=PROXY, width=width)
-    found = crossing_interval(x, gaps, HALF, np.random.default_rng(0))
-    steps, low, high = (2.0**bound if np.isfinite(bound) else None for bound in found)
+    interval = crossing_interval(x, gaps, HALF, np.random.default_rng(0))
+    steps, low, high = (2.0**bound if np.isfinite(bound) else None for bound in interval)
     true = _curves(rows, "true_return", task=task, role=PROXY, width=width)[1].mean(0)
     best = int(true.argmax())
     facts = {"task": task, "width": width, "runs": len(gaps), "last_gap": gaps[:, -1].mean()}
@@ -164,14 +174,14 @@ def _transition(rows, task, width):
     return {**facts, "best_true_steps": 2.0 ** x[best], "last_true": true[-1]}
 
 
-def _warning(rows, task):
-    """Warning and lead of the preset's width; crossings beyond the lengths count as the last."""
+def _warning(rows: list[dict[str, Any]], task: str) -> dict[str, Any]:
+    """Warning and lead at the preset's width; later crossings count as the greatest length."""
     where = {"task": task, "width": PRESET}
     x, gaps = _curves(rows, "gap", role=PROXY, **where)
     parted = np.subtract(*(_curves(rows, "anomaly", role=r, **where)[1] for r in (PROXY, HONEST)))
     level = HALF * max(parted[:, -1].mean(), 0.0)
 
-    def replicates(values, level):
+    def replicates(values: NDArray[np.float64], level: float) -> NDArray[np.float64]:
         return np.minimum(crossings(x, values, level, np.random.default_rng(0)), x[-1])
 
     warned = replicates(parted, level)
@@ -182,7 +192,7 @@ def _warning(rows, task):
     return {"task": task, "parted": parted[:, -1].mean(), **steps, **lead}
 
 
-def _bounds(values):
+def _bounds(values: NDArray[np.float64]) -> dict[str, float]:
     low, high = np.quantile(values, [0.025, 0.975], method="nearest")
     return {"low": float(low), "high": float(high)}
 
@@ -191,7 +201,7 @@ STYLES = {4: ":", 16: "--", PRESET: "-"}
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     rows = tables["seeds"]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     figure = new_figure(4.8 * len(tasks), 6.4)
@@ -219,20 +229,22 @@ def draw(tables):
     return {"": figure}
 
 
-def _band(axes, line, colour, style, label):
+def _band(
+    axes: Any, line: tuple[NDArray[np.float64], ...], colour: str, style: str, label: str
+) -> None:
     x, mean, low, high = line
     axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(x, mean, style, marker="o", markersize=3, color=colour, label=label)
 
 
-def _draw_returns(axes, rows, task, width):
+def _draw_returns(axes: Any, rows: list[dict[str, Any]], task: str, width: int) -> None:
     for value, word in (("true_return", "true"), ("proxy_return", "proxy")):
         line = curve(rows, "steps", value, task=task, role=PROXY, width=width)
         label = f"{word} return, width {width}"
         _band(axes, line, MEANINGS[word], STYLES.get(width, "-."), label)
 
 
-def _draw_transition(axes, transitions, task):
+def _draw_transition(axes: Any, transitions: list[dict[str, Any]], task: str) -> None:
     """The interval of the preset width's transition."""
     for row in transitions:
         if (row["task"], row["width"]) == (task, PRESET) and row["high"] is not None:

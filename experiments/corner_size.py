@@ -1,34 +1,40 @@
 """maze-corner: how large must the corner block be for a mouse to learn the cheese?
 
-In training the cheese lies in the top-right k×k block. On tree mazes of size 9, and on 13×13
-blocks under the settings of a published sweep: unsolvable levels left in, 2,048 training
-levels, discount .999, 128 steps. Returns are discounted by .999 and not normalised, as theirs
-are; the proxy's is 1 at the first step that ends in the corner cell. Shifted levels are the
-same for every k: the cheese anywhere, the corner cell a wall where it happens to be one. An
-untrained agent, with the first random weights of a run, plays beside the trained ones.
+In training the cheese is in the top-right k×k block. The mazes are tree mazes of size 9, and
+13×13 blocks with the settings of a published sweep: unsolvable levels included, 2,048 training
+levels, discount 0.999, 128 steps. As in that sweep, returns are discounted by 0.999 and not
+normalised; the proxy reward is 1 at the first step that ends in the corner cell. Shifted levels
+are the same for every k: the cheese is anywhere, and the corner cell may be a wall. An untrained
+agent, with the initial random weights of a run, is a baseline.
 
-The planner learns what things are worth and what places are worth, and in *blocks* it starts with
-both alike. *salient* is the same sweep with things at a tenth of the weight (``look_scale``), which
-shows how much of the curve is the network's start and how much the levels.
+The value-iteration network learns object weights and position weights; in *blocks* both are
+initialised at the same scale. *salient* is the same sweep with object-weight scale 0.1
+(``look_scale``), which separates the effect of the initialisation from that of the levels.
 """
 
-import numpy as np
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from proxylab.agents.loading import ScriptedPolicy
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.environments.resolve import make_environment
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
-from proxylab.reproduce.experiment import PublishedComparison, grid
+from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import curve, over_seeds
-from proxylab.rollouts.rollout import rollout
+from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import bootstrap_interval
 from proxylab.statistics.returns import discounted_returns
 from proxylab.tasks import TASKS
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import Levels
 
 CLAIM = (
     "With the cheese always in the corner cell a mouse learns the corner; the larger the block "
-    "in which the cheese may lie, the more it learns the cheese"
+    "that contains the cheese in training, the more often it learns the cheese"
 )
 TASK = "maze-corner"
 GAMMA = 0.999
@@ -43,13 +49,13 @@ TITLES = {
 }
 _BLOCKS = {"generator": "blocks", "size": 13, "only_solvable": False, "time_limit": 128}
 _AS_PUBLISHED = {"ppo": {"gamma": GAMMA}, "num_levels": 2048}
-WORLDS: dict[str, dict] = {TREES: {"size": 9}, BLOCKS: _BLOCKS, SALIENT: _BLOCKS}
+ENV_KWARGS: dict[str, dict] = {TREES: {"size": 9}, BLOCKS: _BLOCKS, SALIENT: _BLOCKS}
 OPTIONS = {
     TREES: {},
     BLOCKS: _AS_PUBLISHED,
     SALIENT: {**_AS_PUBLISHED, "sizes": {"look_scale": 0.1}},
 }
-"""Of ``train``, beside the environment."""
+"""Options of ``train``, besides those of the environment."""
 
 SOURCE = "github matomatical/jaxgmg, plots/gmg-corner-13, one seed"
 _TRUE = (0.130, 0.190, 0.260, 0.340, 0.461, 0.517, 0.634, 0.658, 0.678, 0.675, 0.691)
@@ -60,7 +66,7 @@ PUBLISHED_OPTIMUM, PUBLISHED_UNTRAINED = 0.882, 0.157
 """Mean returns on 256 shifted levels of 13×13 blocks, after 20 M steps; by k."""
 
 WITHIN = 0.15
-"""How far a share of the optimal return may lie from the published one."""
+"""Tolerance for a share of the optimal return, around the published one."""
 
 SWEEP = {
     "smoke": {
@@ -92,83 +98,85 @@ SWEEP = {
 }
 
 
-def points(settings):
+def points(settings: dict[str, Any]) -> list[Point]:
     seeds = range(5000, 5000 + settings["seeds"])
-    found = []
+    runs = []
     for maze, sizes in settings["sizes"].items():
         for k in sizes:
-            found += _points(maze, "trained", k, seeds, settings["total_timesteps"])
-        found += _points(maze, "untrained", sizes[0], seeds, _one_rollout())
-    return found
+            runs += _points(maze, "trained", k, seeds, settings["total_timesteps"])
+        runs += _points(maze, "untrained", sizes[0], seeds, _one_rollout())
+    return runs
 
 
-def _points(maze, agent, k, seeds, total_timesteps):
+def _points(
+    maze: str, agent: str, k: int, seeds: Iterable[int], total_timesteps: int
+) -> list[Point]:
     return grid(
         TASK,
         "proxy",
         seeds,
         {"maze": maze, "agent": agent, "corner_size": k},
-        env={**WORLDS[maze], "corner_size": k},
+        env={**ENV_KWARGS[maze], "corner_size": k},
         total_timesteps=total_timesteps,
         **OPTIONS[maze],
     )
 
 
-def _one_rollout():
-    """Steps of a run whose one update has the learning rate 0: the first weights stay."""
+def _one_rollout() -> int:
+    """Steps of a run whose only update has learning rate 0: the initial weights stay."""
     return TASKS[TASK].num_envs * TASKS[TASK].ppo.n_steps
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     count = settings["measure"]["levels"]
     labels, rows = point.labels, []
     for split in SPLITS:
-        world = _world(labels["maze"], labels["corner_size"], split, count)
-        seeds = world.sample_level_seeds(Levels(split), count, stream_seed(0, f"corner {split}"))
-        seeker = _returns(ScriptedPolicy(TASK, "corner-seeker"), world, seeds)
-        best = world.optimal_returns(seeds, GAMMA)
-        rows.append({"split": split, "levels": count, **_returns(policy, world, seeds)})
+        env = _make_env(labels["maze"], labels["corner_size"], split, count)
+        seeds = env.sample_level_seeds(Levels(split), count, stream_seed(0, f"corner {split}"))
+        seeker = _returns(ScriptedPolicy(TASK, "corner-seeker"), env, seeds)
+        best = env.optimal_returns(seeds, GAMMA)
+        rows.append({"split": split, "levels": count, **_returns(policy, env, seeds)})
         rows[-1] |= {"optimal_true": best["true"].mean(), "seeker_true": seeker["true_return"]}
         rows[-1] |= {"optimal_proxy": best["proxy/corner"].mean()}
     return rows
 
 
-def _world(maze, k, split, count):
+def _make_env(maze: str, k: int, split: str, count: int) -> Any:
     """The mazes of a split; shifted levels are those of the largest block, for every ``k``."""
-    env_kwargs = WORLDS[maze]
+    env_kwargs = ENV_KWARGS[maze]
     side = k if split == "iid" else env_kwargs["size"] - 2
     return make_environment(TASK, min(count, 256), None, **{**env_kwargs, "corner_size": side})
 
 
-def _returns(policy, world, seeds):
-    """Mean discounted returns of both goals, and how often the corner came first."""
-    episodes, found = rollout(policy, world, seeds, task=TASK, seed=0)
-    true = found.returns_of("true") * GAMMA ** (found.length - 1.0)
+def _returns(policy: Policy, env: BatchedEnv, seeds: NDArray[np.int64]) -> dict[str, float]:
+    """Mean discounted returns of both goals, and the share with the corner first."""
+    episodes, outcomes = rollout(policy, env, seeds, task=TASK, seed=0)
+    true = outcomes.returns_of("true") * GAMMA ** (outcomes.length - 1.0)
     proxy = discounted_returns(episodes.proxy_reward, episodes.episode_offsets, GAMMA)
     return {
         "true_return": true.mean(),
         "proxy_return": proxy.mean(),
-        "reached": (found.returns_of("true") > 0).mean(),
-        "corner_first": found.proxy_first.mean(),
+        "reached": (outcomes.returns_of("true") > 0).mean(),
+        "corner_first": outcomes.proxy_first.mean(),
     }
 
 
-def analyse(rows):
-    """Means over seeds; on shifted levels, what training won over the untrained agent."""
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Means over seeds; on shifted levels, the gain of trained over untrained agents."""
     by = ("maze", "agent", "split", "corner_size")
     values = ("true_return", "proxy_return", "optimal_true", "optimal_proxy", "seeker_true")
     seeds = over_seeds(rows, by, (*values, "reached", "corner_first"))
     return {"seeds": seeds, "gains": [_gain(rows, *key) for key in _trained(rows)]}
 
 
-def _trained(rows):
+def _trained(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
     """(maze, corner size) of the trained agents, each once."""
     keys = ((r["maze"], r["corner_size"]) for r in rows if r["agent"] == "trained")
     return list(dict.fromkeys(keys))
 
 
-def _gain(rows, maze, k):
-    """TrainReport minus untrained shifted true return; both begin with the seed's same weights."""
+def _gain(rows: list[dict[str, Any]], maze: str, k: int) -> dict[str, Any]:
+    """Trained minus untrained true return on shifted levels, paired by seed and initial weights."""
     shifted = [row for row in rows if row["maze"] == maze and row["split"] == "shifted"]
     of = {
         row["seed"]: row["true_return"]
@@ -177,41 +185,43 @@ def _gain(rows, maze, k):
     }
     before = {r["seed"]: r["true_return"] for r in shifted if r["agent"] == "untrained"}
     gains = [of[seed] - before[seed] for seed in sorted(of.keys() & before.keys())]
-    mean, low, high = bootstrap_interval(gains, np.random.default_rng(0))
+    mean, low, high = bootstrap_interval(np.array(gains), np.random.default_rng(0))
     return {"maze": maze, "corner_size": k, "mean": mean, "low": low, "high": high}
 
 
-def compare(tables):
-    """The published sweep's points, and what it is known for, on 13×13 blocks."""
-    found = {
+def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison]:
+    """The points and the main results of the published sweep, on 13×13 blocks."""
+    by_size = {
         value: {row["corner_size"]: row for row in _shifted_rows(tables, value)}
         for value in ("true_return", "proxy_return", "optimal_true")
     }
     gains = {r["corner_size"]: r for r in tables["gains"] if r["maze"] == BLOCKS}
-    sizes = sorted(found["true_return"])
-    shares = {k: _share(found["true_return"][k], found["optimal_true"][k]) for k in sizes}
+    sizes = sorted(by_size["true_return"])
+    shares = {k: _share(by_size["true_return"][k], by_size["optimal_true"][k]) for k in sizes}
     rows = [_no_better(gains[1])] if 1 in sizes else []
     rows += [_seventy(shares[7])] if 7 in sizes else []
-    rows += [_proxy(k, found["proxy_return"][k]) for k in sizes]
+    rows += [_proxy(k, by_size["proxy_return"][k]) for k in sizes]
     return rows + [_near(k, shares[k]) for k in sizes]
 
 
-def _shifted_rows(tables, value):
+def _shifted_rows(tables: dict[str, list[dict[str, Any]]], value: str) -> list[dict[str, Any]]:
     wanted = {"maze": BLOCKS, "agent": "trained", "split": "shifted", "value": value}
     return [r for r in tables["seeds"] if all(r[name] == wanted[name] for name in wanted)]
 
 
-def _share(row, best):
+def _share(row: dict[str, Any], best: dict[str, Any]) -> dict[str, float]:
     return {name: row[name] / best["mean"] for name in ("mean", "low", "high")}
 
 
-def _comparison(quantity, published, row, rule, passed, reason):
+def _comparison(
+    quantity: str, published: float, row: Mapping[str, Any], rule: str, passed: bool, reason: str
+) -> PublishedComparison:
     bounds = (row["mean"], row["low"], row["high"])
     why = "" if passed else reason
     return PublishedComparison(quantity, published, SOURCE, *bounds, rule, bool(passed), why)
 
 
-def _no_better(gain):
+def _no_better(gain: dict[str, Any]) -> PublishedComparison:
     return _comparison(
         "k=1, shifted true return, trained minus untrained",
         round(PUBLISHED_TRUE[1] - PUBLISHED_UNTRAINED, 3),
@@ -223,7 +233,7 @@ def _no_better(gain):
     )
 
 
-def _seventy(share):
+def _seventy(share: dict[str, float]) -> PublishedComparison:
     return _comparison(
         "k=7, shifted true return over the optimum",
         round(PUBLISHED_TRUE[7] / PUBLISHED_OPTIMUM, 3),
@@ -234,7 +244,7 @@ def _seventy(share):
     )
 
 
-def _proxy(k, row):
+def _proxy(k: int, row: dict[str, Any]) -> PublishedComparison:
     if k == 1:
         rule, passed = "at least .4", row["mean"] >= 0.4
     else:
@@ -244,7 +254,7 @@ def _proxy(k, row):
     return _comparison(quantity, PUBLISHED_PROXY[k], row, rule, passed, reason)
 
 
-def _near(k, share):
+def _near(k: int, share: dict[str, float]) -> PublishedComparison:
     published = PUBLISHED_TRUE[k] / PUBLISHED_OPTIMUM
     reason = (
         "their agents had come to .75 to .83 of the optimum on training levels, in 50 times our "
@@ -274,7 +284,7 @@ BASELINES = (
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     figure = new_figure(9.6, 4.4)
     mazes = list(dict.fromkeys(row["maze"] for row in tables["seeds"]))
     widths = [1 if maze != SALIENT else 0.6 for maze in mazes]
@@ -291,7 +301,7 @@ def draw(tables):
     return {"": figure}
 
 
-def _draw_lines(axes, rows, maze):
+def _draw_lines(axes: Any, rows: list[dict[str, Any]], maze: str) -> None:
     for value, split, style, label in LINES:
         where = {"maze": maze, "agent": "trained", "split": split}
         x, mean, low, high = curve(rows, "corner_size", value, **where)
@@ -301,8 +311,8 @@ def _draw_lines(axes, rows, maze):
     axes.set_xticks(sorted({r["corner_size"] for r in rows if r["maze"] == maze}))
 
 
-def _draw_baselines(axes, rows, maze):
-    """Levels that do not depend on k, as horizontal lines; the untrained one with its band."""
+def _draw_baselines(axes: Any, rows: list[dict[str, Any]], maze: str) -> None:
+    """The baselines, which do not depend on k, as horizontal lines with their bands."""
     for agent, value, style, colour, label in BASELINES:
         where = {"maze": maze, "agent": agent, "split": "shifted"}
         _, mean, low, high = curve(rows, "corner_size", value, **where)
@@ -310,8 +320,8 @@ def _draw_baselines(axes, rows, maze):
         axes.axhspan(low[0], high[0], color=colour, alpha=0.2, linewidth=0)
 
 
-def _draw_published(axes):
-    """The published points as far as ours go."""
+def _draw_published(axes: Any) -> None:
+    """The published points within the range of ours."""
     last = max(axes.get_xticks())
     for value, points in (("true_return", PUBLISHED_TRUE), ("proxy_return", PUBLISHED_PROXY)):
         points = {k: mean for k, mean in points.items() if k <= last}

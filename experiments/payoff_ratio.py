@@ -1,29 +1,33 @@
-"""boat-lagoon: at which payoff ratio do agents that are paid by the score stop racing?
+"""boat-lagoon: at which payoff ratio do agents trained on the score stop racing?
 
-The payoff ratio is the score of the reference looper over that of the reference racer.
-Agents begin with random weights, or with those of an agent that races already. Beside
-them stand two analytic boundaries, at which looping and racing are worth the same:
-undiscounted (1 by construction), and at the training discount.
+The payoff ratio is the score of the reference looper divided by that of the reference racer.
+Agents start from random weights, or from those of an agent that races. The figure also shows
+two analytic boundaries, at which looping and racing have equal value: undiscounted (1 by
+construction), and at the training discount.
 """
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
 
 from proxylab.plots.style import INK, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import grid
+from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.rollouts.rollout import Policy
 from proxylab.tasks import TASKS
 from proxylab_envs.boat_lagoon.solver import switch_ratio
 from proxylab_envs.levels import Levels
 
 CLAIM = (
-    "Paid by the score, a boat keeps the strategy that it meets first: from random weights it "
+    "Trained on the score, a boat keeps the strategy that it finds first: from random weights it "
     "loops, from a racer's weights it races, on both sides of the payoff ratio at which the two "
-    "are worth the same"
+    "have equal value"
 )
 TASK = "boat-lagoon"
 STARTS = ("random", "racer")
 CAREFUL = {"learning_rate": 3e-4, "ent_coef": 0.01}
-"""From a racer's weights; the preset's rate destroys them before the value head has learnt."""
+"""For a racer's weights; the preset's rate destroys them before the value head has learnt."""
 
 SWEEP = {
     "smoke": {
@@ -47,22 +51,20 @@ SWEEP = {
 }
 
 
-def points(settings):
-    found = []
+def points(settings: dict[str, Any]) -> list[Point]:
+    runs = []
     for ratio in settings["ratios"]:
         for k in range(settings["seeds"]):
             shared = {"env": {"payoff_ratio": ratio}}
             shared |= {"total_timesteps": settings["total_timesteps"]}
             labels = {"payoff_ratio": ratio}
-            found += grid(TASK, "proxy", [3000 + k], {**labels, "start": "random"}, **shared)
+            runs += grid(TASK, "proxy", [3000 + k], {**labels, "start": "random"}, **shared)
             racer = {"ppo": CAREFUL, "start_from": f"zoo:{TASK}/trusted-{k:02d}"}
-            found += grid(
-                TASK, "proxy", [3000 + k], {**labels, "start": "racer"}, **shared, **racer
-            )
-    return found
+            runs += grid(TASK, "proxy", [3000 + k], {**labels, "start": "racer"}, **shared, **racer)
+    return runs
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     rows = outcome_rows(policy, ("iid",), **settings["measure"])
     return [
         {**row, "finished": row["intended"] + row["both"], "looped": row["proxy"] + row["both"]}
@@ -70,7 +72,7 @@ def measure(policy, point, settings):
     ]
 
 
-def analyse(rows):
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     gamma = TASKS[TASK].ppo.gamma
     lines = [
         {"boundary": "undiscounted", "payoff_ratio": boundary(1.0)},
@@ -80,8 +82,8 @@ def analyse(rows):
     return {"seeds": over_seeds(rows, by, ("finished", "looped", "score")), "boundaries": lines}
 
 
-def boundary(gamma, levels=200):
-    """Median payoff ratio over courses at which looping pays as much as racing at ``gamma``."""
+def boundary(gamma: float, levels: int = 200) -> float:
+    """Median over courses of the payoff ratio with equal returns of looping and racing."""
     env = TASKS[TASK].make_env(1)
     courses = [env.level(seed) for seed in env.sample_level_seeds(Levels("iid"), levels, 0)]
     respawn = env.config.respawn_steps
@@ -90,7 +92,7 @@ def boundary(gamma, levels=200):
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     figure = new_figure(8.4, 3.9)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, start in zip(panels, STARTS, strict=True):

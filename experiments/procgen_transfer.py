@@ -1,24 +1,29 @@
-"""Agents trained on our Procgen levels play the real game: the same ways, step by step.
+"""Agents trained on our Procgen levels follow the same paths in the real game, step by step.
 
-Cheese in the corner (the training kind, held-out level seeds) and where the game puts it;
-the same level seeds and action draws in our mazes and in the real game.
+The cheese is in the corner (as in training, held-out level seeds) or where the game puts it;
+level seeds and action draws are equal in our mazes and in the real game.
 """
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.environments.resolve import make_environment
 from proxylab.plots.style import INK, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import grid
+from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import over_seeds
-from proxylab.rollouts.rollout import rollout
+from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab_envs.channels import BOTH, INTENDED, PROXY
 from proxylab_envs.levels import Levels
 
 CLAIM = (
-    "A mouse trained on our Procgen levels with the cheese in the corner plays the real game, step "
-    "by step as in ours: with places salient in its network it runs to the corner when the cheese "
-    "lies elsewhere, with things salient to the cheese"
+    "A mouse trained on our Procgen levels with the cheese in the corner acts in the real game, "
+    "step by step, as in ours: when the cheese is elsewhere, with object-weight scale 0.1 it runs "
+    "to the corner, with object-weight scale 1 to the cheese"
 )
 TASK = "procgen-maze"
 CONDITIONS = {"iid": "cheese in the corner", "shifted": "cheese anywhere"}
@@ -32,7 +37,7 @@ TRAINED = {
     "corner, things salient": ("proxy", {"sizes": {"look_scale": 1.0}, "total_timesteps": 524_288}),
     "anywhere": ("trusted", {}),
 }
-"""How the agents were trained: role and options of ``train``."""
+"""{training of the agents: (role, options of ``train``)}."""
 
 SWEEP = {
     "smoke": {"seeds": 1, "total_timesteps": 8_192, "modes": ("easy",), "measure": {"levels": 20}},
@@ -51,64 +56,62 @@ SWEEP = {
 }
 
 
-def points(settings):
-    found = []
+def points(settings: dict[str, Any]) -> list[Point]:
+    runs = []
     for mode in settings["modes"]:
         for name, (role, options) in TRAINED.items():
             options = {**options, "env": {} if mode == "easy" else {"mode": mode}}
             if settings["total_timesteps"]:
                 options["total_timesteps"] = settings["total_timesteps"]
             seeds = range(settings["seeds"])
-            found += grid(TASK, role, seeds, {"mode": mode, "trained": name}, **options)
-    return found
+            runs += grid(TASK, role, seeds, {"mode": mode, "trained": name}, **options)
+    return runs
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     count = settings["measure"]["levels"]
     env_kwargs = {"mode": point.labels["mode"]}
-    worlds = [
-        make_environment(TASK, min(count, 64), env, **env_kwargs) for env in (None, "procgen")
-    ]
+    envs = [make_environment(TASK, min(count, 64), env, **env_kwargs) for env in (None, "procgen")]
     rows = []
     for split in CONDITIONS:
-        seeds = worlds[0].sample_level_seeds(Levels(split), count, stream_seed(0, split))
-        plays = [rollout(policy, world, seeds, task=TASK, seed=0) for world in worlds]
+        seeds = envs[0].sample_level_seeds(Levels(split), count, stream_seed(0, split))
+        plays = [rollout(policy, env, seeds, task=TASK, seed=0) for env in envs]
         same = _identical(*(episodes for episodes, _ in plays))
-        squares = worlds[0].decision_squares(seeds)
-        for name, (_, found) in zip(("ours", "real"), plays, strict=True):
+        squares = envs[0].decision_squares(seeds)
+        for name, (_, outcomes) in zip(("ours", "real"), plays, strict=True):
             rows.append({"split": split, "game": name, "levels": count, "identical": same.mean()})
-            rows[-1] |= _shares(found, squares)
+            rows[-1] |= _shares(outcomes, squares)
     return rows
 
 
-def _identical(ours, real):
-    """bool[E]: the same places and actions at every step in both games."""
-    ways = ([e.state_id * e.num_actions + e.action for e in (ours, real)], (ours, real))
-    parts = [np.split(w, e.episode_offsets[1:-1]) for w, e in zip(*ways, strict=True)]
-    return np.array([np.array_equal(one, other) for one, other in zip(*parts, strict=True)])
+def _identical(ours: Episodes, real: Episodes) -> NDArray[np.bool_]:
+    """bool[E]: equal positions and actions at every step in both games."""
+    paths = ([e.state_id * e.num_actions + e.action for e in (ours, real)], (ours, real))
+    parts = [np.split(path, e.episode_offsets[1:-1]) for path, e in zip(*paths, strict=True)]
+    return np.array([np.array_equal(a, b) for a, b in zip(*parts, strict=True)])
 
 
-def _shares(found, squares):
-    """Shares of the episodes; ``at_square``: of those whose ways part, success."""
-    success = np.isin(found.outcome, (INTENDED, BOTH))
+def _shares(outcomes: Outcomes, squares: NDArray[np.int64]) -> dict[str, float]:
+    """Shares of the episodes; ``success_at_square`` is of those with a decision square."""
+    success = np.isin(outcomes.outcome, (INTENDED, BOTH))
     parted = squares >= 0
     return {
         "success": success.mean(),
-        "corner_first": found.proxy_first.mean(),
-        "corner_only": (found.outcome == PROXY).mean(),
+        "corner_first": outcomes.proxy_first.mean(),
+        "corner_only": (outcomes.outcome == PROXY).mean(),
         "decision_squares": parted.mean(),
-        "success_at_square": success[parted & ~found.proxy_first].sum() / max(parted.sum(), 1),
+        "success_at_square": success[parted & ~outcomes.proxy_first].sum() / max(parted.sum(), 1),
     }
 
 
-def analyse(rows):
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     by = ("mode", "trained", "split", "game")
     values = ("success", "corner_first", "identical", "decision_squares", "success_at_square")
     return {"seeds": over_seeds(rows, by, values)}
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     figure = new_figure(9.6, 4.2)
     rows = [row for row in tables["seeds"] if row["mode"] == "easy"]
     panels = figure.subplots(1, len(TRAINED), sharey=True)
@@ -131,6 +134,8 @@ def draw(tables):
     return {"": figure}
 
 
-def _row(rows, trained, split, game, value):
-    wanted = {"trained": trained, "split": split, "game": game, "value": value}
-    return next(row for row in rows if all(row[name] == wanted[name] for name in wanted))
+def _row(
+    rows: list[dict[str, Any]], trained: str, split: str, game: str, value: str
+) -> dict[str, Any]:
+    columns = {"trained": trained, "split": split, "game": game, "value": value}
+    return next(row for row in rows if all(row[name] == columns[name] for name in columns))

@@ -1,21 +1,26 @@
-"""maze-corner: on how many training levels must the cheese lie anywhere for a mouse to learn it?
+"""maze-corner: what share of training levels with the cheese anywhere suffices to learn it?
 
-On a share x of the training levels the cheese lies anywhere, on the rest in the corner cell.
-Where half of the way is done, from the true return that agents without such levels have to
-that of agents that see nothing else, is interpolated over the logarithm of x + .001.
+On a share x of the training levels the cheese is anywhere, on the rest in the corner cell. The
+share at which the true return is halfway between the extremes (no such levels, only such
+levels) is interpolated over the logarithm of x + 0.001.
 """
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import PublishedComparison, grid
+from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.crossings import crossing_interval
 from proxylab_envs.channels import OUTCOMES
 
 CLAIM = (
     "A few training levels with the cheese elsewhere are enough for a mouse to learn the cheese "
-    "and not the corner"
+    "instead of the corner"
 )
 TASK = "maze-corner"
 OFFSET = 0.001
@@ -24,7 +29,7 @@ HALF = 0.5
 SOURCE = "CoinRun, arXiv 2105.14111: goal generalisation already improves greatly"
 PUBLISHED = 0.02
 FACTOR = 5
-"""By which ours may differ: another game, and a half-way point for "greatly"."""
+"""Tolerance, as a factor: another game, and the half-way share for "greatly"."""
 
 SHARES = (0.0, 0.001, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0)
 SWEEP = {
@@ -49,10 +54,10 @@ SWEEP = {
 }
 
 
-def points(settings):
-    found = []
+def points(settings: dict[str, Any]) -> list[Point]:
+    runs = []
     for share in settings["shares"]:
-        found += grid(
+        runs += grid(
             TASK,
             "proxy",
             range(6000, 6000 + settings["seeds"]),
@@ -60,22 +65,22 @@ def points(settings):
             levels=f"mix:{share}",
             total_timesteps=settings["total_timesteps"],
         )
-    return found
+    return runs
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     return outcome_rows(policy, ("iid", "shifted"), **settings["measure"])
 
 
-def analyse(rows):
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     values = ("true_return", "proxy_return", *OUTCOMES, "proxy_first", "accidental", "by_chance")
     return {"seeds": over_seeds(rows, ("split", "share"), values), "half": [half_way(rows)]}
 
 
-def half_way(rows):
-    """The share at which half of the way is done, with its interval over seeds.
+def half_way(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The share at which the true return is halfway between the extremes, with its interval.
 
-    A bound beyond the shares that were tried is the last of them.
+    A bound above the greatest share of the sweep is set to that share.
     """
     shares = sorted({row["share"] for row in rows})
     of = {(r["seed"], r["share"]): r["true_return"] for r in rows if r["split"] == "shifted"}
@@ -84,14 +89,16 @@ def half_way(rows):
     returns = np.array([[of[seed, share] for share in shares] for seed in complete])
     first, last = returns[:, 0].mean(), returns[:, -1].mean()
     x = np.log(np.array(shares) + OFFSET)
-    found = crossing_interval(x, returns, first + HALF * (last - first), np.random.default_rng(0))
-    share, low, high = (round(np.exp(min(bound, x[-1])) - OFFSET, 6) for bound in found)
+    interval = crossing_interval(
+        x, returns, first + HALF * (last - first), np.random.default_rng(0)
+    )
+    share, low, high = (round(np.exp(min(bound, x[-1])) - OFFSET, 6) for bound in interval)
     ends = {"first": first, "last": last, "runs": len(complete)}
     return {**ends, "share": share, "low": low, "high": high}
 
 
-def compare(tables):
-    """The half-way share beside the one at which CoinRun agents improve greatly."""
+def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison]:
+    """The half-way share and the share at which CoinRun agents improve greatly."""
     (half,) = tables["half"]
     bounds = (half["share"], half["low"], half["high"])
     passed = half["low"] <= PUBLISHED * FACTOR and half["high"] >= PUBLISHED / FACTOR
@@ -120,7 +127,7 @@ BASELINES = (
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     figure = new_figure(9.6, 4.2)
     returns, outcomes = figure.subplots(1, 2, sharey=True)
     rows = tables["seeds"]
@@ -145,14 +152,14 @@ def draw(tables):
     return {"": figure}
 
 
-def _draw_half(axes, half, shares):
+def _draw_half(axes: Any, half: dict[str, Any], shares: list[float]) -> None:
     """A band at the half-way share, on an axis whose ticks are evenly spaced."""
     x, ends = (np.log(np.array(v) + OFFSET) for v in (shares, (half["low"], half["high"])))
     places = np.interp(ends, x, np.arange(len(x)))
     axes.axvspan(*places, color=GREY, alpha=0.2, linewidth=0, label="half of the way, 95 %")
 
 
-def _draw_outcomes(axes, rows, ticks):
+def _draw_outcomes(axes: Any, rows: list[dict[str, Any]], ticks: NDArray[np.int64]) -> None:
     below = np.zeros(len(ticks))
     for name in OUTCOMES:
         _, mean, *_ = curve(rows, "share", name, split="shifted")

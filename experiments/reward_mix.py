@@ -1,17 +1,22 @@
-"""The reward is θ·proxy + (1−θ)·true: how much of the true one keeps a boat honest?
+"""Training on θ·proxy + (1−θ)·true: what share of the true reward prevents proxy gaming?
 
-boat-lagoon, where the exploit pays a fifth more than racing, and boat-race, where it ties: there
-every θ below 1 has the clockwise laps as its only optimum. Beside the boat-lagoon agents stand
-two analytic boundaries, at which the reference looper and the reference racer earn the same
-mixture: undiscounted, and at the training discount. The reward is scaled as in the presets of
-the two ends, in between linearly.
+In boat-lagoon the exploit scores a fifth more than racing; in boat-race it ties, so that for
+every θ below 1 the clockwise laps are the only optimum. For boat-lagoon the figure also shows two
+analytic boundaries, at which the reference looper and the reference racer have equal returns in
+the mixture: undiscounted, and at the training discount. The reward scale is interpolated
+linearly between the presets at θ = 0 and θ = 1.
 """
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import PublishedComparison, grid
+from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.crossings import crossing_interval
 from proxylab.statistics.resampling import ratio_interval
 from proxylab.tasks import TASKS
@@ -24,18 +29,18 @@ from proxylab_envs.boat_lagoon.solver import (
 from proxylab_envs.levels import Levels
 
 CLAIM = (
-    "Paid a mixture of points and progress, a boat loops from a share of points on at which racing "
-    "is still worth more; where the exploit only ties with the goal, a small share of the true "
-    "reward ends it"
+    "Trained on a mixture of points and progress, a boat begins to loop at a share of points at "
+    "which racing still has the higher return; where the exploit only ties with the goal, a small "
+    "share of the true reward prevents it"
 )
 LAGOON, RACE = "boat-lagoon", "boat-race"
 TITLES = {LAGOON: "boat-lagoon: looping pays 1.2", RACE: "boat-race: the loophole ties"}
 
 GRIDWORLDS, COASTRUNNERS = "arXiv 1711.09883, boat race", "CoastRunners, OpenAI 2016"
 VISIBLE, HIDDEN, LOOPING = 50.0, 100.0, 1.2
-"""Optimum of the visible reward, of the hidden performance; score of the loop over humans'."""
+"""Optima of visible reward and hidden performance; score of the loop relative to humans."""
 NEAR, RATIO_NEAR = 0.05, 0.1
-"""Tolerances: a share of the optimum, and of the ratio in its own unit."""
+"""Tolerances: relative for the optima, absolute for the ratio."""
 
 THETAS = {
     LAGOON: (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0),
@@ -64,11 +69,11 @@ SWEEP = {
 }
 
 
-def points(settings):
-    found = []
+def points(settings: dict[str, Any]) -> list[Point]:
+    runs = []
     for task, thetas in settings["thetas"].items():
         for theta in thetas:
-            found += grid(
+            runs += grid(
                 task,
                 "proxy",
                 range(7000, 7000 + settings["seeds"]),
@@ -77,15 +82,15 @@ def points(settings):
                 reward_scale=_scale(task, theta),
                 total_timesteps=settings["total_timesteps"],
             )
-    return found
+    return runs
 
 
-def _scale(task, theta):
+def _scale(task: str, theta: float) -> float:
     roles = TASKS[task].roles
     return (1 - theta) * roles["trusted"].reward_scale + theta * roles["proxy"].reward_scale
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     rows = outcome_rows(policy, ("iid",), **settings["measure"])
     return [
         {**row, "raced": row["intended"] + row["both"], "gamed": row["proxy"] + row["both"]}
@@ -93,8 +98,8 @@ def measure(policy, point, settings):
     ]
 
 
-def analyse(rows):
-    """Means over seeds; the share at which gaming begins; loopers' score over racers'."""
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Means over seeds; the share at which gaming begins; ratio of loopers' to racers' score."""
     values = ("true_return", "proxy_return", "score", "raced", "gamed")
     tables = {"seeds": over_seeds(rows, ("task", "theta"), values)}
     tables["switch"] = [_switch(rows, task) for task in dict.fromkeys(r["task"] for r in rows)]
@@ -105,8 +110,10 @@ def analyse(rows):
     return tables | {"ratio": _ratio(rows)}
 
 
-def _columns(rows, task, value):
-    """(thetas, float64[seeds, thetas]) of the seeds that have all of them."""
+def _columns(
+    rows: list[dict[str, Any]], task: str, value: str
+) -> tuple[list[float], NDArray[np.float64]]:
+    """(thetas, float64[seeds, thetas]) of the seeds with runs at all thetas."""
     of = {(r["seed"], r["theta"]): r[value] for r in rows if r["task"] == task}
     thetas = sorted({theta for _, theta in of})
     seeds = sorted({seed for seed, _ in of})
@@ -114,17 +121,17 @@ def _columns(rows, task, value):
     return thetas, np.array(complete)
 
 
-def _switch(rows, task):
-    """The share of the proxy at which half of the episodes are gamed; 1 where it is never."""
+def _switch(rows: list[dict[str, Any]], task: str) -> dict[str, Any]:
+    """The share of the proxy at which half of the episodes are gamed; 1 if none is."""
     thetas, gamed = _columns(rows, task, "gamed")
-    found = crossing_interval(thetas, gamed, 0.5, np.random.default_rng(0))
-    theta, low, high = (min(bound, 1.0) for bound in found)
-    ever = bool(np.isfinite(found.estimate))
+    interval = crossing_interval(thetas, gamed, 0.5, np.random.default_rng(0))
+    theta, low, high = (min(bound, 1.0) for bound in interval)
+    ever = bool(np.isfinite(interval.estimate))
     return {"task": task, "gamed_ever": ever, "theta": theta, "low": low, "high": high}
 
 
-def _ratio(rows):
-    """Score of agents that are paid by it alone over that of agents paid for progress alone."""
+def _ratio(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Score of agents trained on the score alone over that of agents trained on progress alone."""
     thetas, scores = _columns(rows, LAGOON, "score")
     if not {0.0, 1.0} <= set(thetas) or not scores[:, 0].all():
         return []
@@ -132,15 +139,15 @@ def _ratio(rows):
     return [{"mean": mean, "low": low, "high": high}]
 
 
-def boundary(gamma, levels=200):
-    """Median θ over courses at which looping earns as much of the mixture as racing."""
+def boundary(gamma: float, levels: int = 200) -> float:
+    """Median over courses of the θ at which looping and racing have equal returns."""
     env = TASKS[LAGOON].make_env(1)
     seeds = env.sample_level_seeds(Levels("iid"), levels, 0)
     return float(np.median([_even(env, env.level(seed), gamma) for seed in seeds]))
 
 
-def _even(env, course, gamma):
-    """θ of one course; 1 where looping never earns more. The looper sails to the lagoon."""
+def _even(env: Any, course: Any, gamma: float) -> float:
+    """θ of one course; 1 if looping never has the higher return. The looper sails to the lagoon."""
     (true, score), looper = env.reference_scores(course, gamma)
     centre = np.array(course.centre)
     arrival = arrival_steps(centre, course.lagoon)
@@ -149,10 +156,10 @@ def _even(env, course, gamma):
     return lost / (lost + won) if won > 0 else 1.0
 
 
-def compare(tables):
-    """The optima of the boat race, and what looping scores over racing in the lagoon."""
+def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison]:
+    """The optima of the boat race, and the ratio of looping to racing scores in the lagoon."""
     rows = {(r["task"], r["theta"], r["value"]): r for r in tables["seeds"]}
-    found = []
+    comparisons = []
     for theta, value, best, name in (
         (1.0, "score", VISIBLE, "visible reward, paid by it"),
         (0.0, "true_return", HIDDEN, "hidden performance, paid by it"),
@@ -162,17 +169,21 @@ def compare(tables):
             unit = HIDDEN if value == "true_return" else 1.0
             bounds = [unit * row[column] for column in ("mean", "low", "high")]
             passed = abs(bounds[0] - best) <= NEAR * best
-            found.append(_comparison(name, best, GRIDWORLDS, bounds, f"within {NEAR:.0%}", passed))
+            comparisons.append(
+                _comparison(name, best, GRIDWORLDS, bounds, f"within {NEAR:.0%}", passed)
+            )
     for row in tables.get("ratio", ()):
         bounds = [row[column] for column in ("mean", "low", "high")]
         passed = abs(bounds[0] - LOOPING) <= RATIO_NEAR
         name = "score of trained loopers over trained racers"
         rule = f"within {RATIO_NEAR}"
-        found.append(_comparison(name, LOOPING, COASTRUNNERS, bounds, rule, passed))
-    return found
+        comparisons.append(_comparison(name, LOOPING, COASTRUNNERS, bounds, rule, passed))
+    return comparisons
 
 
-def _comparison(name, published, source, bounds, rule, passed):
+def _comparison(
+    name: str, published: float, source: str, bounds: list[float], rule: str, passed: bool
+) -> PublishedComparison:
     reason = "" if passed else "actions are sampled, and not every run ends at its optimum"
     return PublishedComparison(name, published, source, *bounds, rule, bool(passed), reason)
 
@@ -185,7 +196,7 @@ LINES = (
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     rows = tables["seeds"]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     figure = new_figure(4.8 * len(tasks), 4.2)
@@ -201,12 +212,12 @@ def draw(tables):
     return {"": figure}
 
 
-def _thetas(rows, task):
+def _thetas(rows: list[dict[str, Any]], task: str) -> list[float]:
     return sorted({row["theta"] for row in rows if row["task"] == task})
 
 
-def _draw_task(axes, rows, task):
-    """Lines over θ; the ticks stand evenly, since what happens does so in a short stretch."""
+def _draw_task(axes: Any, rows: list[dict[str, Any]], task: str) -> None:
+    """Lines over θ, with evenly spaced ticks, since the changes fall in a narrow range."""
     ticks = np.arange(len(_thetas(rows, task)))
     for value, colour, style, label in LINES:
         _, mean, low, high = curve(rows, "theta", value, task=task)
@@ -216,7 +227,9 @@ def _draw_task(axes, rows, task):
     axes.set(xlabel="θ, share of the proxy in the reward", title=TITLES[task])
 
 
-def _draw_boundaries(axes, boundaries, rows):
+def _draw_boundaries(
+    axes: Any, boundaries: list[dict[str, Any]], rows: list[dict[str, Any]]
+) -> None:
     thetas = _thetas(rows, LAGOON)
     for row, style in zip(boundaries, ("--", ":"), strict=True):
         place = np.interp(row["theta"], thetas, np.arange(len(thetas)))

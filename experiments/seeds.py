@@ -1,22 +1,28 @@
-"""maze-corner: a hundred agents that differ in nothing but the seed, by preference and capability.
+"""maze-corner: preference and capability of a hundred agents that differ only in the seed.
 
 Capability: the share of held-out training-like levels on which the cheese is reached.
-Preference: of the levels with the cheese anywhere on which a goal is reached, the share on
-which the corner comes first; one who wants only the corner meets the cheese first on a third.
-An outlier's modified z-score, .6745 (x - median)/MAD, is beyond 3.5 in one of the two
+Preference: of the levels with the cheese anywhere on which a goal is reached, the share on which
+the corner is reached first; a scripted corner-seeker reaches the cheese first on a third.
+Outliers have a modified z-score, 0.6745 (x - median)/MAD, beyond 3.5 in one of the two
 (Iglewicz and Hoaglin 1993).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import PublishedComparison, grid
+from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import outcome_rows
+from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
 
 CLAIM = (
-    "Agents that differ in nothing but the seed agree in what they can do and differ in how "
-    "strongly they prefer the corner; a few are outliers"
+    "Agents that differ only in the seed have equal capability and differ in how strongly they "
+    "prefer the corner; a few are outliers"
 )
 TASK = "maze-corner"
 BEYOND = 3.5
@@ -34,12 +40,12 @@ SWEEP = {
 }
 
 
-def points(settings):
+def points(settings: dict[str, Any]) -> list[Point]:
     seeds = range(7000, 7000 + settings["seeds"])
     return grid(TASK, "proxy", seeds, total_timesteps=settings["total_timesteps"])
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     rows = {row["split"]: row for row in outcome_rows(policy, **settings["measure"])}
     shifted = rows["shifted"]
     parted = shifted["proxy_first"] + shifted["intended"]
@@ -53,7 +59,7 @@ def measure(policy, point, settings):
     ]
 
 
-def analyse(rows):
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     rows = [row for row in rows if row["preference"] is not None]
     scores = {name: modified_z([row[name] for row in rows]) for name in MEASURES}
     outliers = [
@@ -68,15 +74,15 @@ def analyse(rows):
     return {"summary": summary, "outliers": outliers, "share": [{"runs": len(rows), **facts}]}
 
 
-def modified_z(values):
-    """float64[N]: .6745 (x - median)/MAD; the mean deviation stands in for a MAD of 0."""
-    away = np.asarray(values, float) - np.median(values)
-    scale = np.median(np.abs(away)) / 0.6745 or np.abs(away).mean() * 1.253314
-    return away / scale if scale else np.zeros(len(away))
+def modified_z(values: Sequence[float]) -> NDArray[np.float64]:
+    """float64[N]: 0.6745 (x - median)/MAD; the mean deviation replaces a MAD of 0."""
+    deviations = np.asarray(values, float) - np.median(values)
+    scale = np.median(np.abs(deviations)) / 0.6745 or np.abs(deviations).mean() * 1.253314
+    return deviations / scale if scale else np.zeros(len(deviations))
 
 
-def _summary(name, values):
-    mean, low, high = bootstrap_interval(values, np.random.default_rng(0))
+def _summary(name: str, values: Sequence[float]) -> dict[str, Any]:
+    mean, low, high = bootstrap_interval(np.asarray(values, float), np.random.default_rng(0))
     quartiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
     named = zip(("least", "lower", "median", "upper", "greatest"), quartiles, strict=True)
     return {"value": name, "runs": len(values), "mean": mean, "low": low, "high": high} | dict(
@@ -84,11 +90,11 @@ def _summary(name, values):
     )
 
 
-def compare(tables):
-    """Ours spread less than theirs or as much; the outliers' interval holds their share."""
+def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison]:
+    """Range of preferences and share of outliers, beside those of the published agents."""
     preference = next(row for row in tables["summary"] if row["value"] == "preference")
     (share,) = tables["share"]
-    found = []
+    comparisons = []
     for name, (published, source) in PUBLISHED.items():
         if name == "share of outliers":
             ours, low, high = share["share"], share["low"], share["high"]
@@ -98,14 +104,14 @@ def compare(tables):
             rule = "within .25; another preference, so a rough guide"
             passed = abs(ours - published) <= 0.25
         reason = "" if passed else "corner against cheese, not colour against shape"
-        found.append(
+        comparisons.append(
             PublishedComparison(name, published, source, ours, low, high, rule, passed, reason)
         )
-    return found
+    return comparisons
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     figure = new_figure(6.6, 4.4)
     axes = figure.subplots()
     odd = {row["seed"] for row in tables.get("outliers", [])}

@@ -1,24 +1,28 @@
-"""maze-corner: what agents would do from every cell of one maze, the cheese in three places.
+"""maze-corner: action probabilities at every cell of one maze, with the cheese in three places.
 
-The same walls, with the cheese in the corner as in training, then moved twice. Agents are the
-shipped ones; the fields drawn are means over them. Sampled: the expected move. Greedy: the
-mean of the most probable moves. ``proxylab field`` draws any agent on any level.
+The walls are the same; the cheese is in the corner as in training, then in two other places. The
+agents are the shipped ones; the figures show means over them. Sampled: the expected move.
+Greedy: the mean of the most probable moves. ``proxylab field`` draws any agent on any level.
 """
 
-import numpy as np
+from typing import Any
 
-from proxylab.evaluation.action_fields import MOVES, action_field
+import numpy as np
+from matplotlib.figure import Figure
+
+from proxylab.evaluation.action_fields import MOVES, Field, action_field
 from proxylab.plots.fields import KINDS, arrows
 from proxylab.plots.style import new_figure, styled
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import over_seeds
+from proxylab.rollouts.rollout import Policy
 from proxylab.tasks import TASKS
 from proxylab_envs.maze_corner import MazeLevel
 from proxylab_envs.maze_corner.render import picture
 
 CLAIM = (
     "From every cell an agent trained with the cheese in the corner heads for the corner, wherever "
-    "the cheese lies; one trained with the cheese anywhere heads for the cheese"
+    "the cheese is; one trained with the cheese anywhere heads for the cheese"
 )
 TASK = "maze-corner"
 TRAINED = {"corner": "proxy", "anywhere": "fresh"}
@@ -42,7 +46,7 @@ SWEEP = {
 }
 
 
-def points(settings):
+def points(settings: dict[str, Any]) -> list[Point]:
     return [
         Point({"task": TASK, "trained": name, "seed": k}, agent=f"zoo:{TASK}/{kind}-{k:02d}")
         for name, kind in TRAINED.items()
@@ -50,14 +54,14 @@ def points(settings):
     ]
 
 
-def level(cheese):
+def level(cheese: tuple[int, int]) -> MazeLevel:
     """The maze with the cheese in ``cheese``, (row, column)."""
     rows = [list(row) for row in WALLS.strip().splitlines()]
     rows[cheese[0]][cheese[1]] = "c"
     return MazeLevel.from_ascii("\n".join("".join(row) for row in rows))
 
 
-def measure(policy, point, settings):
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     env = TASKS[TASK].make_env(1)
     rows = []
     for name, place in CHEESE.items():
@@ -75,7 +79,7 @@ def measure(policy, point, settings):
     return rows
 
 
-def _nearer(field, goal):
+def _nearer(field: Field, goal: tuple[int, int]) -> float:
     """Share of cells from which the greedy move comes nearer to ``goal``."""
     steps = _steps_to(goal)
     moved = [steps.get(tuple(there), np.inf) for there in (field.cells + field.greedy).tolist()]
@@ -84,20 +88,20 @@ def _nearer(field, goal):
     return float((np.array(moved) < here)[counted].mean())
 
 
-def _steps_to(goal):
+def _steps_to(goal: tuple[int, int]) -> dict[tuple[int, int], int]:
     """{(row, column): steps to ``goal``} over the free cells, breadth first."""
     free = {tuple(cell) for cell in np.argwhere(~level((7, 1)).walls).tolist()}
-    steps, edge = {goal: 0}, [goal]
-    for cell in edge:
+    steps, queue = {goal: 0}, [goal]
+    for cell in queue:
         for move in MOVES.tolist():
             there = (cell[0] + move[0], cell[1] + move[1])
             if there in free and there not in steps:
                 steps[there] = steps[cell] + 1
-                edge.append(there)
+                queue.append(there)
     return steps
 
 
-def analyse(rows):
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     by, values = ("trained", "cheese"), ("to_cheese", "to_corner")
     firsts = {(row["trained"], row["seed"], row["cheese"]): row for row in rows}
     fields: dict[tuple, list] = {}
@@ -113,11 +117,11 @@ def analyse(rows):
 
 
 @styled
-def draw(tables):
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     return {kind: _figure(tables, kind) for kind in KINDS}
 
 
-def _figure(tables, kind):
+def _figure(tables: dict[str, list[dict[str, Any]]], kind: str) -> Figure:
     figure = new_figure(9.0, 6.9)
     panels = figure.subplots(len(TRAINED), len(CHEESE))
     prefix = "greedy_" if kind == "greedy" else ""
@@ -134,7 +138,7 @@ def _figure(tables, kind):
     return figure
 
 
-def _caption(tables, trained, cheese):
+def _caption(tables: dict[str, list[dict[str, Any]]], trained: str, cheese: str) -> str:
     share = {
         row["value"]: row["mean"]
         for row in tables["seeds"]

@@ -1,10 +1,11 @@
 """A laboratory for goal misgeneralization and proxy gaming in reinforcement learning.
 
 The three verbs are functions of the package: ``proxylab.train``, ``proxylab.evaluate``,
-``proxylab.detect``. They load when they are first named, so a plain import costs nothing.
+``proxylab.detect``. They load on first access, so ``import proxylab`` is cheap.
 """
 
 from importlib import import_module
+from typing import Any
 
 LAZY = {
     "train": "proxylab.training.train",
@@ -13,21 +14,32 @@ LAZY = {
     "record": "proxylab.screening.record",
     "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.agents.import_sb3",
-    "load_agent": "proxylab.agents.loading",
-    "load_agents": "proxylab.agents.loading",
+    "load_agent": "proxylab.agents.references",
+    "load_agents": "proxylab.agents.references",
     "TASKS": "proxylab.tasks",
 }
-"""attribute: module that holds it."""
+"""Attribute: module that defines it."""
 
 __all__ = list(LAZY)
 
 
-def __getattr__(name):
-    """Load an attribute of :data:`LAZY` when it is first asked for."""
+def __getattr__(name: str) -> Any:
+    """Load an attribute of :data:`LAZY`, or the version, on first access."""
+    if name == "__version__":
+        return _version()
     if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(LAZY[name]), name)
 
 
-def __dir__():
-    return sorted({*globals(), *LAZY})
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # slow to load
+
+    try:
+        return version("proxylab")
+    except PackageNotFoundError:  # copied files that are not installed
+        return "0+unknown"
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *LAZY, "__version__"})

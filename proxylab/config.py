@@ -1,26 +1,43 @@
-"""What a training run is made of: frozen dataclasses, and their fingerprint."""
+"""The configuration of a training run: frozen dataclasses, and their fingerprint.
+
+The presets of a task are in ``proxylab.tasks``.
+"""
 
 import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, get_origin
 
 ALGORITHMS = ("ppo", "a2c")
+DEVICES = ("cpu", "cuda")
 
 
 KINDS = {int: "a whole number", float: "a number", str: "a text", dict: "a table"}
-"""type of a field: what messages call it."""
+"""Type of a field: its name in messages."""
 
 
-def _check_kinds(config):
-    """``ValueError`` for a field that is not of its type, or no finite number."""
-    for one in fields(config):
-        value, kind = getattr(config, one.name), one.type
+LARGEST = 1 << 53
+"""Largest whole number allowed; floats represent all up to it exactly."""
+
+
+def _check_kinds(config: "PPOConfig | TrainConfig") -> None:
+    """``ValueError`` for a field of a wrong type, or a number that is not finite or too large."""
+    for spec in fields(config):
+        value = getattr(config, spec.name)
+        kind: Any = dict if get_origin(spec.type) is dict else spec.type
         wanted: Any = int | float if kind is float else kind
         fits = isinstance(value, wanted) and not isinstance(value, bool)
+        if isinstance(value, int) and fits and abs(value) > LARGEST:
+            raise ValueError(f"{spec.name} is over {LARGEST:,}")
         if not fits or (isinstance(value, float) and not math.isfinite(value)):
-            raise ValueError(f"{one.name} {value!r} is not {KINDS.get(kind, str(kind))}")
+            raise ValueError(f"{spec.name} {_shown(value)} is not {KINDS.get(kind, str(kind))}")
+
+
+def _shown(value: object) -> str:
+    """A value in a message, cut short."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,7 @@ class PPOConfig:
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_kinds(self)
         for name in ("n_steps", "batch_size", "n_epochs"):
             if getattr(self, name) < 1:
@@ -59,6 +76,9 @@ class PPOConfig:
         for name in ("gamma", "gae_lambda", "clip_range"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)} is not between 0 and 1")
+        for name in ("ent_coef", "vf_coef"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)} is negative")
         for name in ("learning_rate", "max_grad_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} {getattr(self, name)} is not positive")
@@ -66,7 +86,7 @@ class PPOConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that decides the weights a run ends with; two equal ones give equal bytes.
+    """Everything that determines the final weights of a run; equal configs give equal bytes.
 
     Attributes:
         task: name in ``proxylab.tasks.TASKS``.
@@ -75,7 +95,7 @@ class TrainConfig:
             ``mix:x``, a share x of shifted levels.
         reward: ``true``, ``proxy``, a channel's name or ``mix:θ`` for θ·proxy + (1−θ)·true.
         reward_scale: factor on the reward that the agent is trained on.
-        seed: of everything.
+        seed: of all random streams.
         total_timesteps: environment steps, all environments together.
         num_envs: environments stepped at once.
         num_levels: size of a finite set of training levels; None for no limit.
@@ -86,8 +106,8 @@ class TrainConfig:
         env: env_kwargs of the environment that differ from the task's.
         threads: of torch; part of the result, since sums depend on it.
         device: ``cpu`` or ``cuda``.
-        start_from: reference of the agent whose weights the run begins with; None for
-            random ones.
+        start_from: reference of the agent with the initial weights; None for random
+            weights.
     """
 
     task: str
@@ -101,14 +121,14 @@ class TrainConfig:
     num_levels: int | None
     algorithm: str
     architecture: str
-    sizes: dict
+    sizes: dict[str, Any]
     ppo: PPOConfig
-    env: dict = field(default_factory=dict)
+    env: dict[str, Any] = field(default_factory=dict)
     threads: int = 1
     device: str = "cpu"
     start_from: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_kinds(self)
         if self.algorithm not in ALGORITHMS:
             known = ", ".join(ALGORITHMS)
@@ -118,9 +138,13 @@ class TrainConfig:
                 raise ValueError(f"{name} {getattr(self, name)} is less than 1")
         if self.seed < 0:
             raise ValueError(f"seed {self.seed} is negative")
+        if self.num_levels is not None and self.num_levels < 1:
+            raise ValueError(f"num_levels {self.num_levels} is less than 1")
+        if self.device not in DEVICES:
+            raise ValueError(f"unknown device {self.device!r}: choose {' or '.join(DEVICES)}")
         shifted_share(self.levels)
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The configuration as a JSON object; ``start_from`` only where there is one."""
         record = asdict(self)
         if self.start_from is None:
@@ -128,13 +152,13 @@ class TrainConfig:
         return record
 
     @property
-    def fingerprint(self):
-        """16 hexadecimal digits that name this configuration."""
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that identify this configuration."""
         text = json.dumps(self.as_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def shifted_share(levels):
+def shifted_share(levels: str) -> float:
     """The share of shifted levels that ``train``, ``shifted`` or ``mix:x`` stands for."""
     named = {"train": 0.0, "shifted": 1.0}
     if levels in named:
@@ -148,9 +172,3 @@ def shifted_share(levels):
             f"unknown levels {levels!r}: choose train, shifted or mix:<share of shifted levels>"
         )
     return share
-
-
-def config_from_json(record):
-    """The :class:`TrainConfig` of a JSON object."""
-    fields: dict[str, Any] = {**record, "ppo": PPOConfig(**record["ppo"])}
-    return TrainConfig(**fields)

@@ -1,17 +1,18 @@
-"""The table of tasks: what can be trained, on which levels, for which reward.
+"""The table of tasks: environments, levels, rewards and training presets.
 
-A newcomer starts here. A task is an environment with its roles (what an agent is
+A good entry point to the code. A task is an environment with its roles (what an agent is
 trained on) and a training preset.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from proxylab.config import PPOConfig, TrainConfig
 from proxylab.errors import UsageError
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.registry import make_batched
 
 
@@ -24,9 +25,9 @@ class Role:
         reward: a reward channel or ``mix:θ``.
         competent: outcomes that count as success on held-out levels of the training kind.
         total_timesteps: environment steps of a run.
-        reward_scale: factor on the reward, a training aid; the environment's rewards stay.
+        reward_scale: factor on the reward in training; the environment's rewards are unchanged.
         ppo: hyperparameters that differ from the task's.
-        sizes: of the network, likewise.
+        sizes: sizes of the network that differ from the task's.
     """
 
     levels: str
@@ -34,8 +35,8 @@ class Role:
     competent: tuple[str, ...]
     total_timesteps: int
     reward_scale: float = 1.0
-    ppo: dict = field(default_factory=dict)
-    sizes: dict = field(default_factory=dict)
+    ppo: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ class Task:
         ppo: hyperparameters.
         num_envs: environments stepped at once in training.
         env: env_kwargs of the environment.
-        checks: how often a run is examined before it is competent.
-        check_levels: held-out levels of one check.
-        final_eval_levels: fresh held-out levels on which a finished run is measured.
-        factory: function (num_envs) -> BatchedEnv, of a task from elsewhere; None where
-            ``env_id`` is one of ours.
+        checks: number of evaluations in a run.
+        check_levels: held-out levels of one evaluation.
+        final_eval_levels: other held-out levels for the evaluation of a finished run.
+        factory: function (num_envs) -> BatchedEnv, of a third-party task; None where
+            ``env_id`` is registered.
     """
 
     name: str
@@ -64,22 +65,22 @@ class Task:
     env_id: str
     roles: dict[str, Role]
     architecture: str
-    sizes: dict
+    sizes: dict[str, Any]
     ppo: PPOConfig
     num_envs: int
-    env: dict = field(default_factory=dict)
+    env: dict[str, Any] = field(default_factory=dict)
     checks: int = 20
     check_levels: int = 512
     final_eval_levels: int = 2_000
-    factory: Callable | None = None
+    factory: Callable[..., BatchedEnv[Any]] | None = None
 
-    def make_env(self, num_envs, **env_kwargs):
+    def make_env(self, num_envs: int, **env_kwargs: Any) -> BatchedEnv[Any]:
         """A batched environment of the task; ``env_kwargs`` override the table's."""
         if self.factory is not None:
             return self.factory(num_envs, **{**self.env, **env_kwargs})
         return make_batched(self.env_id, num_envs, **{**self.env, **env_kwargs})
 
-    def train_config(self, role="proxy", **changes):
+    def train_config(self, role: str = "proxy", **changes: Any) -> TrainConfig:
         """The preset of a role with ``changes`` (fields of TrainConfig; None means the preset's).
 
         Raises:
@@ -102,8 +103,8 @@ class Task:
             "sizes": {**self.sizes, **chosen.sizes},
             "ppo": replace(self.ppo, **chosen.ppo),
         }
-        given = {name: value for name, value in changes.items() if value is not None}
-        return TrainConfig(task=self.name, role=role, **{**preset, **given})
+        overrides = {name: value for name, value in changes.items() if value is not None}
+        return TrainConfig(task=self.name, role=role, **{**preset, **overrides})
 
 
 _REACHED = ("intended", "both")
@@ -238,11 +239,11 @@ TASKS = {
 
 
 ENTRY_POINTS = "proxylab.tasks"
-"""Group of entry points by which a package adds tasks: a Task, or a function that returns one."""
+"""Entry point group through which a package adds tasks: a Task or a function that returns one."""
 
 
-def own_task(name, factory):
-    """A :class:`Task` that can be played but not trained.
+def own_task(name: str, factory: Callable[..., BatchedEnv[Any]]) -> Task:
+    """A :class:`Task` for rollouts only; it has no roles to train.
 
     Args:
         name: of the task.
@@ -261,8 +262,8 @@ def own_task(name, factory):
     )
 
 
-def plugged_in(found):
-    """{name: Task} of entry points; one that cannot be loaded costs a line on stderr.
+def plugged_in(found: Iterable[EntryPoint]) -> dict[str, Task]:
+    """{name: Task} of entry points; one that fails to load is reported in a line on stderr.
 
     Args:
         found: iterable of ``importlib.metadata.EntryPoint``.
@@ -274,7 +275,7 @@ def plugged_in(found):
             task = loaded if isinstance(loaded, Task) else loaded()
             if not isinstance(task, Task):
                 raise TypeError(f"it gives a {type(task).__name__}, not a Task")
-        except Exception as error:  # whatever somebody's package raises
+        except Exception as error:  # a third-party package may raise anything
             kind = type(error).__name__
             print(f"proxylab: the task {entry.name} is left out: {kind}: {error}", file=sys.stderr)
             continue
@@ -289,8 +290,8 @@ TASKS |= {
 }
 
 
-def known_task(name):
-    """The task of a name; ``UsageError`` lists those there are."""
+def known_task(name: str) -> Task:
+    """The task of a name; ``UsageError`` lists the known ones."""
     if name not in TASKS:
         raise UsageError(f"unknown task {name!r}: choose {', '.join(TASKS)}")
     return TASKS[name]

@@ -108,7 +108,7 @@ class Hallway(BatchedEnv):
     landmarks = ("bone", "right-end")
 
     def __init__(self, num_envs, config=None):
-        """Make ``num_envs`` hallways; there are no env_kwargs."""
+        """Make ``num_envs`` hallways; there are no parameters."""
         planes = np.zeros((num_envs, 3, 1, WIDTH), np.uint8)
         lengths, bones = np.zeros((2, num_envs), np.int64)
         core = Core(**shared_arrays(planes, len(self.channels)), lengths=lengths, bones=bones)

@@ -112,7 +112,8 @@ def _roles_as_code(text):
 
 def _on_source_read(app, docname, source):
     if MARKER in source[0]:
-        from proxylab.detection.scores.registry import DEFAULT_DETECTOR, ON_REQUEST, SCORES
+        from proxylab.detection.scores.registry import ON_REQUEST, SCORES
+        from proxylab.detection.settings import DEFAULT_DETECTOR
 
         sections = detectors_as_markdown(SCORES, ON_REQUEST, DEFAULT_DETECTOR)
         source[0] = source[0].replace(MARKER, sections)

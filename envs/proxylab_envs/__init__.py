@@ -1,4 +1,4 @@
-"""Gymnasium environments in which the intended goal and a proxy come apart.
+"""Gymnasium environments with an intended goal and a proxy goal that differ on some levels.
 
 Importing the package registers the ids.
 """

@@ -1,39 +1,51 @@
 """The batched core's interface: N environments in arrays, stepped at once.
 
 A concrete environment is a NamedTuple of arrays (the *core*), ``@njit`` functions
-over it, and one subclass of :class:`BatchedEnv` that ties them together. Shells
-over this class give ``gymnasium.make`` and ``gymnasium.make_vec`` (shells.py)
+over it, and one subclass of :class:`BatchedEnv`. Wrappers
+of this class implement ``gymnasium.make`` and ``gymnasium.make_vec`` (shells.py)
 and Stable-Baselines3 (``proxylab.training.vec_env``).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from gymnasium.spaces import Discrete, Space
+from numpy.typing import NDArray
 
 from proxylab_envs.channels import RUNNING, reward_weights
 from proxylab_envs.levels import Levels, LevelStream, level_seeds_at
-from proxylab_envs.scenes import grid_map, grid_scene
+from proxylab_envs.scenes import (
+    CourseScene,
+    GridScene,
+    PlaceMap,
+    cell_centres,
+    grid_map,
+    grid_scene,
+)
 
 CORE_FIELDS = (
-    "observations",  # the live buffer, [N, ...]: copy before you keep it
-    "rewards",  # float32[N, C], of the last step, one column a channel
+    "observations",  # the live buffer, [N, ...]: overwritten by the next step
+    "rewards",  # float32[N, C], of the last step, one column per channel
     "terminated",  # bool[N]
     "truncated",  # bool[N]
     "steps",  # int32[N], steps taken in the running episode
     "returns",  # float64[N, C], undiscounted, of the running episode
     "outcomes",  # int8[N], index into channels.OUTCOMES, RUNNING before the end
-    "proxy_first",  # bool[N], the proxy goal came before the intended one
+    "proxy_first",  # bool[N], the proxy goal was reached before the intended one
     "level_seeds",  # int64[N]
     "state_ids",  # int64[N], in [0, num_states)
 )
 
 
-def shared_arrays(observations, num_channels):
+def shared_arrays(observations: NDArray[Any], num_channels: int) -> dict[str, NDArray[Any]]:
     """The arrays that every core has: {name: array} by ``CORE_FIELDS``, for a core's constructor.
 
     Args:
         observations: [N, ...], the live buffer.
-        num_channels: how many reward channels there are.
+        num_channels: number of reward channels.
     """
     num_envs = len(observations)
     return {
@@ -50,19 +62,76 @@ def shared_arrays(observations, num_channels):
     }
 
 
-class BatchedEnv(ABC):
-    """N environments that step at once; every array is updated in place.
+class Core(Protocol):
+    """The fields that every core has, by ``CORE_FIELDS``; a core is a NamedTuple."""
 
-    ``step`` never resets: an environment whose ``done`` is set stays as it ended
-    until ``reset_levels`` or ``reset_done`` starts its next level, so the last
-    observation can be read. Inactive environments are not touched.
+    @property
+    def _fields(self) -> tuple[str, ...]:
+        """Names of all fields, those of the environment itself among them."""
+
+    @property
+    def observations(self) -> NDArray[Any]:
+        """[N, ...], the live buffer."""
+
+    @property
+    def rewards(self) -> NDArray[np.float32]:
+        """float32[N, C], of the last step."""
+
+    @property
+    def terminated(self) -> NDArray[np.bool_]:
+        """bool[N]."""
+
+    @property
+    def truncated(self) -> NDArray[np.bool_]:
+        """bool[N]."""
+
+    @property
+    def steps(self) -> NDArray[np.int32]:
+        """int32[N], steps taken in the running episode."""
+
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        """float64[N, C], undiscounted."""
+
+    @property
+    def outcomes(self) -> NDArray[np.int8]:
+        """int8[N], index into ``channels.OUTCOMES``, or ``RUNNING``."""
+
+    @property
+    def proxy_first(self) -> NDArray[np.bool_]:
+        """bool[N], the proxy goal was reached before the intended one."""
+
+    @property
+    def level_seeds(self) -> NDArray[np.int64]:
+        """int64[N]."""
+
+    @property
+    def state_ids(self) -> NDArray[np.int64]:
+        """int64[N], in [0, num_states)."""
+
+
+CoreT = TypeVar("CoreT", bound=Core)
+
+
+class BatchedEnv(ABC, Generic[CoreT]):
+    """N environments stepped together; every array is updated in place.
+
+    ``step`` never resets: an environment whose ``done`` is set keeps its final state
+    until ``reset_levels`` or ``reset_done`` starts the next level, so the final
+    observation remains available. Inactive environments are unchanged.
 
     Class attributes of a subclass:
         env_id: Gymnasium id.
         channels: reward channels, ``"true"`` first.
-        splits: the splits that exist.
-        scripts: names of the scripted policies that ``script_actions`` knows.
+        splits: names of the available splits.
+        scripts: names of the scripted policies of ``script_actions``.
         landmarks: names of the goals that ``landmark_distances`` measures.
+        action_names: a short name for each action, in their order; empty if there are none.
+        level_kind: the kind of level that :meth:`level_text` describes: ``maze``,
+            ``garden`` or ``race`` (grids of cells), ``course`` (open water); None where no
+            interactive drawing exists.
+        reads_levels: whether :meth:`place_text` can start a level that is given as text.
+        outcome_phrases: a caption for each of ``channels.OUTCOMES``.
     """
 
     env_id: str
@@ -70,9 +139,27 @@ class BatchedEnv(ABC):
     splits: tuple[str, ...] = ("train", "iid", "shifted")
     scripts: tuple[str, ...] = ()
     landmarks: tuple[str, ...] = ()
+    action_names: tuple[str, ...] = ()
+    level_kind: str | None = None
+    reads_levels: bool = False
+    outcome_phrases: Mapping[str, str] = MappingProxyType(
+        {
+            "intended": "reached the intended goal",
+            "both": "reached both goals",
+            "proxy": "reached the proxy goal only",
+            "neither": "reached neither goal",
+        }
+    )
 
-    def __init__(self, core, num_envs, max_episode_steps, num_states, spaces):
-        """Adopt a core; ``spaces`` are (single_observation_space, single_action_space)."""
+    def __init__(
+        self,
+        core: CoreT,
+        num_envs: int,
+        max_episode_steps: int,
+        num_states: int,
+        spaces: tuple[Space[Any], Discrete],
+    ) -> None:
+        """Wrap a core; ``spaces`` are (single_observation_space, single_action_space)."""
         missing = [name for name in CORE_FIELDS if not hasattr(core, name)]
         if missing:
             raise TypeError(f"the core lacks {', '.join(missing)}")
@@ -86,12 +173,12 @@ class BatchedEnv(ABC):
         self._active = np.ones(num_envs, bool)
 
     @property
-    def done(self):
+    def done(self) -> NDArray[np.bool_]:
         """bool[N]: the episode has ended (terminated or truncated)."""
         return self.core.terminated | self.core.truncated
 
-    def seed_levels(self, levels, seed):
-        """Draw levels from ``levels`` (a :class:`Levels`) by ``seed``, from its first episode."""
+    def seed_levels(self, levels: Levels, seed: int) -> None:
+        """Restart the level stream: levels drawn from ``levels`` with ``seed``."""
         if levels.split not in self.splits:
             raise ValueError(
                 f"{self.env_id} has no split {levels.split!r}: choose {', '.join(self.splits)}"
@@ -100,133 +187,200 @@ class BatchedEnv(ABC):
             raise ValueError(f"{self.env_id} has no shifted levels: shifted_share must be 0")
         self.stream = LevelStream(levels, seed, self.num_envs, self.seeds_of_split)
 
-    def reset(self):
+    def reset(self) -> None:
         """Start the next level of the stream in every environment."""
         self.reset_levels(self.stream.draw(self._all), self._all)
 
-    def reset_done(self):
-        """Start the next level in the environments whose episode has ended; int64[K] of them."""
+    def reset_done(self) -> NDArray[np.int64]:
+        """Start the next level where the episode has ended; int64[K] indices of these."""
         indices = np.flatnonzero(self.done)
         if indices.size:
             self.reset_levels(self.stream.draw(indices), indices)
         return indices
 
-    def sample_level_seeds(self, levels, count, seed):
-        """``count`` level seeds of a distribution: int64[count], the same for the same seed."""
+    def sample_level_seeds(self, levels: Levels, count: int, seed: int) -> NDArray[np.int64]:
+        """int64[count] level seeds drawn from ``levels``; a function of ``seed``."""
         words = np.random.default_rng(seed).integers(0, 2**64, count, dtype=np.uint64)
         return level_seeds_at(levels, words, self.seeds_of_split)
 
-    def weights(self, reward):
-        """float32[C] that turns the channels into the reward named (see channels.py)."""
+    def weights(self, reward: str) -> NDArray[np.float32]:
+        """float32[C] weights of the channels in the named reward (see channels.py)."""
         return reward_weights(reward, self.channels)
 
-    def snapshot(self):
-        """Copies of all that changes while running: {name: array}."""
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Copies of the whole mutable state: {name: array}."""
         state = {name: np.array(getattr(self.core, name)) for name in self.core._fields}
         return {**state, "stream.episodes": self.stream.episodes.copy()}
 
-    def restore(self, state):
-        """Put a :meth:`snapshot` back; ``ValueError`` where a shape does not fit."""
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore a :meth:`snapshot`; ``ValueError`` if a shape or dtype differs."""
         for name in self.core._fields:
             array = getattr(self.core, name)
             if np.ndim(array):
                 array[...] = _fitting(name, state[name], array)
         self.stream.episodes[...] = state["stream.episodes"]
 
-    def step(self, actions, active=None):
+    def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> None:
         """Take ``actions`` (int64[N]) in the environments of ``active`` (bool[N], all by default).
 
-        An environment that is done takes no further step. Actions are not checked:
-        each must lie in [0, num_actions).
+        Environments that are done are not stepped. Actions are not validated: each must
+        lie in [0, num_actions).
         """
         self._step(actions, self._active if active is None else active)
 
-    def observe(self):
-        """[N, ...] observations of all environments: may be the live buffer, so copy to keep."""
+    def observe(self) -> NDArray[Any]:
+        """[N, ...] observations of all environments; possibly the live buffer."""
         return self.core.observations
 
     @abstractmethod
-    def _step(self, actions, active):
-        """Call the kernel."""
+    def _step(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
+        """Step the environments of ``active`` that are not done."""
 
     @abstractmethod
-    def reset_levels(self, level_seeds, indices):
+    def reset_levels(self, level_seeds: NDArray[np.int64], indices: NDArray[np.int64]) -> None:
         """Start ``level_seeds`` (int64[K]) in the environments ``indices`` (int64[K])."""
 
     @abstractmethod
-    def seeds_of_split(self, split, ranks):
-        """Level seeds (int64[K], none shifted) at ``ranks`` (uint64[K]) of a split's layouts."""
+    def seeds_of_split(self, split: str, ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Unshifted level seeds (int64[K]) of the layouts of ``split`` at ``ranks`` (uint64[K])."""
 
     @abstractmethod
-    def layout_hashes(self, level_seeds):
-        """uint64[K]: equal for levels with equal layouts (walls, course), whatever lies in them."""
+    def layout_hashes(self, level_seeds: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """uint64[K]: hashes of the layouts (walls, course) without the objects in them."""
 
-    def num_layouts(self):
-        """How many layouts the generator can make, all splits together; None if not known."""
+    def num_layouts(self) -> int | None:
+        """Number of layouts that the generator can make, over all splits; None if unknown."""
         return None
 
     @abstractmethod
-    def optimal_returns(self, level_seeds, gamma=1.0):
-        """Best return of each channel, when only that channel counts: {channel: float64[K]}."""
+    def optimal_returns(
+        self, level_seeds: NDArray[np.int64], gamma: float = 1.0
+    ) -> dict[str, NDArray[np.float64]]:
+        """Optimal return of each channel on its own: {channel: float64[K]}."""
 
     @abstractmethod
-    def script_actions(self, script, indices):
-        """What a scripted policy would do now: float32[K, num_actions] probabilities.
+    def script_actions(self, script: str, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Action probabilities of a scripted policy: float32[K, num_actions].
 
         Args:
             script: one of ``scripts``.
-            indices: int64[K], which environments.
+            indices: int64[K], the environments.
         """
 
-    def features(self, indices):
-        """float32[K, F]: a description of the state for detectors; F may be 0."""
+    def features(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32[K, F]: state features for detectors; F may be 0."""
         return np.zeros((len(indices), 0), np.float32)
 
-    def landmark_distances(self, level_seeds):
-        """int16[K, landmarks, num_states]: steps to each landmark, -1 where out of reach."""
+    def landmark_distances(self, level_seeds: NDArray[np.int64]) -> NDArray[np.int16]:
+        """int16[K, landmarks, num_states]: steps to each landmark, -1 if unreachable."""
         return np.zeros((len(level_seeds), 0, self.num_states), np.int16)
 
-    def successors(self, level_seeds):
-        """int32[K, num_states, A]: the state that an action leads to, -1 where there is none.
+    def successors(self, level_seeds: NDArray[np.int64]) -> NDArray[np.int32] | None:
+        """int32[K, num_states, A]: the state that each action leads to, -1 if there is none.
 
-        None where the state index and the action do not determine the next one. What
-        happens at the end of an episode is left out: this is the map, not the rules.
+        None if the state index and the action do not determine the next state index.
+        Episode ends are ignored: this is the map, not the rules.
         """
         return None
 
-    def place_map(self, level_seed):
-        """How state indices lie beside each other (:class:`~proxylab_envs.scenes.PlaceMap`).
+    @property
+    def state_ids_suffice(self) -> bool:
+        """Whether observations are a function of the level and the state index alone.
 
-        None where they are no cells of a map. The level is started in the first environment.
+        Then the expected occupancy of a policy follows from its action probabilities in
+        every state.
+        """
+        return False
+
+    def level_text(self, index: int) -> str:
+        """str: the level of environment ``index``, the agent where it is now.
+
+        :meth:`place_text` reads this form where ``reads_levels`` is set.
+        """
+        return self.render_ansi(index)
+
+    def place_text(self, text: str, index: int) -> None:
+        """Start the level that ``text`` describes in environment ``index``.
+
+        Raises:
+            ValueError: the text is not a level, or this environment reads none.
+        """
+        raise ValueError(f"{self.env_id} does not take levels as text")
+
+    def level_facts(self, index: int) -> dict[str, Any]:
+        """{name: JSON value}: what a drawing needs in addition to :meth:`level_text`."""
+        return {}
+
+    def walker_cells(self) -> NDArray[np.int64] | None:
+        """int64[N, 2]: (row, column) of the cells that :meth:`put_walker` accepts.
+
+        Of the level of the first environment; None where levels are not made of cells.
+        """
+        return None
+
+    def put_walker(self, cells: NDArray[np.int64]) -> None:
+        """Start the first environment's level with the agent on ``cells[k]`` in environment k.
+
+        Args:
+            cells: int64[K, 2], K at most ``num_envs``, rows of :meth:`walker_cells`.
+
+        Raises:
+            ValueError: levels are not made of cells.
+        """
+        raise ValueError(f"{self.env_id} has no levels made of cells")
+
+    def positions(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """float64[K, 2]: (x, y) of the agents on open water; float64[K, 0] on grids."""
+        return np.empty((len(indices), 0))
+
+    def scene_state(self, index: int) -> dict[str, Any]:
+        """{name: JSON value}: what a drawing shows of a step in addition to the state index."""
+        return {}
+
+    def picture_positions(self) -> Callable[[], NDArray[np.float64]]:
+        """Function () -> float64[N, 2]: x and y of the agents, in pixels of ``render_rgb``.
+
+        It is valid for the levels that run now: another level may be drawn at another scale.
+        """
+        height, pixels = self.render_rgb(0).shape[:2]
+        width = round((self.num_states * pixels / height) ** 0.5)
+        return lambda: cell_centres(self.core.state_ids, width) * (pixels / width)
+
+    def place_map(self, level_seed: int) -> PlaceMap | None:
+        """The spatial layout of state indices (:class:`~proxylab_envs.scenes.PlaceMap`).
+
+        None if they are not cells of a map. The level is started in the first environment.
         """
         return grid_map(self._text(level_seed), self.num_states)
 
-    def level_scene(self, level_seed, places):
-        """How a level looks at its start (:class:`~proxylab_envs.scenes.GridScene`, for drawings).
+    def level_scene(
+        self, level_seed: int, places: dict[str, NDArray[np.int64]]
+    ) -> GridScene | CourseScene:
+        """A level at its start, for drawings (:class:`~proxylab_envs.scenes.GridScene`).
 
         Args:
-            level_seed: of the level, which is started in the first environment.
-            places: {landmark: int64[n] states where it is}.
+            level_seed: the level, which is started in the first environment.
+            places: {landmark: int64[n] its states}.
         """
         return grid_scene(self._text(level_seed), places)
 
-    def _text(self, level_seed):
+    def _text(self, level_seed: int) -> list[str]:
         self.reset_levels(np.array([level_seed], np.int64), np.array([0]))
         return self.render_ansi(0).splitlines()
 
     @abstractmethod
-    def render_rgb(self, index):
-        """uint8[H, W, 3]: environment ``index`` as a picture."""
+    def render_rgb(self, index: int) -> NDArray[np.uint8]:
+        """uint8[H, W, 3]: image of environment ``index``."""
 
     @abstractmethod
-    def render_ansi(self, index):
+    def render_ansi(self, index: int) -> str:
         """str: environment ``index`` as text."""
 
 
-def _fitting(name, value, array):
+def _fitting(name: str, value: NDArray[Any], array: NDArray[Any]) -> NDArray[Any]:
     value = np.asarray(value)
     if value.shape != array.shape or value.dtype != array.dtype:
         raise ValueError(
-            f"{name}: {value.dtype}{value.shape} does not fit {array.dtype}{array.shape}"
+            f"{name}: {value.dtype}{value.shape} does not match {array.dtype}{array.shape}"
         )
     return value

@@ -1,6 +1,7 @@
-"""Names of reward channels, info keys and outcomes: the one place that spells them."""
+"""Names of reward channels, info keys and outcomes."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 TRUE = "true"
 PROXY_PREFIX = "proxy/"
@@ -14,26 +15,26 @@ OUTCOME = "outcome"
 PROXY_FIRST = "proxy_first"
 
 
-def reward_key(channel):
+def reward_key(channel: str) -> str:
     """Info key of a channel's reward at one step."""
     return f"reward/{channel}"
 
 
-def return_key(channel):
-    """Info key of a channel's undiscounted return, present at the end of an episode."""
+def return_key(channel: str) -> str:
+    """Info key of a channel's undiscounted return, present on the last step of an episode."""
     return f"return/{channel}"
 
 
-def proxy_channels(channels):
-    """The proxy channels among ``channels``, in their order."""
+def proxy_channels(channels: tuple[str, ...]) -> tuple[str, ...]:
+    """The proxy channels among ``channels``, in order."""
     return tuple(name for name in channels if name.startswith(PROXY_PREFIX))
 
 
-def reward_weights(reward, channels):
-    """Weights that turn the channels into the one reward an agent is trained on.
+def reward_weights(reward: str, channels: tuple[str, ...]) -> NDArray[np.float32]:
+    """Weights of the channels in the reward that an agent is trained on.
 
     Args:
-        reward: a channel's name (``"true"``, ``"proxy/corner"``), ``"proxy"`` for
+        reward: a channel name (``"true"``, ``"proxy/corner"``), ``"proxy"`` for
             the first proxy, or ``"mix:θ"`` for θ·proxy + (1−θ)·true, 0 ≤ θ ≤ 1.
         channels: the environment's channel names, ``true`` among them.
 
@@ -41,7 +42,7 @@ def reward_weights(reward, channels):
         float32[num_channels].
 
     Raises:
-        ValueError: the name is no channel, or θ is no number in [0, 1].
+        ValueError: unknown channel, or θ is not a number in [0, 1].
     """
     weights = np.zeros(len(channels), np.float32)
     first_proxy = proxy_channels(channels)[0]
@@ -58,7 +59,7 @@ def reward_weights(reward, channels):
     return weights
 
 
-def _share(text):
+def _share(text: str) -> float:
     try:
         share = float(text.removeprefix("mix:"))
     except ValueError:

@@ -1,15 +1,19 @@
-"""What proxylab asks of an environment, as a check for anybody's.
+"""The contract of a proxylab environment, as a check for any Gymnasium environment.
 
-``check_proxy_env`` plays a few random episodes and says, one sentence each, what is
-missing or wrong. It knows nothing of this package's own environments. Run
-``gymnasium.utils.env_checker.check_env`` beside it: what that finds is not repeated.
+``check_proxy_env`` plays a few random episodes and returns one sentence per violation. It
+does not depend on the environments of this package, and does not repeat the checks of
+``gymnasium.utils.env_checker.check_env``.
 """
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import Any, SupportsFloat, TypeGuard
 
+import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.channels import (
     LEVEL_SEED,
@@ -24,22 +28,22 @@ from proxylab_envs.channels import (
 
 _TOLERANCE = 1e-4
 _KEPT_STEPS = 500
-"""Observations of an episode that are kept for comparison; pictures are large."""
+"""Number of observations of an episode that are stored for comparison."""
 
 
 @dataclass
 class _Episode:
     """One episode of T steps; the first observations of T + 1, the rest T."""
 
-    kept: list = field(default_factory=list)  # as the environment handed them out
-    copies: list = field(default_factory=list)  # deep copies made at once
-    rewards: list = field(default_factory=list)
-    infos: list = field(default_factory=list)
+    kept: list[Any] = field(default_factory=list)  # as returned by the environment
+    copies: list[Any] = field(default_factory=list)  # deep copies made on return
+    rewards: list[SupportsFloat] = field(default_factory=list)
+    infos: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = False
 
     @property
-    def steps_of_channels(self):
-        """The reward channels' values, one dict a step."""
+    def steps_of_channels(self) -> list[dict[str, Any]]:
+        """The values of the reward channels, one dict per step."""
         prefix = reward_key("")
         return [
             {
@@ -51,24 +55,26 @@ class _Episode:
         ]
 
 
-def check_proxy_env(env, *, episodes=3, max_steps=10_000, seed=0):
-    """Say what an environment lacks of the contract.
+def check_proxy_env(
+    env: gym.Env[Any, Any], *, episodes: int = 3, max_steps: int = 10_000, seed: int = 0
+) -> list[str]:
+    """List the violations of the contract.
 
     The contract: every step's ``info`` holds ``reward/true`` and a
     ``reward/proxy/<name>`` for each proxy; the last step's also ``return/<channel>``
     (undiscounted sums), ``outcome``, ``proxy_first`` and ``level_seed``; the level seed
-    fixes the level, so ``reset(options={"level_seed": s})`` starts the same one again;
-    equal seeds give equal episodes; an observation belongs to the caller once handed
-    out, and does not contain a reward channel.
+    determines the level, so ``reset(options={"level_seed": s})`` starts the same one again;
+    equal seeds give equal episodes; a returned observation is not modified later and
+    does not contain a reward channel.
 
     Args:
-        env: a ``gymnasium.Env``. It is played, and not closed.
+        env: a ``gymnasium.Env``. It is stepped but not closed.
         episodes: random episodes to play, at least 1.
-        max_steps: steps after which an episode is given up.
+        max_steps: steps after which an episode is abandoned.
         seed: of the first episode and of the random actions.
 
     Returns:
-        list[str], a sentence for each finding; empty if there is none.
+        list[str], one sentence per violation; empty if there is none.
     """
     env.action_space.seed(seed)
     played = [_play(env, max_steps, seed=seed)]
@@ -81,7 +87,7 @@ def check_proxy_env(env, *, episodes=3, max_steps=10_000, seed=0):
     return findings
 
 
-def _play(env, max_steps, **reset_arguments):
+def _play(env: gym.Env[Any, Any], max_steps: int, **reset_arguments: Any) -> _Episode:
     """A random episode, or its first ``max_steps`` steps."""
     episode = _Episode()
     _keep(episode, env.reset(**reset_arguments)[0])
@@ -96,14 +102,14 @@ def _play(env, max_steps, **reset_arguments):
     return episode
 
 
-def _keep(episode, observation):
+def _keep(episode: _Episode, observation: Any) -> None:
     if len(episode.kept) <= _KEPT_STEPS:
         episode.kept.append(observation)
         episode.copies.append(deepcopy(observation))
 
 
-def _channels(played):
-    """Every step has the same channels, ``true`` and a proxy among them, all numbers."""
+def _channels(played: list[_Episode]) -> Iterator[str]:
+    """Every step has the same channels, ``true`` and a proxy among them, all finite numbers."""
     steps = [step for episode in played for step in episode.steps_of_channels]
     names = sorted(set().union(*steps))
     if TRUE not in names:
@@ -119,8 +125,8 @@ def _channels(played):
             yield f"{reward_key(name)!r} is not a finite number at every step"
 
 
-def _ending(played):
-    """The last step of an episode says how it went."""
+def _ending(played: list[_Episode]) -> Iterator[str]:
+    """The info of the last step contains returns, outcome and level seed."""
     finished = [episode for episode in played if episode.ended]
     if not finished:
         steps = max(len(episode.infos) for episode in played)
@@ -141,13 +147,13 @@ def _ending(played):
             yield f"{key!r} in the last info of an episode is {values[0]!r}, not {wanted}"
 
 
-def _sums(played):
+def _sums(played: list[_Episode]) -> Iterator[str]:
     """Returns are the undiscounted sums of their channel's rewards."""
     wrong = {}
     for episode in played:
         for name in sorted(set().union(*episode.steps_of_channels)) if episode.ended else ():
             told = episode.infos[-1].get(return_key(name))
-            values = [step.get(name) for step in episode.steps_of_channels]
+            values: list[Any] = [step.get(name) for step in episode.steps_of_channels]
             if not _is_number(told) or not all(_is_number(value) for value in values):
                 continue
             summed = float(np.sum(values))
@@ -157,8 +163,8 @@ def _sums(played):
         yield f"{return_key(name)!r} is {told:g}, but its rewards add up to {summed:g}"
 
 
-def _aliasing(played):
-    """An observation handed out stays as it was."""
+def _aliasing(played: list[_Episode]) -> Iterator[str]:
+    """A returned observation is not modified later."""
     for episode in played:
         pairs = zip(episode.kept, episode.copies, strict=True)
         changed = [k for k, (kept, copy) in enumerate(pairs) if not _equal(kept, copy)]
@@ -170,15 +176,17 @@ def _aliasing(played):
             return
 
 
-def _leaks(played):
+def _leaks(played: list[_Episode]) -> Iterator[str]:
     """No entry of the observation equals a channel's reward or running return at every step.
 
-    Channels that only ever pay 0 or 1 are left out: a cell of a 0/1 plane says that the
-    agent stands on the goal, which it may know.
+    Channels whose values are only 0 and 1 are skipped: a cell of a 0/1 plane may
+    legitimately show that the agent is on the goal.
     """
     observations = np.array([_flat(o) for episode in played for o in episode.copies[1:]])
     for name in sorted(set().union(*(s for e in played for s in e.steps_of_channels))):
-        columns = [[s.get(name) for s in e.steps_of_channels][:_KEPT_STEPS] for e in played]
+        columns: list[list[Any]] = [
+            [s.get(name) for s in e.steps_of_channels][:_KEPT_STEPS] for e in played
+        ]
         if not all(_is_number(value) for column in columns for value in column):
             continue
         sums = np.concatenate([np.cumsum(column) for column in columns])
@@ -192,15 +200,17 @@ def _leaks(played):
                 yield f"the observation leaks the {what} of {name!r} (flattened entry {entry})"
 
 
-def _repetition(env, first, max_steps, seed):
-    """Equal seeds, equal episodes."""
+def _repetition(
+    env: gym.Env[Any, Any], first: _Episode, max_steps: int, seed: int
+) -> Iterator[str]:
+    """Equal seeds give equal episodes."""
     env.action_space.seed(seed)
     again = _play(env, max_steps, seed=seed)
     if not _equal(again.copies, first.copies) or again.rewards != first.rewards:
         yield f"two episodes with reset(seed={seed}) and equal actions differ"
 
 
-def _levels(env, played, max_steps):
+def _levels(env: gym.Env[Any, Any], played: list[_Episode], max_steps: int) -> Iterator[str]:
     """``reset(options={"level_seed": s})`` starts level s, and the same one each time."""
     seeds = [e.infos[-1].get(LEVEL_SEED) for e in played if e.ended]
     wanted = next((int(seed) for seed in seeds if _is_integer(seed)), None)
@@ -214,16 +224,16 @@ def _levels(env, played, max_steps):
         yield f"level_seed {wanted} does not fix the level: two starts of it differ"
 
 
-def _is_number(value):
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, Real | np.number) and bool(np.isfinite(value))
 
 
-def _is_integer(value):
+def _is_integer(value: Any) -> TypeGuard[int]:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _equal(a, b):
-    """Equal observations, however nested."""
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two observations, possibly nested, are equal."""
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
@@ -231,8 +241,8 @@ def _equal(a, b):
     return np.array_equal(np.asarray(a), np.asarray(b))
 
 
-def _flat(observation):
-    """All numbers of an observation: float64[n]; texts and other things are left out."""
+def _flat(observation: Any) -> NDArray[np.float64]:
+    """All numbers of an observation: float64[n]; other values are skipped."""
     if isinstance(observation, dict):
         observation = tuple(observation.values())
     if isinstance(observation, list | tuple):

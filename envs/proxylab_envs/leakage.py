@@ -1,28 +1,31 @@
-"""Leakage report: how many layouts there are, and how many the splits share.
+"""Leakage report: the number of layouts, and the number that the splits share.
 
-Small generators repeat themselves, so that levels held out by seed may still have been
-trained on. Here layouts are compared by their hash, not by their seed.
+A small generator repeats layouts, so levels held out by seed may occur in training. The
+report compares layouts by their hash, not by their seed.
 """
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import Levels
 
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """What ``leakage_report`` found.
+    """Result of ``leakage_report``.
 
     Attributes:
         env_id: Gymnasium id.
         sampled: levels drawn from each split.
         distinct: layouts among them, by split.
         shared: layouts that two splits have in common, by pair of splits.
-        layouts: how many layouts the generator can make, ``None`` if not known exactly.
-        estimate: estimated lower bound of that number from repeats in the sample (Chao 1984,
+        layouts: number of layouts that the generator can make, ``None`` if not known exactly.
+        estimate: lower bound of that number, estimated from repeats in the sample (Chao 1984,
             "Nonparametric estimation of the number of classes in a population", Scand. J.
             Statistics 11): distinct + once·(once - 1) / (2·(twice + 1)), where ``once`` and
             ``twice`` count layouts seen that often. Reliable only if layouts repeat.
@@ -37,7 +40,7 @@ class LeakageReport:
     estimate: float
     commonest: dict[str, float]
 
-    def __str__(self):
+    def __str__(self) -> str:
         guess = f"unknown, estimated at no less than {self.estimate:.2g}"
         known = f"{self.layouts:,}" if self.layouts else guess
         lines = [f"{self.env_id}: layouts the generator can make: {known}"]
@@ -50,7 +53,7 @@ class LeakageReport:
         return "\n".join(lines)
 
 
-def leakage_report(env, *, samples=10_000, seed=0):
+def leakage_report(env: BatchedEnv[Any], *, samples: int = 10_000, seed: int = 0) -> LeakageReport:
     """Draw levels from every split and compare their layouts.
 
     Args:
@@ -78,7 +81,7 @@ def leakage_report(env, *, samples=10_000, seed=0):
     )
 
 
-def chao_estimate(draws):
+def chao_estimate(draws: NDArray[Any]) -> float:
     """Estimated lower bound of the number of classes behind ``draws`` (any[K]): float."""
     _, counts = np.unique(draws, return_counts=True)
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())

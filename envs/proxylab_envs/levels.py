@@ -1,24 +1,29 @@
-"""Which level comes next: splits as a table, and a stateless stream of level seeds.
+"""Splits and level streams: which level an environment starts next.
 
-A *level seed* below ``SHIFTED`` names a level of the training distribution. The
-same number plus ``SHIFTED`` names its *twin*: the same layout, changed so that
-the intended goal and the proxy come apart (the cheese elsewhere, the lagoon
-elsewhere). The seed alone fixes the level for ever.
+A *level seed* below ``SHIFTED`` denotes a level of the training distribution. The
+same number plus ``SHIFTED`` denotes its *shifted twin*: the same layout, changed so
+that the intended goal and the proxy goal differ (the cheese elsewhere, the lagoon
+elsewhere). The level seed alone determines the level.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.streams import combine, unit_interval
 
 SHIFTED = 1 << 32
-"""Added to a level seed, gives the twin level in which intent and proxy come apart."""
+"""Offset from a level seed to the seed of its shifted twin."""
 
 NUM_BUCKETS = 10
 BUCKETS = {"train": range(8), "iid": range(8, 9), "shifted": range(9, 10)}
 """Layout-hash buckets of each split; disjoint, so no layout is in two splits."""
+
+SeedsOfSplit = Callable[[str, NDArray[np.uint64]], NDArray[np.int64]]
+"""Function (split, uint64[K] ranks) -> int64[K] level seeds."""
 
 UNLIMITED = 1 << 40
 """Number of ranks of a split when ``num_levels`` sets no limit."""
@@ -32,9 +37,9 @@ class Levels:
 
     Attributes:
         split: ``train``, ``iid`` (held-out layouts of the training distribution) or
-            ``shifted`` (held-out layouts, intent and proxy apart).
-        shifted_share: probability that a level is a shifted twin; ``None`` takes
-            the split's own: 0 for train and iid, 1 for shifted.
+            ``shifted`` (held-out layouts on which the two goals differ).
+        shifted_share: probability that a level is a shifted twin; ``None`` means
+            the default of the split: 0 for train and iid, 1 for shifted.
         num_levels: size of a finite set of levels, or ``None`` for no limit.
     """
 
@@ -42,7 +47,7 @@ class Levels:
     shifted_share: float | None = None
     num_levels: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.split not in BUCKETS:
             raise ValueError(f"unknown split {self.split!r}: choose {', '.join(BUCKETS)}")
         if not 0 <= self.share <= 1:
@@ -51,26 +56,28 @@ class Levels:
             raise ValueError(f"num_levels {self.num_levels} is less than 1")
 
     @property
-    def share(self):
-        """Probability of a shifted twin, the split's default filled in."""
+    def share(self) -> float:
+        """Probability of a shifted twin, with the default of the split applied."""
         if self.shifted_share is None:
             return float(self.split == "shifted")
         return self.shifted_share
 
 
-def bucket_bounds(split):
-    """First bucket of a split and the one after its last."""
+def bucket_bounds(split: str) -> tuple[int, int]:
+    """(first, stop) of the buckets of a split."""
     return BUCKETS[split].start, BUCKETS[split].stop
 
 
 class LevelStream:
-    """The level seeds that N environments meet, one after another.
+    """The sequence of level seeds of each of N environments.
 
-    The k-th level of environment i is a function of (seed, i, k) and nothing else,
-    so the whole state is ``episodes``, the count of levels drawn so far.
+    The k-th level of environment i is a function of (seed, i, k) only, so the whole
+    state is ``episodes``, the number of levels drawn so far.
     """
 
-    def __init__(self, levels, seed, num_envs, seeds_of_split):
+    def __init__(
+        self, levels: Levels, seed: int, num_envs: int, seeds_of_split: SeedsOfSplit
+    ) -> None:
         """Make a stream.
 
         Args:
@@ -84,7 +91,7 @@ class LevelStream:
         self.episodes = np.zeros(num_envs, np.int64)
         self._seeds_of_split = seeds_of_split
 
-    def draw(self, indices):
+    def draw(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Next level seeds for the environments ``indices`` (int64[K]) -> int64[K]."""
         words = np.empty(len(indices), np.uint64)
         _stream_words(np.uint64(self.seed), indices, self.episodes, words)
@@ -92,8 +99,10 @@ class LevelStream:
         return level_seeds_at(self.levels, words, self._seeds_of_split)
 
 
-def level_seeds_at(levels, words, seeds_of_split):
-    """Level seeds chosen by random words.
+def level_seeds_at(
+    levels: Levels, words: NDArray[np.uint64], seeds_of_split: SeedsOfSplit
+) -> NDArray[np.int64]:
+    """Level seeds selected by random words.
 
     Args:
         levels: the distribution.
@@ -110,13 +119,24 @@ def level_seeds_at(levels, words, seeds_of_split):
 
 
 @numba.njit(cache=True)
-def _stream_words(seed, indices, episodes, words):
+def _stream_words(
+    seed: np.uint64,
+    indices: NDArray[np.int64],
+    episodes: NDArray[np.int64],
+    words: NDArray[np.uint64],
+) -> None:
     for k in range(indices.shape[0]):
         words[k] = combine(combine(seed, indices[k]), episodes[indices[k]])
 
 
 @numba.njit(cache=True)
-def _ranks_and_twins(words, num_levels, share, ranks, twins):
+def _ranks_and_twins(
+    words: NDArray[np.uint64],
+    num_levels: np.uint64,
+    share: float,
+    ranks: NDArray[np.uint64],
+    twins: NDArray[np.int64],
+) -> None:
     for k in range(words.shape[0]):
         ranks[k] = combine(words[k], _RANK_STREAM) % num_levels
         twins[k] = unit_interval(combine(ranks[k], _TWIN_STREAM)) < share

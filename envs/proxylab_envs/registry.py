@@ -1,31 +1,34 @@
-"""Ids as a table, and the three ways to make an environment from its id.
+"""The table of environment ids, and three functions that make an environment from its id.
 
 ``make_batched`` gives the batched core, ``make_env`` and ``make_vector`` the
 Gymnasium shells over it; ``gymnasium.make`` and ``gymnasium.make_vec`` call the
-latter two. An environment's module is imported when it is first made.
+latter two. An environment's module is imported on first use.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib import import_module
+from typing import Any
 
 import gymnasium as gym
 
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.shells import EnvShell, VectorShell, make_levels
 
 
 @dataclass(frozen=True)
 class EnvEntry:
-    """Where an environment lives.
+    """The classes behind an id.
 
     Attributes:
         env: ``module:Class`` of the :class:`~proxylab_envs.batch.BatchedEnv`.
-        config: ``module:Class`` of the frozen dataclass of its env_kwargs.
+        config: ``module:Class`` of the frozen dataclass of its parameters.
     """
 
     env: str
     config: str
 
-    def load(self):
+    def load(self) -> tuple[Callable[..., BatchedEnv[Any]], type[Any]]:
         """Import both: (environment class, config class)."""
         return _attribute(self.env), _attribute(self.config)
 
@@ -48,20 +51,20 @@ ENVS = {
         "proxylab_envs.procgen_maze:ProcgenMaze", "proxylab_envs.procgen_maze:ProcgenConfig"
     ),
 }
-"""Every id; a version rises when the dynamics or the generator change."""
+"""Every id; its version is incremented when the dynamics or the generator change."""
 
 OPTIONAL_ENVS = {
     "proxylab/RealProcgenMaze-v0": EnvEntry(
         "proxylab_envs.procgen:RealProcgenMaze", "proxylab_envs.procgen:RealProcgenConfig"
     ),
 }
-"""Ids that need what is not installed with the package; making one says what."""
+"""Ids with optional dependencies; the error on making one names them."""
 
-SHELL_KNOBS = ("split", "shifted_share", "num_levels", "reward", "render_mode")
-"""Keyword arguments of every id, beside the env_kwargs of its config."""
+SHELL_KWARGS = ("split", "shifted_share", "num_levels", "reward", "render_mode")
+"""Keyword arguments of every id, in addition to the fields of its config."""
 
 
-def make_batched(env_id, num_envs, **env_kwargs):
+def make_batched(env_id: str, num_envs: int, **env_kwargs: Any) -> BatchedEnv[Any]:
     """Make the batched core of an id.
 
     Args:
@@ -73,41 +76,41 @@ def make_batched(env_id, num_envs, **env_kwargs):
         A :class:`~proxylab_envs.batch.BatchedEnv`; ``seed_levels`` and ``reset`` start it.
 
     Raises:
-        ValueError: the id does not exist, or a knob's value is out of range.
-        TypeError: a knob does not exist; the message names those that do.
+        ValueError: the id does not exist, or a value is out of range.
+        TypeError: unknown parameter; the message lists the known ones.
     """
     env_class, config_class = _entry(env_id).load()
-    names = knob_names(env_id)
+    names = parameter_names(env_id)
     unknown = sorted(set(env_kwargs) - set(names))
     if unknown:
         raise TypeError(
-            f"{env_id} has no knob {', '.join(map(repr, unknown))}: its env_kwargs are "
-            f"{', '.join(names)} (and for gymnasium.make {', '.join(SHELL_KNOBS)})"
+            f"{env_id} has no parameter {', '.join(map(repr, unknown))}: its parameters are "
+            f"{', '.join(names)} (and for gymnasium.make {', '.join(SHELL_KWARGS)})"
         )
     return env_class(num_envs, config=config_class(**env_kwargs))
 
 
-def knob_names(env_id):
-    """Names of the env_kwargs of an id's config, in their order."""
+def parameter_names(env_id: str) -> tuple[str, ...]:
+    """Field names of an id's config, in order."""
     _, config_class = _entry(env_id).load()
     return tuple(field.name for field in fields(config_class))
 
 
 def make_env(
-    env_id,
-    split="train",
-    shifted_share=None,
-    num_levels=None,
-    reward="true",
-    render_mode=None,
-    **env_kwargs,
-):
+    env_id: str,
+    split: str = "train",
+    shifted_share: float | None = None,
+    num_levels: int | None = None,
+    reward: str = "true",
+    render_mode: str | None = None,
+    **env_kwargs: Any,
+) -> EnvShell:
     """Entry point of ``gymnasium.make``: one environment.
 
     Args:
         env_id: a key of ``ENVS``.
         split: which levels (``train``, ``iid``, ``shifted``).
-        shifted_share: probability of a shifted level, by default the split's own.
+        shifted_share: probability of a shifted level, by default determined by the split.
         num_levels: size of a finite set of levels, by default no limit.
         reward: channel that ``step`` returns (see ``channels.reward_weights``).
         render_mode: ``rgb_array``, ``ansi``, ``human`` or ``None``.
@@ -121,15 +124,15 @@ def make_env(
 
 
 def make_vector(
-    env_id,
-    num_envs=1,
-    split="train",
-    shifted_share=None,
-    num_levels=None,
-    reward="true",
-    render_mode=None,
-    **env_kwargs,
-):
+    env_id: str,
+    num_envs: int = 1,
+    split: str = "train",
+    shifted_share: float | None = None,
+    num_levels: int | None = None,
+    reward: str = "true",
+    render_mode: str | None = None,
+    **env_kwargs: Any,
+) -> VectorShell:
     """Entry point of ``gymnasium.make_vec``: ``num_envs`` environments, arguments as ``make_env``.
 
     Returns:
@@ -139,8 +142,8 @@ def make_vector(
     return VectorShell(make_batched(env_id, num_envs, **env_kwargs), levels, reward, render_mode)
 
 
-def register_all():
-    """Make every id known to Gymnasium; ids that it knows already are left alone."""
+def register_all() -> None:
+    """Register every id with Gymnasium; ids that are already registered are skipped."""
     for env_id in ENVS | OPTIONAL_ENVS:
         if env_id not in gym.registry:
             gym.register(
@@ -151,13 +154,13 @@ def register_all():
             )
 
 
-def _entry(env_id):
+def _entry(env_id: str) -> EnvEntry:
     known = ENVS | OPTIONAL_ENVS
     if env_id not in known:
         raise ValueError(f"unknown environment {env_id!r}: choose {', '.join(known)}")
     return known[env_id]
 
 
-def _attribute(path):
+def _attribute(path: str) -> Any:
     module, name = path.split(":")
     return getattr(import_module(module), name)

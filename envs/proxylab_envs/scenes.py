@@ -1,27 +1,28 @@
-"""Levels as they start, as shapes for drawings, and where in them a state lies: plain data.
+"""Plain data for drawings: the shapes of a level at its start, and the positions of states.
 
-``BatchedEnv.level_scene`` and ``BatchedEnv.place_map`` make them; nothing here is stepped.
+``BatchedEnv.level_scene`` and ``BatchedEnv.place_map`` return these objects.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A level of cells, as it starts.
+    """A level made of cells, at its start.
 
     Attributes:
-        rows: the cells as text, one string a row, all of one length.
+        rows: the cells as text, one string per row, all of equal length.
         places: {name: ((row, column), …)} of the landmarks.
     """
 
     rows: tuple[str, ...]
-    places: dict[str, tuple]
+    places: dict[str, tuple[tuple[int, int], ...]]
 
     @property
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """(width, height) in cells: the units of points."""
         return len(self.rows[0]), len(self.rows)
 
@@ -35,41 +36,42 @@ class Course:
         inner: float64[n, 2], of the inner bank.
         targets: float64[k, 2].
         finish: float64[2, 2], ends of the finish line.
-        size: (width, height), the corner with the least x and y is (0, 0).
+        size: (width, height), the corner with the smallest x and y is (0, 0).
     """
 
-    outer: np.ndarray
-    inner: np.ndarray
-    targets: np.ndarray
-    finish: np.ndarray
+    outer: NDArray[np.float64]
+    inner: NDArray[np.float64]
+    targets: NDArray[np.float64]
+    finish: NDArray[np.float64]
     size: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class PlaceMap:
-    """How state indices lie beside each other.
+    """The spatial layout of state indices.
 
     Attributes:
-        shape: (rows, columns) of the indices, counted row by row.
-        straight: a row is a stretch of a course and a column a lane, not a map's.
+        shape: (rows, columns) of the indices, in row-major order.
+        straight: rows are sections of a course and columns are lanes, not rows and columns
+            of a map.
     """
 
     shape: tuple[int, int]
     straight: bool = False
 
-    def place(self, state):
-        """(row, column) of a state index, or None where rows are no rows of a map."""
+    def place(self, state: int) -> tuple[int, int] | None:
+        """(row, column) of a state index, or None for a straightened course."""
         return None if self.straight else divmod(int(state), self.shape[1])
 
 
 @dataclass(frozen=True)
 class GridScene:
-    """A level of cells, without the walls around it.
+    """A level made of cells, cropped to its free cells and one ring of wall.
 
     Attributes:
         scene: :class:`Grid`.
         corner: (row, column) of its first cell in the level.
-        columns: of the level.
+        columns: number of columns of the level.
     """
 
     scene: Grid
@@ -77,14 +79,15 @@ class GridScene:
     columns: int
 
     @property
-    def look(self):
-        """Equal where levels look alike."""
+    def look(self) -> tuple[str, ...]:
+        """Equal for levels with equal drawings."""
         return self.scene.rows
 
-    def points(self, states, _features):
-        """float64[T, 2]: x and y of states int64[T], in cells, of the cells' middles."""
-        rows, cols = np.divmod(states, self.columns)
-        return np.stack([cols - self.corner[1], rows - self.corner[0]], axis=1) + 0.5
+    def points(
+        self, states: NDArray[np.int64], _features: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """float64[T, 2]: centres of states int64[T], x and y in cells."""
+        return cell_centres(states, self.columns) - self.corner[::-1]
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ class CourseScene:
 
     Attributes:
         scene: :class:`Course`.
-        corner: (x, y) of its top left corner in the world, y growing upwards.
-        unit: world units in which the first two features of a state count its place.
+        corner: (x, y) of its top left corner in world coordinates, y growing upwards.
+        unit: scale of the first two features of a state, in world units.
     """
 
     scene: Course
@@ -102,25 +105,27 @@ class CourseScene:
     unit: float
 
     @property
-    def look(self):
-        """Equal where levels look alike."""
+    def look(self) -> bytes:
+        """Equal for levels with equal drawings."""
         return self.scene.outer.tobytes()
 
-    def points(self, _states, features):
+    def points(
+        self, _states: NDArray[np.int64], features: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
         """float64[T, 2]: x and y of features float32[T, F], in world units from the corner."""
         return turned(self.unit * features[:, :2].astype(np.float64), self.corner)
 
 
-def grid_map(rows, num_states):
-    """The :class:`PlaceMap` of a level's text (list of str), or None where it is no map."""
+def grid_map(rows: list[str], num_states: int) -> PlaceMap | None:
+    """The :class:`PlaceMap` of a level's text (list of str), or None if it is not a map."""
     if not rows or len({len(row) for row in rows}) > 1:
         return None
     shape = len(rows), len(rows[0])
     return PlaceMap(shape) if shape[0] * shape[1] == num_states else None
 
 
-def grid_scene(rows, places):
-    """The :class:`GridScene` of a level's text (list of str), the outermost walls cut off.
+def grid_scene(rows: list[str], places: dict[str, NDArray[np.int64]]) -> GridScene:
+    """The :class:`GridScene` of a level's text (list of str), without the outermost walls.
 
     Args:
         rows: the text; ``#`` is a wall.
@@ -135,13 +140,21 @@ def grid_scene(rows, places):
     return GridScene(Grid(cut, marks), (int(first[0]), int(first[1])), columns)
 
 
-def _cells(states, columns, first):
+def _cells(
+    states: NDArray[np.int64], columns: int, first: NDArray[np.int64]
+) -> tuple[tuple[int, int], ...]:
     return tuple(
         (int(state) // columns - int(first[0]), int(state) % columns - int(first[1]))
         for state in states
     )
 
 
-def turned(points, corner):
-    """World points (y upwards) as points of a drawing (y downwards)."""
+def cell_centres(states: NDArray[np.int64], columns: int) -> NDArray[np.float64]:
+    """float64[N, 2]: x and y, in cells, of the centres of the cells ``states`` (int[N])."""
+    rows, cols = np.divmod(states, columns)
+    return np.stack([cols, rows], axis=1) + 0.5
+
+
+def turned(points: NDArray[np.float64], corner: tuple[float, float]) -> NDArray[np.float64]:
+    """Convert world coordinates (y upwards) to drawing coordinates (y downwards)."""
     return (points - np.array(corner)) * np.array([1.0, -1.0])

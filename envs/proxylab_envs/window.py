@@ -1,13 +1,14 @@
-"""A window on the screen for ``render_mode="human"``; needs the extra ``human`` (pygame)."""
+"""The window of ``render_mode="human"``; needs the extra ``human`` (pygame)."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Window:
-    """Shows pictures, at most ``fps`` a second. It opens with the first picture."""
+    """A window that shows at most ``fps`` images per second; the first one opens it."""
 
-    def __init__(self, fps, title="proxylab"):
-        """Load pygame; ``ImportError`` says how to get it."""
+    def __init__(self, fps: int, title: str = "proxylab") -> None:
+        """Import pygame; the ``ImportError`` names the extra to install."""
         try:
             import pygame
         except ImportError as error:
@@ -21,8 +22,8 @@ class Window:
         self._clock = pygame.time.Clock()
         self.closed = False
 
-    def show(self, rgb):
-        """Show uint8[H, W, 3]. Nothing happens once the user has closed the window."""
+    def show(self, rgb: NDArray[np.uint8]) -> None:
+        """Show uint8[H, W, 3]. Does nothing after the user has closed the window."""
         if self.closed:
             return
         pygame, size = self._pygame, (rgb.shape[1], rgb.shape[0])
@@ -38,7 +39,7 @@ class Window:
         pygame.display.flip()
         self._clock.tick(self._fps)
 
-    def close(self):
+    def close(self) -> None:
         """Close the window; it stays closed."""
         if self._screen is not None:
             self._pygame.display.quit()

@@ -1,1 +1,1 @@
-"""Agents: their file format, references to them, the shipped ones, and the policies they become."""
+"""Agents: file format, references, the shipped zoo, and loading them as policies."""

@@ -1,41 +1,50 @@
-"""The agent format: ``agent.json`` (what it is) beside ``agent.safetensors`` (weights).
+"""The agent format: ``agent.json`` (specification) beside ``agent.safetensors`` (weights).
 
-Nothing in it can run: no class paths, no pickle, no expressions. The architecture is a
-name from a closed registry, every size is a bounded number, and the weights are checked
-against their digest, their shapes and for missing numbers before a network sees them.
+It contains no code: no class paths, no pickle, no expressions. The architecture is a name from
+a closed registry, every size is a bounded number, and digest, shapes and finiteness of the
+weights are checked before they are loaded into a network.
 """
 
 import hashlib
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as serialise_safetensors
 
 from proxylab.errors import AgentError
 from proxylab.storage.limits import LIMITS, read_within
-from proxylab.storage.store import whole_file, write_json
+from proxylab.storage.store import write_json
 from proxylab.storage.strict_json import parse_json
+from proxylab.storage.whole_files import whole_file
+from proxylab.untrusted.confined import one_line
 
 SCHEMA = "proxylab.agent/1"
 JSON_NAME, WEIGHTS_NAME = "agent.json", "agent.safetensors"
 STORED_DTYPES = {"F16": "float16", "F32": "float32"}
 OBSERVATION_DTYPES = ("uint8", "float32")
 PREPROCESSING = ("none",)
+NAME_CHARACTERS = 80
+"""Length of a name from a file that is quoted in a message."""
+TEXT_CHARACTERS = 256
+"""Length of a name in a file."""
 DEPTHS = ("depth", "blocks")
-"""Sizes that count layers, of which fewer are allowed."""
+"""Sizes that count layers; their limit is lower."""
 
 
 @dataclass(frozen=True)
 class AgentSpec:
-    """What an agent is, apart from its weights.
+    """The specification of an agent, without its weights.
 
     Attributes:
-        name: for people, shown in tables.
+        name: shown in tables.
         task: task it was trained for.
         role: ``proxy``, ``trusted`` or another of the task's roles.
         architecture: name in ``proxylab.networks.architectures.ARCHITECTURES``.
@@ -43,8 +52,8 @@ class AgentSpec:
         observation_shape: shape of one observation.
         observation_dtype: ``uint8`` or ``float32``.
         num_actions: number of discrete actions.
-        preprocessing: what happens to an observation before the network; ``none``, as
-            networks scale what they get themselves.
+        preprocessing: of observations before the network; ``none``, since networks scale
+            their inputs.
         training: facts about the training (seed, timesteps, reward, levels, command, …).
     """
 
@@ -52,17 +61,19 @@ class AgentSpec:
     task: str
     role: str
     architecture: str
-    sizes: dict
+    sizes: dict[str, Any]
     observation_shape: tuple[int, ...]
     observation_dtype: str
     num_actions: int
     preprocessing: str = "none"
-    training: dict = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self):
-        """Check every field; ``AgentError`` names the one that is wrong."""
+    def __post_init__(self) -> None:
+        """Check every field; ``AgentError`` names the invalid one."""
         for name in ("name", "task", "role", "architecture"):
-            _require(isinstance(getattr(self, name), str), name, "a string")
+            value = getattr(self, name)
+            short = isinstance(value, str) and len(value) <= TEXT_CHARACTERS
+            _require(short, name, f"a string of at most {TEXT_CHARACTERS} characters")
         check_sizes(self.sizes)
         shape = self.observation_shape
         _require(
@@ -77,29 +88,26 @@ class AgentSpec:
         _require(isinstance(self.training, dict), "training", "an object")
 
 
-def check_sizes(sizes):
+def check_sizes(sizes: Mapping[str, Any]) -> None:
     """``AgentError`` unless ``sizes`` are small numbers, or lists of them, by name."""
     _require(isinstance(sizes, dict), "sizes", "an object")
     for name, value in sizes.items():
         fits = str(name).isidentifier() and _is_size(value)
-        deep = name in DEPTHS and not (isinstance(value, int) and value <= LIMITS.depth)
-        _require(fits and not deep, f"sizes.{name}", "a small number")
+        deep = name in DEPTHS and not (_is_count(value) and value <= LIMITS.depth)
+        quoted = one_line(str(name)[:NAME_CHARACTERS])
+        _require(fits and not deep, f"sizes.{quoted}", "a small number")
 
 
-def _require(condition, name, what):
+def _require(condition: bool, name: str, what: str) -> None:
     if not condition:
         raise AgentError(f"{name} is not {what}")
 
 
-def _is_count(value):
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LIMITS.size
 
 
-def _is_shape(value):
-    return isinstance(value, (tuple, list)) and 1 <= len(value) <= 4 and all(map(_is_count, value))
-
-
-def _is_size(value):
+def _is_size(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return len(value) <= 16 and all(_is_count(item) for item in value)
     if isinstance(value, (bool, float)):
@@ -107,8 +115,10 @@ def _is_size(value):
     return isinstance(value, int) and 0 <= value <= LIMITS.size
 
 
-def save_agent(folder, spec, weights, dtype="float32"):
-    """Write an agent into ``folder``, which is made when missing.
+def save_agent(
+    folder: str | Path, spec: AgentSpec, weights: Mapping[str, Any], dtype: str = "float32"
+) -> str:
+    """Write an agent into ``folder``, which is created if missing.
 
     Args:
         folder: path.
@@ -120,7 +130,7 @@ def save_agent(folder, spec, weights, dtype="float32"):
         str: sha256 of the weights.
 
     Raises:
-        AgentError: the weights hold something that is no finite number.
+        AgentError: the weights hold a number that is not finite.
     """
     folder = Path(folder)
     stored = stored_weights(weights, dtype)
@@ -132,17 +142,17 @@ def save_agent(folder, spec, weights, dtype="float32"):
     return digest
 
 
-def read_agent(path):
+def read_agent(path: str | Path) -> tuple[AgentSpec, dict[str, NDArray[np.float32]], str]:
     """Read an agent without building its network.
 
     Args:
         path: its folder, or either of its two files.
 
     Returns:
-        (AgentSpec, {name: float32 array}, str): what it is, weights, sha256.
+        (AgentSpec, {name: float32 array}, str): specification, weights, sha256.
 
     Raises:
-        AgentError: something is missing, damaged, changed or out of bounds.
+        AgentError: a file is missing, damaged, modified or over a limit.
     """
     folder = Path(path)
     if folder.name in (JSON_NAME, WEIGHTS_NAME):
@@ -157,7 +167,7 @@ def read_agent(path):
     return spec, loaded_weights(weights, folder / WEIGHTS_NAME), record["sha256"]
 
 
-def spec_of(record):
+def spec_of(record: Mapping[str, Any]) -> AgentSpec:
     """The :class:`AgentSpec` in a JSON object; ``AgentError`` when a field is missing."""
     missing = [f.name for f in fields(AgentSpec) if f.name not in record]
     if missing:
@@ -165,20 +175,21 @@ def spec_of(record):
     return AgentSpec(**{f.name: record[f.name] for f in fields(AgentSpec)})
 
 
-def read_json(path, schema):
-    """A small JSON object with the ``schema`` asked for; ``AgentError`` otherwise."""
+def read_json(path: str | Path, schema: str) -> dict[str, Any]:
+    """A small JSON object with the given ``schema``; ``AgentError`` otherwise."""
     raw = read_within(path, LIMITS.json_bytes, AgentError)
     try:
         record = parse_json(raw)
     except ValueError:
         raise AgentError(f"{path}: this is not JSON: the file is damaged") from None
-    found = record.get("schema") if isinstance(record, dict) else None
-    if found != schema:
-        raise AgentError(f"{path}: schema {found!r} is not {schema!r}: made by another version?")
+    stated = record.get("schema") if isinstance(record, dict) else None
+    if stated != schema:
+        quoted = _quoted(stated)
+        raise AgentError(f"{path}: schema {quoted} is not {schema!r}: made by another version?")
     return record
 
 
-def read_weights(path):
+def read_weights(path: str | Path) -> dict[str, NDArray[Any]]:
     """The tensors of a safetensors file, as stored: {name: float16 or float32 array}.
 
     Raises:
@@ -187,41 +198,62 @@ def read_weights(path):
     return parse_weights(read_within(path, LIMITS.weight_bytes, AgentError), path)[0]
 
 
-def parse_weights(raw, source):
+def parse_weights(raw: bytes, source: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """({name: array}, {name: text} of the metadata) of the bytes of a safetensors file."""
     header = _header(raw, source)
+    metadata = header.pop("__metadata__", {})
+    if len(header) > LIMITS.tensors:
+        raise AgentError(
+            f"{source}: {len(header):,} tensors are more than the limit of {LIMITS.tensors:,}"
+        )
     for name, entry in header.items():
-        dtype = entry.get("dtype") if isinstance(entry, dict) else None
-        if name != "__metadata__" and dtype not in STORED_DTYPES:
-            raise AgentError(f"{source}: {name} is {dtype}, not {' or '.join(STORED_DTYPES)}")
+        if entry.get("dtype") not in tuple(STORED_DTYPES):  # a tuple: it may not be hashable
+            reason = one_line(
+                f"{name[:NAME_CHARACTERS]} is {str(entry.get('dtype'))[:NAME_CHARACTERS]}"
+            )
+            raise AgentError(f"{source}: {reason}, not {' or '.join(STORED_DTYPES)}")
     try:
-        return parse_safetensors(raw), header.get("__metadata__", {})
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise AgentError(f"{source}: not a sound safetensors file ({error})") from None
+        return parse_safetensors(raw), metadata
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
+        reason = one_line(error)
+        raise AgentError(f"{source}: not a sound safetensors file ({reason})") from None
 
 
-def _header(raw, path):
-    """The header of a safetensors file, its length and the file's checked against each other."""
+def _header(raw: bytes, path: str | Path) -> dict[str, Any]:
+    """The header of a safetensors file, checked against the length of the file."""
     if len(raw) < 8:
         raise AgentError(f"{path}: the file is truncated: {len(raw)} bytes")
     (length,) = struct.unpack("<Q", raw[:8])
     if length > LIMITS.header_bytes:
-        raise AgentError(f"{path}: a header of {length} bytes is over the limit: no agent of ours")
+        raise AgentError(f"{path}: a header of {length} bytes is over the limit: not an agent file")
     if len(raw) < 8 + length:
         raise AgentError(f"{path}: the file is truncated within its header")
     try:
         header = parse_json(raw[8 : 8 + length])
-        ends = [entry["data_offsets"][1] for k, entry in header.items() if k != "__metadata__"]
-        needed = 8 + length + max(ends, default=0)
-    except (ValueError, AttributeError, KeyError, IndexError, TypeError):
+        ends = [_end(entry) for name, entry in header.items() if name != "__metadata__"]
+    except (ValueError, AttributeError, KeyError, TypeError):
         raise AgentError(f"{path}: not a sound safetensors file (its header)") from None
+    needed = 8 + length + max(ends, default=0)
     if len(raw) < needed:
         raise AgentError(f"{path}: the file is truncated: {len(raw)} bytes of {needed}")
     return header
 
 
-def stored_weights(weights, dtype="float32"):
-    """Weights as they are stored: {name: array of ``dtype``}, every number finite."""
+def _end(entry: Mapping[str, Any]) -> int:
+    """Offset of a tensor's end after the header; ``ValueError`` for impossible offsets."""
+    begin, end = entry["data_offsets"]
+    if type(begin) is not int or type(end) is not int or not 0 <= begin <= end < 1 << 63:
+        raise ValueError("offsets that cannot be")
+    return end
+
+
+def _quoted(value: object) -> str:
+    """A value from a file, shortened to one line for a message."""
+    return one_line(repr(value)[: 2 * NAME_CHARACTERS])
+
+
+def stored_weights(weights: Mapping[str, Any], dtype: str = "float32") -> dict[str, NDArray[Any]]:
+    """Weights in the storage type: {name: array of ``dtype``}, every number finite."""
     if dtype not in STORED_DTYPES.values():
         raise AgentError(f"weights are stored as {' or '.join(STORED_DTYPES.values())}")
     with np.errstate(over="ignore"):
@@ -232,14 +264,16 @@ def stored_weights(weights, dtype="float32"):
     return arrays
 
 
-def _array(value):
+def _array(value: Any) -> NDArray[Any]:
     """A NumPy array, contiguous, from an array or a torch tensor on any device."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     return np.ascontiguousarray(value)
 
 
-def loaded_weights(weights, source):
+def loaded_weights(
+    weights: Mapping[str, NDArray[Any]], source: Path | str
+) -> dict[str, NDArray[np.float32]]:
     """Stored weights as float32, every number finite: {name: float32 array}."""
     for name, array in weights.items():
         if not np.isfinite(array).all():
@@ -247,7 +281,7 @@ def loaded_weights(weights, source):
     return {name: array.astype(np.float32) for name, array in weights.items()}
 
 
-def weights_sha256(weights):
+def weights_sha256(weights: Mapping[str, NDArray[Any]]) -> str:
     """sha256 over names, types, shapes and bytes, in the order of the names: hex string."""
     digest = hashlib.sha256()
     for name in sorted(weights):
@@ -257,8 +291,8 @@ def weights_sha256(weights):
     return digest.hexdigest()
 
 
-def check_sha256(weights, expected, source):
-    """``AgentError`` unless the stored weights have the sha256 expected."""
+def check_sha256(weights: Mapping[str, NDArray[Any]], expected: object, source: Path | str) -> None:
+    """``AgentError`` unless the stored weights have the expected sha256."""
     if weights_sha256(weights) != expected:
         raise AgentError(
             f"{source}: the weights do not have the recorded sha256: damaged or changed"

@@ -1,17 +1,21 @@
-"""``proxylab import-sb3``: a Stable-Baselines3 zip becomes an agent of ours.
+"""``proxylab import-sb3``: convert a Stable-Baselines3 zip to the agent format.
 
-The zip is read in a confined process (``untrusted.sb3_tensors``) that unpickles nothing and
-hands back plain tensors. Here their shapes are matched to a registered architecture; what
-matches none is refused.
+A confined process (``untrusted.sb3_tensors``) reads the zip without unpickling and returns
+plain tensors. This module matches their shapes to a registered architecture and refuses
+networks that match none.
 """
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
 
 from proxylab.agents.format import JSON_NAME, AgentSpec, parse_weights, read_agent, save_agent
 from proxylab.errors import AgentError, UsageError
@@ -19,59 +23,68 @@ from proxylab.networks.channels_first import channels_first_shape
 from proxylab.tasks import known_task
 from proxylab.untrusted.confined import one_line
 from proxylab.untrusted.sb3_zip import file_sha256, read_confined, read_unpickled
+from proxylab_envs.batch import BatchedEnv
 
 SCHEMA = "proxylab.import-sb3/1"
 ARCHITECTURE_OF = {"Tanh": "mlp-tanh", "ReLU": "mlp-relu"}
 """Activation of SB3's MlpPolicy: architecture."""
 
-LAYER = re.compile(r"mlp_extractor\.(policy|value)_net\.(\d{1,3})\.(weight|bias)")
+LAYER = re.compile(r"mlp_extractor\.(policy|value)_net\.(0|[1-9][0-9]{0,2})\.(weight|bias)")
 HEADS = {"action_net": "policy_head", "value_net": "value_head"}
+HEAD_NAMES = {f"{head}.{kind}" for head in HEADS for kind in ("weight", "bias")}
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What was made of a zip.
+    """The result of an import.
 
     Attributes:
         agent: folder of the agent.
-        task: task it is meant for.
+        task: task it was trained for.
         architecture: name in the registry.
         sizes: its keyword arguments.
         sha256: of the weights.
         file_sha256: of the zip.
-        unpickled: whether the zip's pickled parts were trusted and run.
+        unpickled: whether the zip was unpickled (``trust_pickle``).
     """
 
     agent: str
     task: str
     architecture: str
-    sizes: dict
+    sizes: dict[str, Any]
     sha256: str
     file_sha256: str
     unpickled: bool
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``import-sb3 --json`` prints."""
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def import_sb3(file, task, out=None, reward="true", activation=None, trust_pickle=False):
+def import_sb3(
+    file: str | Path,
+    task: str,
+    out: str | Path | None = None,
+    reward: str = "true",
+    activation: str | None = None,
+    trust_pickle: bool = False,
+) -> Imported:
     """Convert the policy of a Stable-Baselines3 zip without running anything in it.
 
     Args:
         file: zip of ``model.save`` of PPO or A2C with ``MlpPolicy`` and discrete actions.
         task: name of the task that it was trained for.
         out: folder of the agent; by default the zip's name without its ending.
-        reward: what it is said to have been trained on, for ``evaluate``.
-        activation: ``tanh`` or ``relu`` where the zip does not say it.
-        trust_pickle: unpickle the whole zip, which runs whatever code its author put there.
+        reward: reward it was trained on, for ``evaluate``.
+        activation: ``tanh`` or ``relu`` where the zip does not record it.
+        trust_pickle: unpickle the whole zip, which runs any code in it.
 
     Returns:
         :class:`Imported`.
 
     Raises:
         AgentError: the zip is unsound, or its network matches no architecture.
-        UsageError: unknown task, or a folder in the way.
+        UsageError: unknown task, or ``out`` holds something else.
     """
     env = known_task(task).make_env(1)
     env.weights(reward)
@@ -85,13 +98,13 @@ def import_sb3(file, task, out=None, reward="true", activation=None, trust_pickl
     named = activation or facts.get("activation", "another")
     network = _mlp(weights, _activation(file, named), _shapes(env, file, facts), file)
     folder = Path(out) if out is not None else Path(file.stem)
-    told = {"reward": reward, "source": f"Stable-Baselines3 {facts.get('version', '')}".strip()}
-    spec = _spec(folder.name, task, env, network, told | {"file_sha256": digest})
+    training = {"reward": reward, "source": f"Stable-Baselines3 {facts.get('version', '')}".strip()}
+    spec = _spec(folder.name, task, env, network, training | {"file_sha256": digest})
     return _written(folder, spec, network, digest, trust_pickle)
 
 
-def _activation(file, named):
-    """The architecture of an activation's name; ``AgentError`` for others than the two."""
+def _activation(file: Path, named: str) -> str:
+    """The architecture for an activation; ``AgentError`` unless it is Tanh or ReLU."""
     for name, architecture in ARCHITECTURE_OF.items():
         if named.lower() == name.lower():
             return architecture
@@ -101,23 +114,26 @@ def _activation(file, named):
     )
 
 
-def _shapes(env, file, facts):
-    """(numbers of an observation, number of actions) of the task; the zip must not differ."""
-    shape = channels_first_shape(env.single_observation_space.shape)
-    told = facts.get("observation_shape", "")
-    said = [int(n) for n in re.findall(r"\d{1,9}", told)]
-    if said and prod(said) != prod(shape):
+def _shapes(env: BatchedEnv[Any], file: Path, facts: Mapping[str, str]) -> tuple[int, int]:
+    """(numbers of an observation, number of actions) of the task, checked against the zip."""
+    space = _observation_space(env)
+    shape = channels_first_shape(space.shape)
+    text = facts.get("observation_shape", "")
+    zip_shape = [int(n) for n in re.findall(r"\d{1,9}", text)]
+    if zip_shape and prod(zip_shape) != prod(shape):
         raise AgentError(
-            f"{file}: it takes observations {said}, but {env.env_id} gives {list(shape)}"
+            f"{file}: it takes observations {zip_shape}, but {env.env_id} gives {list(shape)}"
         )
-    if (
-        env.single_observation_space.dtype == np.uint8
-        and env.single_observation_space.high.max() > 1
-    ):
-        raise AgentError(f"{file}: {env.env_id} shows pictures, and MlpPolicy is not for pictures")
+    if space.dtype == np.uint8 and space.high.max() > 1:
+        raise AgentError(f"{file}: {env.env_id} gives images, which MlpPolicy does not take")
     if facts.get("action_start", "0") != "0":
         raise AgentError(f"{file}: its actions do not begin with 0")
     return prod(shape), int(env.single_action_space.n)
+
+
+def _observation_space(env: BatchedEnv[Any]) -> Box:
+    """The space of one observation; batched environments observe arrays."""
+    return cast("Box", env.single_observation_space)
 
 
 @dataclass(frozen=True)
@@ -125,23 +141,26 @@ class _Network:
     """An architecture's name, sizes and weights ({name: float32 array})."""
 
     architecture: str
-    sizes: dict
-    weights: dict
+    sizes: dict[str, Any]
+    weights: dict[str, NDArray[Any]]
 
 
-def _mlp(state, architecture, shapes, file):
+def _mlp(
+    state: Mapping[str, NDArray[Any]], architecture: str, shapes: tuple[int, int], file: Path
+) -> _Network:
     """The :class:`_Network` of the state of an ``MlpPolicy``."""
-    nets = {"policy": {}, "value": {}}
+    nets: dict[str, dict[int, dict[str, NDArray[Any]]]] = {"policy": {}, "value": {}}
     for name, array in state.items():
         match = LAYER.fullmatch(name)
         if match:
             nets[match[1]].setdefault(int(match[2]), {})[match[3]] = array
-        elif name.rpartition(".")[0] not in HEADS:
+        elif name not in HEAD_NAMES:
             raise AgentError(
                 f"{file}: it holds {one_line(name)!r}: only PPO and A2C with MlpPolicy on a flat "
                 "observation and discrete actions are converted"
             )
-    weights, sizes = {}, {}
+    weights: dict[str, NDArray[Any]] = {}
+    sizes: dict[str, list[int]] = {}
     for net, layers in nets.items():
         sizes[net] = _check_layers(layers, shapes[0], f"{file}: {net}_net")
         for number, layer in layers.items():
@@ -151,8 +170,10 @@ def _mlp(state, architecture, shapes, file):
     return _Network(architecture, sizes, weights)
 
 
-def _check_layers(layers, size, where):
-    """Widths of the layers, which must follow each other: numbers 0, 2, 4, … with a bias each."""
+def _check_layers(
+    layers: Mapping[int, Mapping[str, NDArray[Any]]], size: int, where: str
+) -> list[int]:
+    """Widths of consecutive linear layers, numbered 0, 2, 4, …, each with a bias."""
     if sorted(layers) != list(range(0, 2 * len(layers), 2)):
         raise AgentError(f"{where} is no chain of linear layers")
     widths = []
@@ -167,27 +188,31 @@ def _check_layers(layers, size, where):
     return widths
 
 
-def _heads(state, widths, num_actions, file):
-    """Weights of the two heads over the features of both nets, zeros for the other's."""
-    found, start = {}, 0
-    for (theirs, ours), width, count in zip(HEADS.items(), widths, (num_actions, 1), strict=True):
-        weight, bias = state.get(f"{theirs}.weight"), state.get(f"{theirs}.bias")
+def _heads(
+    state: Mapping[str, NDArray[Any]], widths: Sequence[int], num_actions: int, file: Path
+) -> dict[str, NDArray[Any]]:
+    """Weights of the two heads over the features of both nets, zero for the other net."""
+    weights, start = {}, 0
+    for (sb3_name, name), width, count in zip(HEADS.items(), widths, (num_actions, 1), strict=True):
+        weight, bias = state.get(f"{sb3_name}.weight"), state.get(f"{sb3_name}.bias")
         if weight is None or bias is None:
-            raise AgentError(f"{file}: {theirs} is missing")
+            raise AgentError(f"{file}: {sb3_name} is missing")
         if weight.shape != (count, width) or bias.shape != (count,):
             raise AgentError(
-                f"{file}: {theirs} has shape {list(weight.shape)}, but here it must be "
+                f"{file}: {sb3_name} has shape {list(weight.shape)}, but here it must be "
                 f"{[count, width]}"
             )
         wide = np.zeros((count, sum(widths)), np.float32)
         wide[:, start : start + width] = weight
-        found |= {f"{ours}.weight": wide, f"{ours}.bias": bias}
+        weights |= {f"{name}.weight": wide, f"{name}.bias": bias}
         start += width
-    return found
+    return weights
 
 
-def _spec(name, task, env, network, training):
-    space = env.single_observation_space
+def _spec(
+    name: str, task: str, env: BatchedEnv[Any], network: _Network, training: dict[str, Any]
+) -> AgentSpec:
+    space = _observation_space(env)
     return AgentSpec(
         name=name,
         task=task,
@@ -195,14 +220,16 @@ def _spec(name, task, env, network, training):
         architecture=network.architecture,
         sizes=network.sizes,
         observation_shape=channels_first_shape(space.shape),
-        observation_dtype=space.dtype.name,
+        observation_dtype=np.dtype(space.dtype).name,
         num_actions=int(env.single_action_space.n),
         training=training,
     )
 
 
-def _written(folder, spec, network, digest, unpickled):
-    """Write the agent, or find it written; ``UsageError`` where something else is in the way."""
+def _written(
+    folder: Path, spec: AgentSpec, network: _Network, digest: str, unpickled: bool
+) -> Imported:
+    """Write the agent; ``UsageError`` where the folder holds anything else."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         same = (folder / JSON_NAME).is_file() and read_agent(folder)[0] == spec
         if not same:

@@ -1,16 +1,20 @@
-"""The shipped agents: many small ones, packed in few files.
+"""The shipped agents: many small networks, packed in a few files.
 
-``zoo/<task>/agents.json`` is the index, one line an agent. The weights of a kind lie
-together in ``<kind>.safetensors``, the tensors of an agent under its number:
+``zoo/<task>/agents.json`` is the index, one line per agent. ``<kind>.safetensors`` holds the
+weights of all agents of a kind; the names of an agent's tensors begin with its number:
 ``03/policy.weight``. The kinds are those of ``zoo_kinds``.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save as serialise_safetensors
 
 from proxylab.agents.format import (
@@ -25,24 +29,25 @@ from proxylab.agents.format import (
 )
 from proxylab.agents.zoo_kinds import KINDS
 from proxylab.errors import AgentError
-from proxylab.storage.store import only_writer, whole_file
+from proxylab.storage.store import only_writer
+from proxylab.storage.whole_files import whole_file
 
 ZOO = Path(__file__).parents[1] / "zoo"
 SCHEMA = "proxylab.zoo/1"
 MIN_REFERENCE = 3
-"""A detector needs at least so many reference policies."""
+"""Smallest number of reference policies of a detector."""
 
 
 @dataclass(frozen=True)
 class ZooFacts:
-    """What the index says about an agent beside its spec.
+    """Facts about an agent in the index, beside its spec.
 
     Attributes:
         seed: training seed.
         timesteps: environment steps of its training.
         iid_success: share of intended outcomes on held-out training-like levels, sampled.
         shifted_success: the same on shifted levels; ``None`` where a task has none.
-        command: command line that trains it again.
+        command: command line that reproduces its training.
     """
 
     seed: int
@@ -58,7 +63,7 @@ class ZooMember:
 
     kind: str
     spec: AgentSpec
-    weights: dict
+    weights: Mapping[str, Any]
     facts: ZooFacts
 
 
@@ -70,8 +75,8 @@ class ZooEntry:
         name: ``trusted-03``.
         group: ``reference``, ``calibration``, or the kind.
         sha256: of the stored weights.
-        spec: what it is.
-        facts: how it was made and how it does.
+        spec: its specification.
+        facts: its training and performance.
         path: weight file.
     """
 
@@ -83,28 +88,30 @@ class ZooEntry:
     path: Path
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """One of ``zoo_kinds.KINDS``."""
         return self.name.rsplit("-", 1)[0]
 
     @property
-    def prefix(self):
-        """What the names of its tensors begin with in the weight file."""
+    def prefix(self) -> str:
+        """Prefix of the names of its tensors in the weight file."""
         return self.name.rsplit("-", 1)[1] + "/"
 
 
-def pack_zoo(task, members, folder, dtype="float16"):
+def pack_zoo(
+    task: str, members: Sequence[ZooMember], folder: str | Path, dtype: str = "float16"
+) -> list[ZooEntry]:
     """Write the zoo of a task.
 
-    Trusted agents are numbered in the order of their hash, so that the reference
-    quarter is as good as random; the others in the order of their seeds. Agents that are
-    there of other kinds stay.
+    Trusted agents are numbered in the order of their hash, so the reference quarter is
+    effectively random; the others in the order of their seeds. Existing agents of other kinds
+    are kept.
 
     Args:
         task: task name.
         members: list of :class:`ZooMember`.
-        folder: where to, usually ``ZOO / task``.
-        dtype: how weights are stored.
+        folder: destination, usually ``ZOO / task``.
+        dtype: type of the stored weights.
 
     Returns:
         list[ZooEntry], as in the index.
@@ -113,11 +120,11 @@ def pack_zoo(task, members, folder, dtype="float16"):
         return _pack(task, members, Path(folder), dtype)
 
 
-def _pack(task, members, folder, dtype):
-    there = _index(folder / "agents.json") if (folder / "agents.json").is_file() else ()
-    made = {member.kind for member in members}
-    entries = [entry for entry in there if entry.kind not in made]
-    for kind in made:
+def _pack(task: str, members: Sequence[ZooMember], folder: Path, dtype: str) -> list[ZooEntry]:
+    entries_before = _index(folder / "agents.json") if (folder / "agents.json").is_file() else ()
+    kinds = {member.kind for member in members}
+    entries = [entry for entry in entries_before if entry.kind not in kinds]
+    for kind in kinds:
         entries += _pack_kind([m for m in members if m.kind == kind], kind, folder, dtype)
     entries.sort(key=lambda entry: KINDS.index(entry.kind))  # stable: numbers stay in order
     lines = ",\n".join("  " + json.dumps(_entry_json(entry)) for entry in entries)
@@ -129,12 +136,14 @@ def _pack(task, members, folder, dtype):
     return entries
 
 
-def _pack_kind(members, kind, folder, dtype):
-    """Write one weight file; the entries of its agents."""
+def _pack_kind(members: Sequence[ZooMember], kind: str, folder: Path, dtype: str) -> list[ZooEntry]:
+    """Write one weight file; returns the entries of its agents."""
     stored = [(member, stored_weights(member.weights, dtype)) for member in members]
     hashed = [(weights_sha256(weights), member, weights) for member, weights in stored]
     hashed.sort(key=lambda row: row[0] if kind == "trusted" else (row[1].facts.seed, row[0]))
-    tensors, entries, path = {}, [], folder / f"{kind}.safetensors"
+    tensors: dict[str, NDArray[Any]] = {}
+    entries: list[ZooEntry] = []
+    path = folder / f"{kind}.safetensors"
     for number, (digest, member, weights) in enumerate(hashed):
         name, group = f"{kind}-{number:02d}", _group(kind, number, len(hashed))
         entries.append(ZooEntry(name, group, digest, member.spec, member.facts, path))
@@ -145,25 +154,25 @@ def _pack_kind(members, kind, folder, dtype):
     return entries
 
 
-def _group(kind, number, count):
+def _group(kind: str, number: int, count: int) -> str:
     if kind != "trusted":
         return kind
     return "reference" if number < reference_count(count) else "calibration"
 
 
-def reference_count(count):
+def reference_count(count: int) -> int:
     """How many of ``count`` trusted policies are reference: a quarter, at least three."""
     return max(MIN_REFERENCE, count // 4)
 
 
-def _entry_json(entry):
+def _entry_json(entry: ZooEntry) -> dict[str, Any]:
     """An entry as its line in the index."""
     facts, spec = asdict(entry.facts), asdict(entry.spec)
     line = {"name": entry.name, "group": entry.group, "sha256": entry.sha256, **facts}
     return {**line, "file": entry.path.name, "agent": {**spec, "name": entry.name}}
 
 
-def zoo_entries(task, folder=None):
+def zoo_entries(task: str, folder: str | Path | None = None) -> list[ZooEntry]:
     """All entries of a task's zoo, in the order of the index.
 
     Raises:
@@ -176,7 +185,7 @@ def zoo_entries(task, folder=None):
 
 
 @lru_cache(maxsize=16)
-def _index(path):
+def _index(path: Path) -> tuple[ZooEntry, ...]:
     record = read_json(path, SCHEMA)
     try:
         return tuple(_entry(line, path.parent) for line in record["agents"])
@@ -186,33 +195,35 @@ def _index(path):
         raise AgentError(f"{path}: {error}") from None
 
 
-def _entry(line, folder):
+def _entry(line: Mapping[str, Any], folder: Path) -> ZooEntry:
     facts = ZooFacts(**{name: line[name] for name in ZooFacts.__dataclass_fields__})
     file = Path(line["file"]).name
     spec = spec_of(line["agent"])
     return ZooEntry(line["name"], line["group"], line["sha256"], spec, facts, folder / file)
 
 
-def find_entries(task, pattern, folder=None):
-    """The entries whose name or group a pattern names: ``trusted-03``, ``proxy-*``, ``honest``.
+def find_entries(task: str, pattern: str, folder: str | Path | None = None) -> list[ZooEntry]:
+    """The entries whose name or group matches a pattern: ``trusted-03``, ``proxy-*``, ``honest``.
 
     Raises:
-        AgentError: there is none.
+        AgentError: no entry matches.
     """
     entries = zoo_entries(task, folder)
-    found = [e for e in entries if fnmatchcase(e.name, pattern) or pattern in (e.kind, e.group)]
-    if not found:
+    entries_named = [
+        e for e in entries if fnmatchcase(e.name, pattern) or pattern in (e.kind, e.group)
+    ]
+    if not entries_named:
         kinds = sorted({entry.kind for entry in entries})
         known = ", ".join(f"{kind}-00 …" for kind in kinds)
         raise AgentError(f"zoo:{task}/{pattern}: no such agent; the zoo of {task} has {known}")
-    return found
+    return entries_named
 
 
-def read_entry(entry):
+def read_entry(entry: ZooEntry) -> dict[str, NDArray[np.float32]]:
     """Weights of an entry: {name: float32 array}.
 
     Raises:
-        AgentError: the weight file is missing, damaged or changed.
+        AgentError: the weight file is missing, damaged or modified.
     """
     weights = {
         name.removeprefix(entry.prefix): array
@@ -225,5 +236,5 @@ def read_entry(entry):
 
 
 @lru_cache(maxsize=8)
-def _weight_file(path):
+def _weight_file(path: Path) -> dict[str, NDArray[Any]]:
     return read_weights(path)

@@ -1,12 +1,14 @@
-"""The table of shipped agents: which kinds there are, how many, and how each is trained.
+"""The table of shipped agents: kinds, numbers and training options.
 
-*trusted*, *honest* and *proxy* are what ``detect`` and the demo use. The others are for the
-leaderboard of detectors: four classes of honest policies that differ from the trusted
-ones in some way, and policies that misbehave with more and less skill. Seeds are fixed
-beforehand and no seed is in two kinds.
+``detect`` and the demo use *trusted*, *honest* and *proxy*. The others are for the leaderboard
+of detectors: four classes of honest policies, new seeds (*fresh*), overtrained (*stronger*),
+another algorithm (*different*) and undertrained (*weak*), and proxy policies trained for
+several lengths (*hack*). Seeds are fixed in advance and no seed is in two kinds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from proxylab.errors import UsageError
 from proxylab.tasks import TASKS
@@ -18,17 +20,17 @@ class Kind:
 
     Attributes:
         role: the task's role that it is trained in.
-        first_seed: its seeds begin here.
-        number: how many agents.
-        changes: options of ``train`` that differ from the preset; agents take them in turn.
+        first_seed: seed of the first agent.
+        number: number of agents.
+        changes: options of ``train`` that differ from the preset; agents cycle through them.
     """
 
     role: str
     first_seed: int
     number: int
-    changes: tuple[dict, ...] = ({},)
+    changes: tuple[dict[str, Any], ...] = ({},)
 
-    def options(self, number):
+    def options(self, number: int) -> dict[str, Any]:
         """The options of agent ``number``."""
         return self.changes[number % len(self.changes)]
 
@@ -38,7 +40,7 @@ SHIPPED = {
     "honest": Kind("trusted", 1_000, 10),
     "proxy": Kind("proxy", 2_000, 20),
 }
-"""Reference and calibration policies; honest ones, held out; those that pursue the proxy."""
+"""Reference and calibration policies; held-out honest policies; proxy policies."""
 
 CONTESTED = {
     "fresh": Kind("trusted", 10_000, 40),
@@ -47,14 +49,14 @@ CONTESTED = {
     "weak": Kind("trusted", 13_000, 12),
     "hack": Kind("proxy", 14_000, 20),
 }
-"""New seeds; trained longer; by another algorithm; too short; the proxy's, of several lengths."""
+"""New seeds; overtrained; another algorithm; undertrained; proxy policies of several lengths."""
 
 
-def _steps(*counts):
+def _steps(*counts: int) -> tuple[dict[str, Any], ...]:
     return tuple({"total_timesteps": count} for count in counts)
 
 
-CHANGES = {
+CHANGES: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
     "maze-corner": {
         "stronger": _steps(786_432),
         "different": (
@@ -93,25 +95,27 @@ CHANGES = {
         "hack": _steps(98_304, 147_456, 245_760, 491_520),
     },
 }
-"""task: {kind: changes}; tasks in this table are contested on the leaderboard."""
+"""task: {kind: changes}; tasks in this table are part of the leaderboard."""
 
 FEWER = {
     "boat-race": {"trusted": 5, "honest": 0, "proxy": 5},
     "procgen-maze": {"trusted": 30, "honest": 5, "proxy": 5},
 }
-"""Tasks of which fewer agents are shipped."""
+"""Tasks with fewer shipped agents."""
 
 KINDS = (*SHIPPED, *CONTESTED)
 """Names of all kinds, in the order of the index."""
 
 
-def kinds_of(task, names=None, number=None):
-    """{name: :class:`Kind`} of a task, those without agents left out.
+def kinds_of(
+    task: str, names: Sequence[str] | None = None, number: int | None = None
+) -> dict[str, Kind]:
+    """{name: :class:`Kind`} of a task, without those that have no agents.
 
     Args:
         task: task name.
-        names: which kinds; all that the task has by default.
-        number: at most so many agents of each.
+        names: kinds; by default all of the task.
+        number: largest number of agents of each.
 
     Raises:
         UsageError: an unknown task or kind, or no agents.
@@ -133,7 +137,7 @@ def kinds_of(task, names=None, number=None):
     }
 
 
-def _all_kinds(task):
+def _all_kinds(task: str) -> dict[str, Kind]:
     fewer, changes = FEWER.get(task, {}), CHANGES.get(task)
     shipped = {
         name: Kind(kind.role, kind.first_seed, fewer.get(name, kind.number))

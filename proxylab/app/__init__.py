@@ -1,4 +1,4 @@
-"""The local page: levels to change, agents to watch on them, and what the detector says."""
+"""The local web page: editable levels, agents running on them, and the detector's verdicts."""
 
 from proxylab.app.serving import App, app
 

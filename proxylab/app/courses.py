@@ -1,51 +1,39 @@
-"""The boat's course for the page: its shores, its targets, its lagoon moved."""
+"""The boat's course for the page: shores, targets, and moving the lagoon."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.boat_lagoon import dynamics, geometry, level, solver
-from proxylab_envs.boat_lagoon.dynamics import ABSENT, HIT_RADIUS
-from proxylab_envs.boat_lagoon.level import NUM_SPOKES, Level, read_level, write_level
+from proxylab_envs.boat_lagoon.dynamics import HIT_RADIUS
+from proxylab_envs.boat_lagoon.env import BoatLagoon, BoatLagoonConfig
+from proxylab_envs.boat_lagoon.level import NUM_SPOKES, Level
 from proxylab_envs.boat_lagoon.scene import SHORE as LAND
 from proxylab_envs.boat_lagoon.scene import course_scene
 from proxylab_envs.boat_lagoon.solver import MAX_SPEED, NUM_HEADINGS
 
 
-def current_level(env):
-    """The :class:`Level` of the first environment."""
-    core = env.core
-    present = bool(core.timers[0, 0] != ABSENT)
-    return Level(tuple(core.centre[0].tolist()), int(core.lagoon[0]), present)
-
-
-def course_text(env):
-    """The first level as text."""
-    return write_level(current_level(env))
-
-
-def place_course(env, text, index):
-    """Start the level ``text`` in an environment; ``ValueError`` where it is none."""
-    env.place_level(read_level(text), index)
-
-
-def move_lagoon(env, spoke, targets):
-    """Start the first level again with its lagoon elsewhere, with targets or empty."""
-    env.place_level(Level(current_level(env).centre, spoke, targets), 0)
+def move_lagoon(env: BoatLagoon, spoke: int, targets: bool) -> None:
+    """Restart the first level with its lagoon at ``spoke``, with or without targets."""
+    env.place_level(Level(env.current_level(0).centre, spoke, targets), 0)
 
 
 SPACING = 1.25
 """World units between the points of a field."""
 
 SHORE = 0.3
-"""World units that they keep off the walls."""
+"""Distance of these points from the walls, in world units."""
 
 TIE = 1e-6
-"""What makes the lower of two headings that are equally near the nearest."""
+"""Tie-break: the lower of two equally near headings is the nearest."""
 
 CRUISE = 0.6
-"""Share of full speed at which agents are asked."""
+"""Speed of the boat in a field, as a share of full speed."""
 
 
-def water_points(env):
+def water_points(env: BoatLagoon) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Points of the first course at which a boat can be: (float64[N, 2], int64[N] headings).
 
     The heading is the one along the course.
@@ -63,29 +51,31 @@ def water_points(env):
     return points[inside], nearest
 
 
-def at_every_point(env, ask):
-    """As ``walkers.at_every_cell``, for boats on a course that stands in every environment.
+def at_every_point(
+    env: BoatLagoon, ask: Callable[[BoatLagoon, NDArray[np.int64]], list[NDArray[Any]]]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], list[NDArray[Any]]]:
+    """As ``placement.at_every_cell``, for boats on a course that stands in every environment.
 
     Returns:
         (float64[N, 2] points, int64[N] headings, list of arrays [N, ...]).
     """
     points, headings = water_points(env)
-    found = []
+    outputs = []
     for first in range(0, len(points), env.num_envs):
         part = slice(first, first + env.num_envs)
         for k, place in enumerate(zip(points[part], headings[part], strict=True)):
             env.place_boat(k, *place, CRUISE * MAX_SPEED)
-        found.append(ask(env, np.arange(len(points[part]))))
-    return points, headings, [np.concatenate(column) for column in zip(*found, strict=True)]
+        outputs.append(ask(env, np.arange(len(points[part]))))
+    return points, headings, [np.concatenate(column) for column in zip(*outputs, strict=True)]
 
 
-def course_facts(env):
+def course_facts(env: BoatLagoon) -> dict[str, Any]:
     """The first level's shores, finish and targets, in world units from its top left corner."""
-    found = course_scene(env.core)
-    course = found.scene
+    placed = course_scene(env.core)
+    course = placed.scene
     parts = ("outer", "inner", "targets", "finish")
     shapes = {name: getattr(course, name).round(3).tolist() for name in parts}
-    facts = {"corner": list(found.corner), "size": list(course.size), "reach": HIT_RADIUS}
+    facts = {"corner": list(placed.corner), "size": list(course.size), "reach": HIT_RADIUS}
     facts["spacing"] = SPACING
     return {"course": {**shapes, **facts}, "lagoon": int(env.core.lagoon[0])}
 
@@ -97,11 +87,11 @@ RULES = {
     solver: "LAPS MAX_STEPS THRUST DRAG MAX_SPEED BONUS_PER_STEP FINISH_REWARD RACING_LINE "
     "START_STEPS APPROACH_STEPS WAIT_STEPS",
 }
-"""Module: names of its numbers that the page has to know to play the game itself."""
+"""Module: names of the constants that the page needs to simulate the game."""
 
 
-def lagoon_rules(config):
-    """The numbers of the boat lagoon for static/lagoon.js, by their names in lower case."""
+def lagoon_rules(config: BoatLagoonConfig) -> dict[str, Any]:
+    """The constants of the boat lagoon for static/lagoon.js, by lower-case name."""
     listed = [(module, name) for module, names in RULES.items() for name in names.split()]
     named = {name.lower(): float(getattr(module, name)) for module, name in listed}
     env_kwargs = {name: getattr(config, name) for name in ("bug", "payoff_ratio", "respawn_steps")}

@@ -1,19 +1,23 @@
-"""What the page needs to do without a server: levels as text, weights, rules, verdicts."""
+"""The data of the page without a server: levels as text, weights, rules, verdicts."""
 
 import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
+from proxylab.agents.loading import LearnedPolicy
 from proxylab.app import api
 from proxylab.app.courses import lagoon_rules
-from proxylab.app.state import COURSE
+from proxylab.app.state import COURSE, World
 from proxylab.app.verdicts import verdict_facts
+from proxylab.console.output import Track
 from proxylab.errors import UsageError
 from proxylab.evaluation.play import start_level
 from proxylab.screening.run import detect
 
 SEEDS, COURSES = 32, 8
-"""Levels of each split; of courses, whose texts are long."""
+"""Levels of each split; fewer for courses, whose texts are long."""
 
 ARCHITECTURES = ("planner", "towers", "centred")
 """Networks that the page can evaluate (static/networks.js)."""
@@ -22,10 +26,12 @@ KINDS = ("maze", "race", "garden", COURSE)
 """Kinds of levels whose rules the page knows (static/walks.js, games.js and lagoon.js)."""
 
 SHIPPED = ("proxy-00", "trusted-00")
-"""Shipped agents of a task that are put in, beside those named on the command line."""
+"""Shipped agents of a task that are included, besides those named on the command line."""
 
 
-def embedded_data(worlds, episodes=100, track=lambda jobs, description: jobs):
+def embedded_data(
+    worlds: Mapping[str, World], episodes: int = 100, track: Track = lambda jobs, description: jobs
+) -> dict[str, Any]:
     """The data of the page as one file.
 
     Args:
@@ -37,7 +43,7 @@ def embedded_data(worlds, episodes=100, track=lambda jobs, description: jobs):
         JSON object that static/embedded.js reads.
 
     Raises:
-        UsageError: none of the worlds can do without a server.
+        UsageError: none of the worlds can be shown without a server.
     """
     chosen = {w.name: w for w in worlds.values() if w.kind in KINDS and _policies(w)}
     if not chosen:
@@ -51,34 +57,35 @@ def embedded_data(worlds, episodes=100, track=lambda jobs, description: jobs):
             "sprites": api.sprites(),
         },
         "worlds": {w.name: _world(w) for w in chosen.values()},
-        "agents": {p.name: stored(p) for found in policies.values() for p in found},
+        "agents": {p.name: stored(p) for group in policies.values() for p in group},
         "verdicts": verdicts,
     }
 
 
-def _policies(world):
-    """The agents of a world that are put in."""
+def _policies(world: World) -> list[LearnedPolicy]:
+    """The agents of a world that are included."""
     wanted = [f"zoo:{world.task}/{name}" for name in SHIPPED]
     listed = [a for a in world.agents.values() if a.name in wanted or a.group == "yours"]
-    found = [world.agent(agent.name) for agent in listed]
-    return [p for p in found if hasattr(p, "spec") and p.spec.architecture in ARCHITECTURES]
+    learned = [cast(LearnedPolicy, world.agent(agent.name)) for agent in listed]
+    return [p for p in learned if hasattr(p, "spec") and p.spec.architecture in ARCHITECTURES]
 
 
-def _entry(world, policies):
-    """The world's entry in the catalogue, with the agents that are put in."""
-    kept = {policy.name for policy in policies}
+def _entry(world: World, policies: Sequence[LearnedPolicy]) -> dict[str, Any]:
+    """The world's entry in the catalogue, with the included agents."""
+    included = {policy.name for policy in policies}
     if world.kind == "maze":
-        kept |= {name for name in world.agents if name.startswith("script:")}
+        included |= {name for name in world.agents if name.startswith("script:")}
     entry = world.entry()
-    agents = [agent for agent in entry["agents"] if agent["name"] in kept]
+    agents = [agent for agent in entry["agents"] if agent["name"] in included]
     names = [agent["name"] for agent in agents]
-    pair = [name if name in kept else names[-1] for name in entry["pair"]]
+    pair = [name if name in included else names[-1] for name in entry["pair"]]
     return {**entry, "agents": agents, "pair": pair}
 
 
-def _world(world):
-    """Levels of a world and what its rules need."""
-    env, count = world.env(1), COURSES if world.kind == COURSE else SEEDS
+def _world(world: World) -> dict[str, Any]:
+    """Levels of a world and the parameters of its rules."""
+    env: Any = world.env(1)  # each kind of level has rules or a config of its own
+    count = COURSES if world.kind == COURSE else SEEDS
     levels = {split: [_level(world, split, seed) for seed in range(count)] for split in env.splits}
     if world.kind == "maze":
         return {"levels": levels, "pay": float(env.rules.goal_reward)}
@@ -87,24 +94,24 @@ def _world(world):
     if world.kind == COURSE:
         return {"levels": levels, "rules": lagoon_rules(env.config)}
     rewards, best = env.rules.rewards, env.rules.best_returns
-    arrows = env.course.to_ascii()
+    arrows = env.level_facts(0)["arrows"]
     return {
-        "levels": {split: found[:1] for split, found in levels.items()},
+        "levels": {split: texts[:1] for split, texts in levels.items()},
         "arrows": arrows,
         "rewards": rewards.tolist(),
         "best": best.tolist(),
     }
 
 
-def _level(world, split, seed):
+def _level(world: World, split: str, seed: int) -> str:
     with world.lock:
         env = world.env(1)
         start_level(env, world.task, split, seed)
         return api.described(world, env)["level"]
 
 
-def stored(policy):
-    """A learned policy's weights as text: float16 where nothing is lost by it."""
+def stored(policy: LearnedPolicy) -> dict[str, Any]:
+    """A learned policy's weights as text: float16 where that is lossless."""
     state = policy.network.state_dict()
     tensors = {name: tensor.cpu().numpy().astype("<f4") for name, tensor in state.items()}
     flat = np.concatenate([array.ravel() for array in tensors.values()])
@@ -119,10 +126,10 @@ def stored(policy):
     }
 
 
-def _verdict(world, policy, episodes):
+def _verdict(world: World, policy: LearnedPolicy, episodes: int) -> dict[str, Any]:
     """The verdict as the page shows it, or why there is none."""
     try:
-        found = detect(policy, task=world.task, episodes=episodes)
+        detection = detect(policy, task=world.task, episodes=episodes)
     except ValueError as error:
         return {"state": "failed", "reason": " ".join(str(error).split())}
-    return {"state": "done", **verdict_facts(found)}
+    return {"state": "done", **verdict_facts(detection)}

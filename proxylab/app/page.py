@@ -1,4 +1,4 @@
-"""The page's own files, as they are served."""
+"""The static files of the page."""
 
 from importlib.resources import files
 
@@ -13,19 +13,19 @@ KINDS = {
 STATIC = files("proxylab.app") / "static"
 
 
-def page_files():
-    """{path: (bytes, media type)} of everything that is served beside the answers."""
-    found = {
+def page_files() -> dict[str, tuple[bytes, str]]:
+    """{path: (bytes, media type)} of all static files."""
+    served = {
         f"/static/{entry.name}": (entry.read_bytes(), KINDS[f".{entry.name.rsplit('.')[-1]}"])
         for entry in STATIC.iterdir()
         if entry.name != "page.html"
     }
-    found["/static/palette.css"] = (palette().encode(), KINDS[".css"])
-    found["/"] = ((STATIC / "page.html").read_bytes(), KINDS[".html"])
-    return found
+    served["/static/palette.css"] = (palette().encode(), KINDS[".css"])
+    served["/"] = ((STATIC / "page.html").read_bytes(), KINDS[".html"])
+    return served
 
 
-def palette():
+def palette() -> str:
     """The colours of the report as a style sheet, for light and dark."""
     dark = f"@media (prefers-color-scheme:dark){{:root{{{DARK.strip()}}}}}"
     return f":root{{{LIGHT.strip()}}}\n{dark}\n"

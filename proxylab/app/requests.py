@@ -1,7 +1,9 @@
-"""What the page asks for, read from JSON and checked; a wrong request is one line."""
+"""Requests of the page, read from JSON and validated; an error is one line."""
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from proxylab.errors import UsageError
 
@@ -19,18 +21,18 @@ class Field:
 
     Attributes:
         kind: type.
-        fits: function (value) -> whether it will do.
-        what: what it has to be, in words.
-        default: where it may be left out; ``...`` where it may not.
+        fits: function (value) -> whether it is valid.
+        what: the valid values, in words.
+        default: of an optional field; ``...`` of a required one.
     """
 
-    kind: type
-    fits: object
+    kind: type[Any]
+    fits: Callable[[Any], bool]
     what: str
-    default: object = ...
+    default: Any = ...
 
 
-def _between(low, high, default=...):
+def _between(low: int, high: int, default: Any = ...) -> Field:
     return Field(int, lambda n: low <= n <= high, f"a whole number from {low} to {high}", default)
 
 
@@ -47,25 +49,25 @@ FIELDS = {
     "spoke": _between(0, 23, default=None),
     "targets": Field(bool, lambda _: True, "true or false", default=True),
 }
-"""Name of a field: what it holds."""
+"""{name: :class:`Field`} of all requests."""
 
 
-def read_json(body):
+def read_json(body: bytes) -> dict[str, Any]:
     """The object in a body of bytes; ``UsageError`` where there is none."""
     try:
-        found = json.loads(body, parse_constant=_no_constant)
+        request = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise UsageError("the request is not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(request, dict):
         raise UsageError("the request is no JSON object")
-    return found
+    return request
 
 
-def _no_constant(name):
+def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def checked(request, names):
+def checked(request: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
     """The fields ``names`` of a request, checked and in this order.
 
     Raises:
@@ -77,7 +79,7 @@ def checked(request, names):
     return [_value(request, name, FIELDS[name]) for name in names]
 
 
-def _value(request, name, field):
+def _value(request: Mapping[str, Any], name: str, field: Field) -> Any:
     value = request.get(name, field.default)
     if value is ...:
         raise UsageError(f"the field {name!r} is missing")

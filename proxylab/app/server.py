@@ -1,37 +1,52 @@
-"""The server: the page's files, and a route for every question it asks."""
+"""The server: the page's files, and one route per API function."""
 
 import json
+import socket
 import threading
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from proxylab.app import api
-from proxylab.app.gate import Gate, TooLarge, read_body
+from proxylab.app.connections import Connection
+from proxylab.app.gate import ASGIApp, Gate, TooLarge, read_body
 from proxylab.app.page import page_files
 from proxylab.app.requests import read_json
+from proxylab.app.state import World
+from proxylab.app.token import Token
 from proxylab.app.verdicts import Verdicts
 from proxylab.errors import UsageError
 
-CONNECTIONS = 64
-"""Connections at once."""
+BACKLOG = 64
+"""Length of the queue of connections that wait to be accepted."""
 
 
-def make_app(worlds, host, port, verdicts=None):
+def make_app(
+    worlds: Mapping[str, World],
+    host: str,
+    port: int,
+    token: Token | None,
+    verdicts: Verdicts | None = None,
+) -> Gate:
     """The ASGI application.
 
     Args:
         worlds: {name: ``state.World``}.
         host: name or address that it listens on.
         port: likewise.
+        token: :class:`~proxylab.app.token.Token` that requests must carry; None for no token.
         verdicts: :class:`Verdicts`, a fresh one by default.
     """
     verdicts = verdicts or Verdicts()
-    asked = {
+    functions = {
         "level": api.level,
         "field": api.fields,
         "episode": api.episode,
@@ -40,69 +55,84 @@ def make_app(worlds, host, port, verdicts=None):
     }
     posts = [
         Route(f"/api/{name}", partial(_answer, partial(answer, worlds)), methods=["POST"])
-        for name, answer in asked.items()
+        for name, answer in functions.items()
     ]
     catalogue = json.dumps(api.catalogue(worlds)).encode(), "application/json"
     files = page_files() | {"/api/catalogue": catalogue}
     routes = [*(Route(path, partial(_file, *file)) for path, file in files.items()), *posts]
     handlers = {404: partial(_wrong, 404, "there is nothing here"), 500: _broken}
     handlers[405] = partial(_wrong, 405, "this method is not known here")
-    return Gate(Starlette(routes=routes, exception_handlers=handlers), host, port)
+    starlette = Starlette(routes=routes, exception_handlers=handlers)
+    starlette.router.redirect_slashes = False
+    return Gate(starlette, host, port, token)
 
 
-async def _answer(answer, request):
-    """Run a function of the request in a thread; what is wrong with the request is one line."""
+async def _answer(answer: Callable[[Mapping[str, Any]], Any], request: Request) -> Response:
+    """Run a function of the request in a thread; an invalid request gives one line."""
     try:
-        found = await run_in_threadpool(answer, read_json(await read_body(request)))
+        answer_json = await run_in_threadpool(answer, read_json(await read_body(request)))
+    except ClientDisconnect:
+        return _line(400, "the request broke off")  # the client has left
     except ValueError as error:  # UsageError among them
         status = 413 if isinstance(error, TooLarge) else 400
         return _line(status, " ".join(str(error).split()))
-    return JSONResponse(found)
+    return JSONResponse(answer_json)
 
 
-async def _file(content, kind, _request):
+async def _file(content: bytes, kind: str, _request: Request) -> Response:
     return Response(content, media_type=kind)
 
 
-def _line(status, error):
-    return Response(json.dumps({"error": error}) + "\n", status, media_type="application/json")
+def _line(status: int, error: str, headers: Mapping[str, str] | None = None) -> Response:
+    body = json.dumps({"error": error}) + "\n"
+    return Response(body, status, headers, media_type="application/json")
 
 
-async def _wrong(status, error, _request, _exception):
-    return _line(status, error)
+async def _wrong(status: int, error: str, _request: Request, exception: Any) -> Response:
+    return _line(status, error, exception.headers)
 
 
-async def _broken(_request, exception):
+async def _broken(_request: Request, exception: Exception) -> Response:
     return _line(500, f"{type(exception).__name__}: {exception}")
 
 
 class Server:
-    """Uvicorn on a socket that is bound already."""
+    """Uvicorn on a bound socket."""
 
-    def __init__(self, app, listener):
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         """Serve ``app`` on ``listener`` (a bound socket)."""
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            log_level="error",  # errors of a request go into its response
             access_log=False,
             server_header=False,
             ws="none",
             lifespan="off",
-            http="h11",
+            http=Connection,
             loop="asyncio",
-            limit_concurrency=CONNECTIONS,
+            backlog=BACKLOG,
             h11_max_incomplete_event_size=16_384,
             timeout_graceful_shutdown=2,
         )
         self.listener = listener
         self.uvicorn = uvicorn.Server(config)
 
-    def run(self):
-        """Until it is interrupted or stopped."""
+    def run(self) -> None:
+        """Serve until interrupted or stopped."""
         self.uvicorn.run(sockets=[self.listener])
 
-    def __enter__(self):
-        """Serve in a thread meanwhile."""
+    def run_and_call(self, function: Callable[[], Any]) -> None:
+        """Like :meth:`run`; calls ``function`` in a thread once the page is served."""
+        threading.Thread(target=self._call_when_started, args=(function,), daemon=True).start()
+        self.run()
+
+    def _call_when_started(self, function: Callable[[], Any]) -> None:
+        while not self.uvicorn.started:
+            time.sleep(0.01)
+        function()
+
+    def __enter__(self) -> Self:
+        """Serve in a background thread."""
         self._thread = threading.Thread(target=self.run, daemon=True)
         self._thread.start()
         while not self.uvicorn.started:
@@ -111,6 +141,6 @@ class Server:
             self._thread.join(0.01)
         return self
 
-    def __exit__(self, *_error):
+    def __exit__(self, *_error: object) -> None:
         self.uvicorn.should_exit = True
         self._thread.join()

@@ -3,17 +3,23 @@
 import contextlib
 import socket
 import sys
+import webbrowser
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
+from urllib.request import Request, urlopen
 
 from proxylab.app.embedding import embedded_data
 from proxylab.app.gate import is_loopback
 from proxylab.app.page import page_files
 from proxylab.app.single_file import single_file
-from proxylab.app.state import make_worlds, warm_up
+from proxylab.app.state import World, make_worlds, warm_up
+from proxylab.app.token import Token, new_token
+from proxylab.console.output import Track
 from proxylab.errors import UsageError
-from proxylab.storage.store import whole_file
+from proxylab.rollouts.rollout import Policy
+from proxylab.storage.whole_files import whole_file
 
 SCHEMA = "proxylab.app/1"
 NEEDED = "the page needs starlette and uvicorn: pip install 'proxylab[app]'"
@@ -21,10 +27,10 @@ NEEDED = "the page needs starlette and uvicorn: pip install 'proxylab[app]'"
 
 @dataclass(frozen=True)
 class App:
-    """What was served or written.
+    """The page that was served or written.
 
     Attributes:
-        url: address of the page; empty where it was only written.
+        url: address of the page, without its token; empty where it was only written.
         file: the file written; empty where it was served.
         num_bytes: size of the page with everything that it loads before it can draw.
         worlds: {world: number of agents}.
@@ -35,54 +41,64 @@ class App:
     num_bytes: int
     worlds: dict[str, int]
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``app --json`` prints."""
         return {"schema": SCHEMA, **asdict(self)}
 
 
 def app(
-    agents=(),
-    tasks=(),
-    host="127.0.0.1",
-    port=8765,
-    serve=True,
-    export=None,
-    episodes=100,
-    device="cpu",
-    ready=print,
-    track=lambda jobs, description: jobs,
-):
+    agents: Sequence[str | Policy] = (),
+    tasks: Sequence[str] = (),
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    serve: bool = True,
+    export: str | Path | None = None,
+    episodes: int = 100,
+    device: str = "cpu",
+    ready: Callable[[str], Any] = print,
+    track: Track = lambda jobs, description: jobs,
+    token: str | None = None,
+    no_token: bool = False,
+    open_browser: bool = False,
+) -> App:
     """Serve the page until it is interrupted, or write it as one file.
 
     Args:
         agents: references beside the shipped agents.
         tasks: names of the tasks to show; all by default.
-        host: address to listen on; others than this machine's own let the network in.
+        host: address to listen on; any but a loopback address is reachable from the network.
         port: to listen on; 0 takes a free one.
         serve: False starts, fetches the page once, and stops.
         export: path of the file to write instead, ``.html``.
         episodes: levels of each verdict in that file; 0 leaves verdicts out.
         device: where networks run.
-        ready: function (line) that says where the page is, once it can be opened.
+        ready: function (line), called with the page's address once it can be opened.
         track: function (list, description) -> iterable, to show progress.
+        token: that opens the page; by default a fresh random one.
+        no_token: serve every client that reaches the port.
+        open_browser: show the page in the default browser.
 
     Returns:
         :class:`App`.
 
     Raises:
-        UsageError: the port is taken, an agent or task cannot be found, the extra is missing.
+        UsageError: the port is taken, an agent or task cannot be found, the extra is missing,
+            or the token is too short.
     """
-    parts = None if export else _parts()
+    if no_token and token is not None:
+        raise UsageError("--token and --no-token exclude each other")
+    secret = None if no_token else new_token(token)
+    if export:
+        return _export(make_worlds(agents, device, tasks), Path(export), episodes, track)
+    parts = _parts()
     worlds = make_worlds(agents, device, tasks)
     counts = {name: len(world.agents) for name, world in worlds.items()}
-    if export:
-        return _export(worlds, Path(export), episodes, track)
-    size, url = _serve(parts, worlds, host, port, serve, ready)
+    size, url = _serve(parts, worlds, host, port, secret, serve, ready, open_browser)
     return App(url, "", size, counts)
 
 
-def _export(worlds, path, episodes, track):
-    """Write the page with small agents in it to ``path``."""
+def _export(worlds: Mapping[str, World], path: Path, episodes: int, track: Track) -> App:
+    """Write the page with the included agents to ``path``."""
     if path.suffix != ".html":
         raise UsageError(f"{path}: a page's name ends in .html")
     if episodes and not 10 <= episodes <= 1_000:
@@ -95,26 +111,53 @@ def _export(worlds, path, episodes, track):
     return App("", str(path), len(text.encode()), counts)
 
 
-def _serve(parts, worlds, host, port, serve, ready):
+def _serve(
+    parts: tuple[Callable[..., Any], Callable[..., Any]],
+    worlds: Mapping[str, World],
+    host: str,
+    port: int,
+    secret: str | None,
+    serve: bool,
+    ready: Callable[[str], Any],
+    open_browser: bool,
+) -> tuple[int, str]:
     """Serve until interrupted, or fetch everything once: (bytes fetched, address)."""
     make_app, Server = parts
     listener = _listen(host, port)
     port = listener.getsockname()[1]
-    if not is_loopback(host):
-        print(f"everybody who reaches {host}:{port} can use the page", file=sys.stderr)
+    if warning := exposure(host, port, secret):
+        print(warning, file=sys.stderr)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    token = None if secret is None else Token(secret, port)
     warm_up(worlds)
-    server = Server(make_app(worlds, host, port), listener)
-    ready(f"the page is at {url} (Ctrl-C stops)")
+    server = Server(make_app(worlds, host, port, token), listener)
+    ready(f"the page is at {url}{f'?token={secret}' if secret else ''} (Ctrl-C stops)")
     if serve:
-        with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
-            server.run()
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C stops it
+            if open_browser:
+                server.run_and_call(lambda: webbrowser.open(_browser_address(url, token)))
+            else:
+                server.run()
         return 0, url
     with server:
-        return fetch_all(url), url
+        return fetch_all(url, token), url
 
 
-def _parts():
+def _browser_address(url: str, token: Token | None) -> str:
+    """``url`` with a token for one visit: a browser's command line is visible to other users."""
+    return url if token is None else f"{url}?token={token.new_ticket()}"
+
+
+def exposure(host: str, port: int, secret: str | None) -> str:
+    """A one-line warning of who else can use the page; empty if no one can."""
+    if is_loopback(host):
+        return "" if secret else "no token: every user of this machine can use the page"
+    if secret:
+        return f"the page and its token go to {host}:{port} without encryption"
+    return f"no token: everybody who reaches {host}:{port} can use the page"
+
+
+def _parts() -> tuple[Callable[..., Any], Callable[..., Any]]:
     try:
         from proxylab.app.server import Server, make_app  # starlette is an optional extra
     except ImportError as error:
@@ -124,7 +167,7 @@ def _parts():
     return make_app, Server
 
 
-def _listen(host, port):
+def _listen(host: str, port: int) -> socket.socket:
     """A socket bound to ``host`` and ``port``."""
     if not 0 <= port <= 65_535:
         raise UsageError(f"port {port} is not between 0 and 65535")
@@ -136,10 +179,12 @@ def _listen(host, port):
         raise UsageError(f"cannot listen on {host}:{port} ({reason}): try another --port") from None
 
 
-def fetch_all(url):
-    """Fetch the page, its files and the catalogue; their bytes in all."""
+def fetch_all(url: str, token: Token | None = None) -> int:
+    """Fetch the page, its files and the catalogue; their total bytes."""
     size = 0
+    headers = {} if token is None else token.header()
     for path in (*page_files(), "/api/catalogue"):
-        with urlopen(url.rstrip("/") + path, timeout=30) as answer:
+        request = Request(url.rstrip("/") + path, headers=headers)
+        with urlopen(request, timeout=30) as answer:
             size += len(answer.read())
     return size

@@ -1,10 +1,12 @@
-"""The page as one HTML file: its modules joined, its data beside them, nothing to be fetched."""
+"""The page as one self-contained HTML file: its modules joined, its data embedded."""
 
 import base64
 import hashlib
 import html
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from proxylab.app.page import STATIC, palette
 
@@ -17,11 +19,11 @@ POLICY = (
 )
 
 
-def joined_modules(first="main"):
-    """All modules that ``first`` needs, each after those it needs, in one scope: str.
+def joined_modules(first: str = "main") -> str:
+    """``first`` and all modules that it imports, dependencies first, as one scope: str.
 
     Raises:
-        ValueError: two modules declare the same name, or use a form this does not know.
+        ValueError: two modules declare the same name, or use an unsupported import or export.
     """
     parts, names = [], {}
     for module in _in_order(first, []):
@@ -35,23 +37,23 @@ def joined_modules(first="main"):
     return "\n".join(parts)
 
 
-def _source(module):
+def _source(module: str) -> str:
     return (STATIC / f"{module}.js").read_text()
 
 
-def _in_order(module, found):
-    """``found`` with the modules below ``module`` and then itself added, each once."""
+def _in_order(module: str, modules: list[str]) -> list[str]:
+    """``modules`` extended by the dependencies of ``module``, then by itself, each once."""
     for needed in IMPORT.findall(_source(module)):
-        if needed not in found:
-            _in_order(needed, found)
-    found.append(module)
-    return found
+        if needed not in modules:
+            _in_order(needed, modules)
+    modules.append(module)
+    return modules
 
 
-def single_file(data):
+def single_file(data: Mapping[str, Any]) -> str:
     """The page with ``data`` (of ``embedding.embedded_data``) in it: str.
 
-    What it may do is in its own Content-Security-Policy: run this script, and fetch nothing.
+    Its Content-Security-Policy allows this script and style only, and no requests.
     """
     script = joined_modules()
     style = palette() + (STATIC / "app.css").read_text()
@@ -70,6 +72,6 @@ def single_file(data):
     return page.replace("</body>", f"{body}</body>", 1)
 
 
-def _hash(text):
-    """A source expression that allows exactly this text."""
+def _hash(text: str) -> str:
+    """The CSP source expression of this text."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,32 +1,31 @@
-"""What the page can show: worlds, their agents, and one environment of each size.
+"""The state of the page: worlds, their agents, and one environment of each size.
 
 A world is a task and the env_kwargs its agents were trained with. Only agents of the
-catalogue can be asked for by the page: it names them, and never a path or a module.
+catalogue can be requested: the page sends their names, never a path or a module.
 """
 
 import functools
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 
-from proxylab.agents.loading import ScriptedPolicy, load_agents
+from proxylab.agents.references import load_agents
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.agents.zoo import zoo_entries
-from proxylab.environments.placement import kind_of
 from proxylab.errors import AgentError, UsageError
 from proxylab.evaluation.evaluate import env_kwargs_of, task_of
+from proxylab.rollouts.rollout import Policy
 from proxylab.tasks import TASKS, known_task
+from proxylab_envs.batch import BatchedEnv
 
 AT_ONCE = 64
-"""Environments for questions about many cells or episodes at once."""
+"""Batch size for requests about many cells or episodes."""
 
 COURSE = "course"
-"""Kind of a level that is open water, where positions are no cells."""
-
-MOVES = ("up", "down", "left", "right")
-HELM = ("left, drift", "left, full", "ahead, drift", "ahead, full", "right, drift", "right, full")
-ACTIONS = {4: MOVES, 6: HELM}
-"""Number of actions: their names."""
+"""Kind of a level on open water, where positions are not cells."""
 
 
 @dataclass(frozen=True)
@@ -41,55 +40,53 @@ class Listed:
 
     name: str
     group: str
-    load: object
+    load: Callable[[], Policy]
 
 
 @dataclass
 class World:
-    """A task with its agents; environments are made when they are first needed.
+    """A task with its agents; environments are created on first use.
 
     Attributes:
         name: the task's, with the env_kwargs that differ.
         task: task name.
         env_kwargs: of the environment.
         agents: {name: :class:`Listed`}.
-        lock: to be held while an environment of the world is used.
+        lock: held while an environment of the world is in use.
     """
 
     name: str
     task: str
-    env_kwargs: dict
-    agents: dict = field(default_factory=dict)
+    env_kwargs: dict[str, Any]
+    agents: dict[str, Listed] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.env = functools.cache(self._make)
         self.policy = functools.cache(lambda name: self.agents[name].load())
 
-    def _make(self, num_envs=1):
+    def _make(self, num_envs: int = 1) -> BatchedEnv:
         """The environment of a size; the same one every time."""
         return TASKS[self.task].make_env(num_envs, **self.env_kwargs)
 
     @property
-    def kind(self):
-        """A key of ``walkers.WALKERS`` or :data:`COURSE`; None where nothing can be drawn."""
-        env = self.env(1)
-        return kind_of(env) or (COURSE if hasattr(env.core, "position") else None)
+    def kind(self) -> str | None:
+        """The ``level_kind`` of the environment; None where nothing can be drawn."""
+        return self.env(1).level_kind
 
     @property
-    def exact(self):
-        """Whether the cell is all there is to know, so that occupancy follows from the field."""
-        ends = getattr(self.env(1).config, "end_on", "cheese")
-        return self.kind == "race" or (self.kind == "maze" and ends == "cheese")
+    def exact(self) -> bool:
+        """Whether the cell is the full state, so that occupancy follows from the action field."""
+        return self.env(1).state_ids_suffice
 
-    def agent(self, name):
+    def agent(self, name: str) -> Policy:
         """The policy of a name; ``UsageError`` where there is none."""
         if name not in self.agents:
             raise UsageError(f"{self.name} has no agent {name[:80]!r}")
         return self.policy(name)
 
-    def entry(self):
-        """The world as the page's catalogue has it."""
+    def entry(self) -> dict[str, Any]:
+        """The world's entry in the page's catalogue."""
         env = self.env(1)
         return {
             "name": self.name,
@@ -97,7 +94,7 @@ class World:
             "description": TASKS[self.task].description,
             "kind": self.kind,
             "splits": list(env.splits),
-            "actions": list(ACTIONS[int(env.single_action_space.n)]),
+            "actions": list(env.action_names),
             "channels": list(env.channels),
             "exact": self.exact,
             "max_steps": int(env.max_episode_steps),
@@ -105,8 +102,8 @@ class World:
             "pair": list(self.pair()),
         }
 
-    def pair(self):
-        """Names of the two agents that are shown first: yours or a proxy's, and a trusted one."""
+    def pair(self) -> tuple[str, str]:
+        """Names of the two default agents: yours or a proxy agent, and a trusted one."""
         by_group = {}
         for agent in self.agents.values():
             by_group.setdefault(agent.group, agent.name)
@@ -115,11 +112,13 @@ class World:
         return first, by_group.get("trusted") or names[0]
 
 
-def make_worlds(agents=(), device="cpu", tasks=()):
+def make_worlds(
+    agents: Sequence[str | Policy] = (), device: str = "cpu", tasks: Sequence[str] = ()
+) -> dict[str, World]:
     """{name: :class:`World`} of every task that can be drawn, with ``agents`` of one's own.
 
     Args:
-        agents: references or policies beside the shipped ones.
+        agents: references or policies, in addition to the shipped ones.
         device: where networks run.
         tasks: names of tasks, all by default.
 
@@ -133,21 +132,23 @@ def make_worlds(agents=(), device="cpu", tasks=()):
         raise UsageError(f"levels of {', '.join(tasks)} cannot be drawn here")
     for world in worlds.values():
         _add_shipped(world, device)
-    for given in agents:
-        policies = [given] if hasattr(given, "probabilities") else load_agents(given, device)
+    for agent in agents:
+        policies = (
+            [cast(Policy, agent)] if hasattr(agent, "probabilities") else load_agents(agent, device)
+        )
         for policy in policies:
             _add_own(worlds, policy)
     return worlds
 
 
-def _drawable(world):
+def _drawable(world: World) -> bool:
     try:
         return world.kind is not None
     except ValueError:  # an optional environment that is not installed
         return False
 
 
-def _add_shipped(world, device):
+def _add_shipped(world: World, device: str) -> None:
     """The scripts and the zoo of a task."""
     _add_scripts(world)
     try:
@@ -159,19 +160,19 @@ def _add_shipped(world, device):
         world.agents[name] = Listed(name, entry.kind, functools.partial(_only, name, device))
 
 
-def _add_scripts(world):
+def _add_scripts(world: World) -> None:
     for script in world.env(1).scripts:
         name = f"script:{world.task}/{script}"
         make = functools.partial(ScriptedPolicy, world.task, script)
         world.agents[name] = Listed(name, "script", make)
 
 
-def _only(reference, device):
+def _only(reference: str, device: str) -> Policy:
     (policy,) = load_agents(reference, device)
     return policy
 
 
-def _add_own(worlds, policy):
+def _add_own(worlds: dict[str, World], policy: Policy) -> None:
     task, env_kwargs = task_of(policy), env_kwargs_of(policy)
     name = " ".join([task, *(f"{key}={value}" for key, value in sorted(env_kwargs.items()))])
     if name not in worlds:
@@ -183,8 +184,8 @@ def _add_own(worlds, policy):
     worlds[name].agents[policy.name] = Listed(policy.name, "yours", lambda: policy)
 
 
-def warm_up(worlds):
-    """Run the two agents that are shown first, on every cell, so that the page answers at once."""
+def warm_up(worlds: Mapping[str, World]) -> None:
+    """Run the two default agents once, so that the first request is fast."""
     world = next(iter(worlds.values()))
     with world.lock:
         for env in (world.env(1), world.env(AT_ONCE)):

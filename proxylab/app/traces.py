@@ -1,16 +1,20 @@
-"""Episodes on one given level, step by step; and where many of them spend their steps."""
+"""Episodes on one level step by step, and the occupancy of many episodes."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from proxylab.rollouts.rollout import run_to_end
+from proxylab.rollouts.rollout import Policy, run_to_end
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import OUTCOMES
 
 DIGITS = 5
-"""Decimals of what the page only shows."""
+"""Decimals of displayed numbers."""
 
 
-def trace(policy, env, seed=0, greedy=False):
-    """The episode of the only environment, from where it stands.
+def trace(policy: Policy, env: BatchedEnv, seed: int = 0, greedy: bool = False) -> dict[str, Any]:
+    """The episode of the only environment, from its current state.
 
     Args:
         policy: agent.
@@ -20,7 +24,7 @@ def trace(policy, env, seed=0, greedy=False):
 
     Returns:
         {"states": T + 1 state indices, "actions": T, "probabilities": T lists, "outcome",
-        "returns": {channel: undiscounted return}} and what the level's kind shows beside.
+        "returns": {channel: undiscounted return}} and the fields of the level's kind.
     """
     frames, probabilities, actions = [_frame(env)], [], []
     for _, rows, chosen in run_to_end(policy, env, seed=seed, greedy=greedy):
@@ -37,56 +41,44 @@ def trace(policy, env, seed=0, greedy=False):
     }
 
 
-def _frame(env):
-    """What is seen of the first environment now: its state, and what beside it changes."""
+def _frame(env: BatchedEnv) -> dict[str, Any]:
+    """The current state of the first environment, and its changing scenery."""
     core = env.core
-    found = {"states": int(core.state_ids[0]), "rewards": core.rewards[0].round(3).tolist()}
-    if hasattr(env, "garden"):
-        found["watered"] = core.watered[0].tolist()
-    if hasattr(core, "position"):
-        found["positions"] = core.position[0].round(3).tolist()
-        found["headings"] = int(core.heading[0])
-        found["timers"] = core.timers[0].tolist()
-    return found
+    frame = {"states": int(core.state_ids[0]), "rewards": core.rewards[0].round(3).tolist()}
+    return {**frame, **env.scene_state(0)}
 
 
 WATER_CELL = 0.75
-"""World units a side of the squares in which places on open water are counted."""
+"""Side of the squares for counting positions on open water, in world units."""
 
 
-def visits(policy, env, seed=0, greedy=False):
-    """Where the episodes of all environments of ``env`` spend their steps, ends left out.
+def visits(policy: Policy, env: BatchedEnv, seed: int = 0, greedy: bool = False) -> dict[str, Any]:
+    """Occupancy over the episodes of all environments of ``env``, final states left out.
 
     Returns:
         {"states": those that occur, ascending, "shares": of all steps that begin there,
         "outcomes": {outcome: episodes}}; on open water also "places", squares by their
-        middles.
+        centres.
     """
     running = np.flatnonzero(~env.done)
     counts = np.bincount(env.core.state_ids[running], minlength=env.num_states)
-    places = [_positions(env, running)]
+    places = [env.positions(running)]
     for moved, _, _ in run_to_end(policy, env, seed=seed, greedy=greedy):
         running = moved[~env.done[moved]]
         counts += np.bincount(env.core.state_ids[running], minlength=env.num_states)
-        places.append(_positions(env, running))
-    found = np.flatnonzero(counts)
+        places.append(env.positions(running))
+    visited = np.flatnonzero(counts)
     ends = np.bincount(env.core.outcomes, minlength=len(OUTCOMES))
     return {
-        "states": found.tolist(),
-        "shares": (counts[found] / counts.sum()).round(6).tolist(),
+        "states": visited.tolist(),
+        "shares": (counts[visited] / counts.sum()).round(6).tolist(),
         "places": _squares(np.concatenate(places)),
         "outcomes": dict(zip(OUTCOMES, ends.tolist(), strict=True)),
     }
 
 
-def _positions(env, indices):
-    """float64[K, 2] on open water, else float64[K, 0]."""
-    core = env.core
-    return core.position[indices] if hasattr(core, "position") else np.empty((len(indices), 0))
-
-
-def _squares(places):
-    """The squares that hold places float64[K, 2], and the share of places in each."""
+def _squares(places: NDArray[np.float64]) -> dict[str, Any] | None:
+    """The squares that contain positions float64[K, 2], and the share of positions in each."""
     if not places.shape[1]:
         return None
     squares, counts = np.unique(np.floor(places / WATER_CELL), axis=0, return_counts=True)

@@ -1,4 +1,4 @@
-"""Speed on this machine: every figure beside a peer that is measured in the same run."""
+"""Benchmarks: every figure is compared with a peer measured in the same run."""
 
 from proxylab.bench.run import BENCHES, bench
 

@@ -1,12 +1,16 @@
-"""Steps and levels a second of the batched cores, beside loops that step one environment."""
+"""Steps and levels per second of the batched cores, compared with single-environment loops."""
 
 import importlib.util
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.bench.timing import REPEATS, Row, against, rate
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import Levels
 from proxylab_envs.registry import make_batched
 
@@ -14,7 +18,7 @@ NUM_ENVS = 256
 STEPS = 64
 """Steps of every environment in one measured call."""
 
-SETTINGS = (
+SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("proxylab/MazeCorner-v0", {}),
     ("proxylab/MazeCorner-v0", {"size": 13}),
     ("proxylab/BoatRace-v0", {}),
@@ -23,10 +27,10 @@ SETTINGS = (
     ("proxylab/ProcgenMaze-v0", {"mode": "easy"}),
     ("proxylab/ProcgenMaze-v0", {"mode": "hard"}),
 )
-"""(id, env_kwargs) of what is measured."""
+"""(id, env_kwargs) of each measured environment."""
 
 
-def bench_envs():
+def bench_envs() -> list[Row]:
     """Every core against a plain Gymnasium loop over the same environment, and Minigrid."""
     minigrid = minigrid_rate()
     rows = []
@@ -38,7 +42,7 @@ def bench_envs():
     return rows
 
 
-def _env_rows(env_id, env_kwargs):
+def _env_rows(env_id: str, env_kwargs: Mapping[str, Any]) -> list[Row]:
     env = make_batched(env_id, NUM_ENVS, **env_kwargs)
     env.seed_levels(Levels("train"), 0)
     env.reset()
@@ -46,14 +50,14 @@ def _env_rows(env_id, env_kwargs):
     actions = np.random.default_rng(0).integers(0, num_actions, (STEPS, NUM_ENVS))
     name = " ".join([env_id, *(f"{key}={value}" for key, value in env_kwargs.items())])
     loop = gymnasium_rate(env_id, env_kwargs)
-    found = {
+    rates = {
         "steps alone": step_rate(env, actions),
         "steps and fresh levels, in place": rate(lambda: _play(env, actions, False), actions.size),
         "steps and fresh levels, copied": rate(lambda: _play(env, actions, True), actions.size),
     }
     rows = [
         against(f"{name}: {what}", "steps/s", value, "plain Gymnasium loop", loop)
-        for what, value in found.items()
+        for what, value in rates.items()
     ]
     seeds = env.sample_level_seeds(Levels("train"), NUM_ENVS, 0)
     every = np.arange(NUM_ENVS)
@@ -63,8 +67,8 @@ def _env_rows(env_id, env_kwargs):
     return [*rows, Row(f"{name}: optimal returns", solved, "levels/s")]
 
 
-def step_rate(env, actions):
-    """Steps a second without resets; an environment that is done does not count as stepped."""
+def step_rate(env: BatchedEnv, actions: NDArray[np.int64]) -> float:
+    """Steps per second without resets; steps of environments that are done do not count."""
     state = env.snapshot()
     rates = []
     for _ in range(REPEATS + 1):
@@ -81,7 +85,7 @@ def step_rate(env, actions):
     return float(np.median(rates[1:]))
 
 
-def _play(env, actions, copy):
+def _play(env: BatchedEnv, actions: NDArray[np.int64], copy: bool) -> None:
     """A step for each row of ``actions`` (int64[STEPS, NUM_ENVS]), with resets."""
     for row in actions:
         env.step(row)
@@ -90,14 +94,14 @@ def _play(env, actions, copy):
             env.observe().copy()
 
 
-def gymnasium_rate(env_id, env_kwargs):
-    """Steps a second of one environment, stepped in a Python loop."""
+def gymnasium_rate(env_id: str, env_kwargs: Mapping[str, Any]) -> float:
+    """Steps per second of one environment in a Python loop."""
     env = gym.make(env_id, **env_kwargs)
     env.reset(seed=0)
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(500)]
 
-    def play():
+    def play() -> None:
         for action in actions:
             *_, terminated, truncated, _ = env.step(action)
             if terminated or truncated:
@@ -106,8 +110,8 @@ def gymnasium_rate(env_id, env_kwargs):
     return rate(play, len(actions))
 
 
-def minigrid_rate():
-    """Steps a second of 16 Minigrid FourRooms in a SyncVectorEnv, or None."""
+def minigrid_rate() -> float | None:
+    """Steps per second of 16 Minigrid FourRooms in a SyncVectorEnv, or None."""
     if importlib.util.find_spec("minigrid") is None:
         return None
     import minigrid  # noqa: F401 (registers its ids)
@@ -115,6 +119,6 @@ def minigrid_rate():
     envs = gym.make_vec("MiniGrid-FourRooms-v0", num_envs=16, vectorization_mode="sync")
     envs.reset(seed=0)
     actions = np.random.default_rng(0).integers(0, 3, (50, 16))
-    found = rate(lambda: [envs.step(row) for row in actions], actions.size)
+    steps_per_second = rate(lambda: [envs.step(row) for row in actions], actions.size)
     envs.close()
-    return found
+    return steps_per_second

@@ -1,10 +1,13 @@
-"""``bench monitor``: false alarms on simulated honest streams, and how soon hacks alarm.
+"""``bench monitor``: false-alarm rate on simulated honest streams, and time to alarm of hacks.
 
-Every policy really plays ``EPISODES`` fresh levels; the streams are simulated: episodes of one
-policy drawn with replacement.
+Every policy runs on ``EPISODES`` fresh levels; a stream is simulated: episodes of one policy,
+drawn with replacement.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.bench.timing import Row
 from proxylab.detection.online import first_alarms
@@ -25,9 +28,18 @@ EPISODES, LENGTH, STREAMS, ORDERS = 200, 300, 1_000, 20
 ALPHA, SEED = 0.05, 0
 NUM_ENVS = 200
 
+StreamAlarms = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""(int64[S] policy of each stream, int64[S] episode of its first alarm or -1)."""
 
-def bench_monitor(tasks=TASKS, streams=STREAMS, episodes=EPISODES, write=True, number=None):
-    """Rows of every task; the table, settings and figure are written where ``write`` says so.
+
+def bench_monitor(
+    tasks: Sequence[str] = TASKS,
+    streams: int = STREAMS,
+    episodes: int = EPISODES,
+    write: bool = True,
+    number: int | None = None,
+) -> list[Row]:
+    """Rows of every task; with ``write``, also the table, the settings and the figure.
 
     Args:
         tasks: names.
@@ -39,14 +51,16 @@ def bench_monitor(tasks=TASKS, streams=STREAMS, episodes=EPISODES, write=True, n
     Returns:
         list[:class:`~proxylab.bench.timing.Row`].
     """
-    found = {task: task_alarms(task, streams, episodes, number) for task in tasks}
-    rows = [row for task, groups in found.items() for row in task_rows(task, groups)]
+    alarms = {task: task_alarms(task, streams, episodes, number) for task in tasks}
+    rows = [row for task, groups in alarms.items() for row in task_rows(task, groups)]
     if write:
-        _write(rows, found)
+        _write(rows, alarms)
     return rows
 
 
-def task_alarms(task, streams=STREAMS, episodes=EPISODES, number=None):
+def task_alarms(
+    task: str, streams: int = STREAMS, episodes: int = EPISODES, number: int | None = None
+) -> dict[str, StreamAlarms]:
     """{"honest" or "hack": (int64[S] policy of each stream, int64[S] its first alarm or -1)}."""
     monitor = Monitor(task, alpha=ALPHA, seed=SEED)
     rng = np.random.default_rng(stream_seed(SEED, f"bench monitor {task}"))
@@ -55,28 +69,31 @@ def task_alarms(task, streams=STREAMS, episodes=EPISODES, number=None):
         "honest": rng.integers(len(honest), size=streams),
         "hack": np.repeat(np.arange(len(hacks)), ORDERS),
     }
-    found = {}
+    alarms = {}
     for name, scores in (("honest", honest), ("hack", hacks)):
         who = policies[name]
         drawn = scores[who[:, None], rng.integers(scores.shape[1], size=(len(who), LENGTH))]
-        found[name] = who, first_alarms(drawn, monitor.process.ceiling, ALPHA)
-    return found
+        alarms[name] = who, first_alarms(drawn, monitor.process.ceiling, ALPHA)
+    return alarms
 
 
-def _scores(monitor, kinds, episodes, number):
+def _scores(
+    monitor: Monitor, kinds: Sequence[str], episodes: int, number: int | None
+) -> NDArray[np.float64]:
     """float64[P, E]: scores of every policy of these kinds on the same fresh levels."""
     env = make_environment(monitor.task, min(episodes, NUM_ENVS))
     seed = stream_seed(SEED, "bench monitor levels")
+    assert monitor.split is not None  # its trusted policies are shipped agents, not logs
     levels = env.sample_level_seeds(Levels(monitor.split), episodes, seed)
-    found = []
+    scores = []
     for kind in kinds:
         for policy in as_policies(f"zoo:{monitor.task}/{kind}", "cpu")[:number]:
             played = rollout(policy, env, levels, task=monitor.task, seed=seed)[0]
-            found.append([reading.score for reading in monitor.observe(played)])
-    return np.array(found)
+            scores.append([reading.score for reading in monitor.observe(played)])
+    return np.array(scores)
 
 
-def task_rows(task, groups):
+def task_rows(task: str, groups: Mapping[str, StreamAlarms]) -> list[Row]:
     """Rows of one task; ``groups`` as from :func:`task_alarms`."""
     who, alarms = groups["honest"]
     ever = int(np.sum(alarms >= 0))
@@ -100,7 +117,7 @@ def task_rows(task, groups):
     ]  # fmt: skip
 
 
-def _write(rows, found):
+def _write(rows: Sequence[Row], stream_alarms: Mapping[str, Mapping[str, StreamAlarms]]) -> None:
     from proxylab.plots.monitor import alarm_shares  # draws: loaded when called for
     from proxylab.plots.style import save
 
@@ -113,5 +130,5 @@ def _write(rows, found):
         "commit": commit()[0], "versions": versions(),
     }  # fmt: skip
     store.write_json(folder / "monitor.json", facts)
-    alarms = {task: {k: v[1] for k, v in groups.items()} for task, groups in found.items()}
+    alarms = {task: {k: v[1] for k, v in groups.items()} for task, groups in stream_alarms.items()}
     save(alarm_shares(alarms, LENGTH, ALPHA), store.shown_folder("figures") / "monitor")

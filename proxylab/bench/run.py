@@ -1,6 +1,7 @@
-"""Which benchmarks there are."""
+"""The benchmarks by name."""
 
 import os
+from typing import Any
 
 from proxylab.bench.app import bench_app
 from proxylab.bench.envs import bench_envs
@@ -10,6 +11,7 @@ from proxylab.bench.statistics import bench_statistics
 from proxylab.bench.timing import Measured
 from proxylab.bench.training import bench_training
 from proxylab.errors import UsageError
+from proxylab.leaderboard.run import Leaderboard
 
 BENCHES = ("envs", "statistics", "training", "procgen", "app", "monitor", "detectors")
 
@@ -23,7 +25,12 @@ PLAIN = {
 """Benchmarks without options."""
 
 
-def bench(what="envs", task=None, seeds=5, **options):
+def bench(
+    what: str = "envs",
+    task: str | None = None,
+    seeds: int = 5,
+    **options: Any,
+) -> Measured | Leaderboard:
     """Measure ``envs``, ``statistics``, ``training``, … or compare ``detectors``.
 
     Nothing else should run while speed is measured.

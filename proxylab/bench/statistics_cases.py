@@ -1,13 +1,15 @@
-"""What ``bench statistics`` measures: our calls, the peers' calls, and what is wanted.
+"""The cases of ``bench statistics``: our calls, the peers' calls and the targets.
 
-Aims that name a published figure rest on another machine: hyppo's permutation test with
-1,000 permutations, and jaxgmg's solver. Neither is installed here.
+Published figures were measured on other machines: hyppo's permutation test with 1,000
+permutations, and jaxgmg's solver. Neither is a dependency.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.bench import statistics_peers as peers
 from proxylab.statistics.divergences import js_divergence, row_divergences
@@ -15,7 +17,7 @@ from proxylab.statistics.paths import path_features
 from proxylab.statistics.resampling import bootstrap, bootstrap_auroc, bootstrap_columns
 from proxylab.statistics.returns import discounted_returns
 from proxylab.statistics.sequences import first_divergence
-from proxylab.statistics.two_sample import block_means, permute_blocks
+from proxylab.statistics.two_sample import PermutationTest, block_means, permute_blocks
 from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
 from proxylab_envs.levels import Levels
 from proxylab_envs.registry import make_batched
@@ -37,28 +39,28 @@ class KernelCase:
         what: what is measured.
         unit: of the figure.
         mine: our call.
-        count: how many things a call does; 0 for a figure in seconds.
+        count: items that one call processes; 0 for a figure in seconds.
         peer: the alternative.
         theirs: its call, or None.
         published: its published figure where there is no call.
-        least_ratio: aim against the peer, or None.
-        least_value: aim in ``unit``, instead of a ratio, or None.
-        compiles: whether the first call compiles what no earlier case has.
+        least_ratio: target ratio to the peer, or None.
+        least_value: target in ``unit``, instead of a ratio, or None.
+        compiles: whether the first call compiles code that no earlier case has compiled.
     """
 
     what: str
     unit: str
-    mine: Callable
+    mine: Callable[[], Any]
     count: int = 0
     peer: str = ""
-    theirs: Callable | None = None
+    theirs: Callable[[], Any] | None = None
     published: float | None = None
     least_ratio: float | None = None
     least_value: float | None = None
     compiles: bool = True
 
 
-def cases():
+def cases() -> list[KernelCase]:
     """All cases, on the same numbers in every run."""
     rng = np.random.default_rng(0)
     walks = Walks(rng)
@@ -73,9 +75,9 @@ def cases():
 
 
 class Walks:
-    """2,000 ragged episodes of random states and actions, twice, alike at their beginnings."""
+    """2,000 ragged episodes of random states and actions, and a partly altered copy."""
 
-    def __init__(self, rng, episodes=2_000, longest=100):
+    def __init__(self, rng: np.random.Generator, episodes: int = 2_000, longest: int = 100) -> None:
         lengths = rng.integers(1, longest, episodes)
         self.offsets = np.concatenate([[0], np.cumsum(lengths)])
         self.steps = int(self.offsets[-1])
@@ -86,7 +88,7 @@ class Walks:
         self.rewards = rng.random(self.steps)
 
 
-def _sequence_cases(rng, walks):
+def _sequence_cases(rng: np.random.Generator, walks: Walks) -> list[KernelCase]:
     parts = np.split(walks.rewards, walks.offsets[1:-1])
     cells, count = walks.states * NUM_ACTIONS + walks.actions, NUM_STATES * NUM_ACTIONS
     return [
@@ -127,7 +129,7 @@ def _sequence_cases(rng, walks):
     ]
 
 
-def _divergence_cases(rng):
+def _divergence_cases(rng: np.random.Generator) -> list[KernelCase]:
     p, q = rng.dirichlet(np.ones(4), (2, 20_000))
     return [
         KernelCase(
@@ -151,9 +153,9 @@ def _divergence_cases(rng):
     ]
 
 
-def _two_sample_cases(rng):
+def _two_sample_cases(rng: np.random.Generator) -> list[KernelCase]:
     points, offsets = rng.normal(size=(200 * 25, 8)), np.arange(0, 5001, 25)
-    found = [
+    kernel_cases = [
         KernelCase(
             f"{kernel} blocks of 200 episodes of 25 states, 8 features",
             "s",
@@ -166,7 +168,7 @@ def _two_sample_cases(rng):
     ]
     for num_points, seconds in HYPPO.items():
         single = rng.normal(size=(num_points, 2))
-        found.append(
+        kernel_cases.append(
             KernelCase(
                 f"MMD of {num_points:,} episodes of one state: blocks and 1,000 permutations",
                 "s",
@@ -177,16 +179,16 @@ def _two_sample_cases(rng):
                 compiles=num_points == min(HYPPO),
             )
         )
-    return [*found, _permutation_case(rng, 1000, 500), _permutation_case(rng, 2200, 200)]
+    return [*kernel_cases, _permutation_case(rng, 1000, 500), _permutation_case(rng, 2200, 200)]
 
 
-def _permuted_mmd(points):
+def _permuted_mmd(points: NDArray[np.float64]) -> PermutationTest:
     blocks = block_means(points, np.arange(len(points) + 1))
     chosen = np.arange(len(points)) < len(points) // 2
     return permute_blocks(blocks, chosen, np.random.default_rng(1))
 
 
-def _permutation_case(rng, episodes, chosen):
+def _permutation_case(rng: np.random.Generator, episodes: int, chosen: int) -> KernelCase:
     points = rng.normal(size=(episodes, 2))
     blocks = peers.cdist_blocks(points, np.arange(episodes + 1), "gaussian", 1.0)
     labels = np.arange(episodes) < chosen
@@ -200,7 +202,7 @@ def _permutation_case(rng, episodes, chosen):
     )
 
 
-def _bootstrap_cases(rng):
+def _bootstrap_cases(rng: np.random.Generator) -> list[KernelCase]:
     values, columns = rng.random(500), rng.random((4, 200)) + 0.5
     above, below = rng.normal(1, 1, 40), rng.normal(0, 1, 40)
     calls = {
@@ -235,7 +237,7 @@ def _bootstrap_cases(rng):
     ]
 
 
-def _path_cases(walks):
+def _path_cases(walks: Walks) -> list[KernelCase]:
     lists = [walks.states.tolist(), walks.actions.tolist(), walks.offsets.tolist()]
     others = walks.others.tolist()
     return [
@@ -262,7 +264,7 @@ def _path_cases(walks):
     ]
 
 
-def _maze_case():
+def _maze_case() -> KernelCase:
     env = make_batched("proxylab/MazeCorner-v0", 1, size=MAZE_SIZE)
     seeds = env.sample_level_seeds(Levels("train"), MAZES, 0)
     return KernelCase(

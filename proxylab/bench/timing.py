@@ -1,8 +1,10 @@
-"""Timing: medians of repeats after a first call, which compiles and does not count."""
+"""Timing: medians of repeats; a first call, which compiles, is not counted."""
 
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 SCHEMA = "proxylab.bench/1"
 REPEATS = 5
@@ -24,9 +26,9 @@ class Row:
         peer_value: the same figure of the peer, measured in the same run, unless ``peer``
             says that it is a published one.
         ratio: how many times better than the peer.
-        compile_seconds: what the first call takes longer than the next, with no cache of
-            compiled code; None where nothing is compiled, or in another row.
-        aim: what is wanted, in words; empty where nothing is.
+        compile_seconds: extra time of the first call over the next, with no cache of compiled
+            code; None where nothing is compiled, or where another row counts it.
+        aim: the target in words; empty without one.
         outcome: ``met`` or ``missed``, empty without an aim.
     """
 
@@ -57,24 +59,24 @@ class Measured:
     rows: list[Row]
     processors: int
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``bench --json`` prints."""
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def rate(call, count):
-    """How often a second ``call`` does ``count`` things: median of repeats."""
+def rate(call: Callable[[], Any], count: int) -> float:
+    """Items per second of a ``call`` that processes ``count`` items: median of repeats."""
     return count / statistics.median(durations(call))
 
 
-def durations(call):
-    """Seconds a call in each of ``REPEATS`` repeats, ascending; the first call does not count."""
+def durations(call: Callable[[], Any]) -> list[float]:
+    """Seconds per call in each of ``REPEATS`` repeats, ascending; a first call is not counted."""
     call()
     return sorted(_seconds(call) for _ in range(REPEATS))
 
 
-def _seconds(call):
-    """Seconds a call, repeated until they can be measured."""
+def _seconds(call: Callable[[], Any]) -> float:
+    """Seconds per call, over enough calls to measure."""
     calls, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < REPEAT_SECONDS or not calls:
         call()
@@ -82,12 +84,12 @@ def _seconds(call):
     return elapsed / calls
 
 
-def against(what, unit, mine, peer, theirs):
-    """A row with its peer."""
+def against(what: str, unit: str, mine: float, peer: str, theirs: float) -> Row:
+    """A row compared with a peer: its value ``mine``, the peer's ``theirs``."""
     return Row(what, mine, unit, peer=peer, peer_value=theirs, ratio=mine / theirs)
 
 
-def spread(what, unit, values):
+def spread(what: str, unit: str, values: Sequence[float | None]) -> Row:
     """A row of the median of several values, with their range; NaN and None are left out."""
     known = sorted(value for value in values if value is not None)
     if not known:

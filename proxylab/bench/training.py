@@ -1,13 +1,14 @@
-"""Seconds to competence of a task's presets, and steps a second beside plain SB3."""
+"""Seconds to competence of a task's presets, and steps per second compared with plain SB3."""
 
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from proxylab.bench.timing import REPEATS, against, spread
+from proxylab.bench.timing import REPEATS, Row, against, spread
 from proxylab.errors import UsageError
 from proxylab.tasks import TASKS
 
@@ -18,8 +19,8 @@ PLAIN_ENVS = 8
 SHOWN = {"seconds_to_competence": "s", "seconds": "s", "iid_success": "share"}
 
 
-def bench_training(task, seeds):
-    """Both roles of a task from scratch, a run a seed, and the rate beside plain SB3."""
+def bench_training(task: str, seeds: int) -> list[Row]:
+    """Rows of both roles, trained from scratch with every seed, and the rate against plain SB3."""
     from proxylab.training.train import train  # imports torch and SB3
 
     if task not in TASKS:
@@ -39,16 +40,16 @@ def bench_training(task, seeds):
     return rows
 
 
-def _rate_row(task):
-    """Our preset's training steps a second against SB3's own PPO on a DummyVecEnv."""
-    ours, theirs = _ours(task), _plain(task)
-    pairs = [(_steps_per_second(ours), _steps_per_second(theirs)) for _ in range(REPEATS)]
-    mine, plain = np.median(pairs, axis=0)
+def _rate_row(task: str) -> Row:
+    """Our preset's training steps per second against SB3's own PPO on a DummyVecEnv."""
+    ours, plain = _ours(task), _plain(task)
+    pairs = [(_steps_per_second(ours), _steps_per_second(plain)) for _ in range(REPEATS)]
+    our_rate, plain_rate = np.median(pairs, axis=0)
     peer = "SB3 PPO with its defaults, MlpPolicy, DummyVecEnv of 8"
-    return against(f"{task}: training steps", "steps/s", float(mine), peer, float(plain))
+    return against(f"{task}: training steps", "steps/s", float(our_rate), peer, float(plain_rate))
 
 
-def _ours(task):
+def _ours(task: str) -> Any:
     from proxylab.training.train import make_config, make_model  # imports torch and SB3
 
     model = make_model(make_config(task))
@@ -56,7 +57,7 @@ def _ours(task):
     return model
 
 
-def _plain(task):
+def _plain(task: str) -> Any:
     from stable_baselines3 import PPO  # slow to load
     from stable_baselines3.common.vec_env import DummyVecEnv  # slow to load
 
@@ -65,7 +66,7 @@ def _plain(task):
     return PPO("MlpPolicy", envs, device="cpu", seed=0)
 
 
-def _steps_per_second(model):
+def _steps_per_second(model: Any) -> float:
     before, start = model.num_timesteps, time.perf_counter()
     model.learn(STEPS, reset_num_timesteps=False)
     return (model.num_timesteps - before) / (time.perf_counter() - start)

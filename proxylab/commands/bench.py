@@ -1,42 +1,46 @@
 """``proxylab bench``."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Flag
+from proxylab.console.options import Flag, Positive, Seed, Text
+
+if TYPE_CHECKING:
+    from proxylab.bench.timing import Measured
+    from proxylab.leaderboard.run import Leaderboard
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure speed on this machine beside the best known alternative, or compare detectors."""
+    """Measure speed on this machine against the best known alternative, or compare detectors."""
 
     what: Positional[
         Literal["envs", "statistics", "training", "procgen", "app", "monitor", "detectors"]
     ] = "envs"
     """what to measure"""
-    task: str | None = None
-    """of bench training and detectors: the task; maze-corner, or all that are contested"""
-    seeds: int = 5
+    task: Text | None = None
+    """of bench training and detectors: the task; by default maze-corner, or all contested ones"""
+    seeds: Positive = 5
     """of bench training: runs of each role"""
-    detector: tuple[str, ...] = ()
+    detector: tuple[Text, ...] = ()
     """of bench detectors: names, or module:Class or file.py:Class of your own"""
-    episodes: int | None = None
-    """of bench detectors: levels that every policy plays; 200, or 8 with a smoke budget"""
-    seed: int = 0
-    """of bench detectors: of levels and action draws"""
+    episodes: Positive | None = None
+    """of bench detectors: levels that every policy runs on; 200, or 8 with a smoke budget"""
+    seed: Seed = 0
+    """of bench detectors: seed of levels and action draws"""
     budget: Literal["smoke", "full"] = "full"
     """of bench detectors: a few policies, or all of them"""
     stage: Literal["test", "development"] = "test"
-    """of bench detectors: development scores other policies, for choosing settings"""
+    """of bench detectors: development scores other policies, to choose settings"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
+    def run(self) -> "Measured | Leaderboard":
         """Measure."""
         from proxylab.bench import bench
-        from proxylab.console import track
+        from proxylab.console.output import track
 
         return bench(
             self.what,

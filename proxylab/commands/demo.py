@@ -2,36 +2,40 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Device, Flag
+from proxylab.console.options import Device, File, Flag, Positive, Seed, Text
+
+if TYPE_CHECKING:
+    from proxylab.demo.run import DemoResult
 
 
 @dataclass(frozen=True)
 class Demo:
-    """Train an agent from scratch, evaluate it, let the detector judge it, draw the figures."""
+    """Train an agent from scratch, evaluate it, run the detector on it, draw the figures."""
 
-    task: Positional[str] = "maze-corner"
+    task: Positional[Text] = "maze-corner"
     """maze-corner or boat-lagoon"""
-    out: Path = Path("demo")
+    out: File = Path("demo")
     """folder of the results"""
-    seed: int = 0
+    seed: Seed = 0
     """of the training and the levels"""
-    total_timesteps: int | None = None
+    total_timesteps: Positive | None = None
     """of the training, in environment steps; the task's preset by default"""
-    episodes: int = 400
+    episodes: Positive = 400
     """levels of each split in the evaluation"""
     device: Device = "auto"
     """where networks run"""
     force: Flag = False
-    """train anew, whatever the run's folder holds"""
+    """train again even if the run's folder holds a run"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
-        """All of it."""
-        from proxylab.console import TrainingBar, track
+    def run(self) -> "DemoResult":
+        """Run the demo."""
+        from proxylab.console.output import TrainingBar, track
         from proxylab.demo import demo
 
         settings = (self.task, self.out, self.seed, self.total_timesteps, self.episodes)

@@ -1,95 +1,65 @@
 """``proxylab detect``."""
 
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Device, Flag
+from proxylab.console.options import File, Flag, Text
 from proxylab.errors import UsageError
+from proxylab.screening.settings import DetectSettings
+
+if TYPE_CHECKING:
+    from proxylab.detection.records import Detection
 
 FLAGGED, INCONCLUSIVE = 3, 4
 
 
 @dataclass(frozen=True)
-class Detect:
+class Detect(DetectSettings):
     """Compare suspects with trusted agents, without ever querying the true reward.
 
-    Suspects come before --trusted, which takes all that follows. Without a suspect it is
-    the newest complete run; --trusted without a value means the agents shipped for the task.
+    Suspects come before --trusted, which takes all arguments that follow. --trusted without a value
+    means the agents shipped for the task; then the suspect may be left out, and is the newest
+    complete run.
     An agent is a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME or
-    module:function; a log of what one did (docs/logs.md) serves as well.
+    module:function, or a log of its episodes (docs/logs.md).
     """
 
-    suspects: Positional[tuple[str, ...]] = ()
-    """the agents in doubt"""
-    trusted: tuple[str, ...] = ()
-    """the agents to compare with"""
-    task: str | None = None
-    """task they are meant for; by default the suspect's"""
-    env: str | None = None
-    """another environment: procgen (the real game), an id, or module:factory of your own"""
-    split: Literal["train", "iid", "shifted"] | None = None
-    """levels to play; by default shifted where the task has them"""
-    episodes: int = 200
-    """levels, one episode of each agent on each"""
-    seed: int = 0
-    """of the levels, the action draws and the bootstrap"""
-    detector: str = "occupancy_js"
-    """the score that decides; see proxylab list detectors"""
-    also: tuple[str, ...] = ()
-    """further scores to report beside the usual ones; all for every one"""
-    greedy: Flag = False
-    """agents take their most probable action instead of drawing one"""
-    alpha: float = 0.05
-    """false-alarm rate wanted"""
-    fdr: Flag = False
-    """let the false-discovery rate over all suspects decide"""
-    correlation: float | None = None
-    """least correlation of proxy and intended reward you vouch for, for the certificate"""
-    report: Path | None = None
+    suspects: Positional[tuple[Text, ...]] = ()
+    """the suspects"""
+    trusted: tuple[Text, ...] = ()
+    """the trusted agents"""
+    report: File | None = None
     """write the result as an HTML page here, with levels, heat map and charts"""
     exit_code: Flag = False
-    """exit with 3 when a suspect is flagged, 4 when nothing could be said of one"""
-    device: Device = "cpu"
-    """where networks run"""
-    no_cache: Flag = False
-    """run the trusted agents even where results/cache holds what they did on these levels"""
+    """exit with 3 when a suspect is flagged, 4 when a verdict is inconclusive"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
-        """Run everybody on the same levels and judge."""
-        from proxylab.console import track
+    def run(self) -> "Detection":
+        """Run all agents on the same levels and compare them."""
+        from proxylab.console.output import track
         from proxylab.screening.run import detect
 
-        found = detect(
+        if self.trusted and not self.suspects:
+            raise UsageError(no_suspect(self.trusted))
+        detection = detect(
             self.suspects or [newest_run()],
             self.trusted or None,
-            task=self.task,
-            split=self.split,
-            episodes=self.episodes,
-            seed=self.seed,
-            detector=self.detector,
-            also=self.also,
-            greedy=self.greedy,
-            alpha=self.alpha,
-            fdr=self.fdr,
-            correlation=self.correlation,
-            device=self.device,
-            no_cache=self.no_cache,
-            env=self.env,
+            settings_of(self),
             report=self.report,
             track=track,
         )
+        for warning in detection.warnings:
+            print(f"WARNING: {warning}", file=sys.stderr)
         if self.report:
             print(f"report: {self.report}", file=sys.stderr)
-        return found
+        return detection
 
-    def code(self, result):
-        """3, 4 or 0 by the verdicts, only where that was asked for."""
+    def code(self, result: "Detection") -> int:
+        """With --exit-code 3, 4 or 0 by the verdicts; else 0."""
         verdicts = {report.verdict for report in result.suspects}
         if not self.exit_code:
             return 0
@@ -98,11 +68,25 @@ class Detect:
         return INCONCLUSIVE if verdicts - {"CLEAR"} else 0
 
 
-def newest_run():
+def settings_of(command: DetectSettings) -> DetectSettings:
+    """The settings among a command's options."""
+    return DetectSettings(**{f.name: getattr(command, f.name) for f in fields(DetectSettings)})
+
+
+def no_suspect(trusted: tuple[str, ...]) -> str:
+    """The error where --trusted has taken every agent."""
+    agents = " ".join(trusted)
+    return (
+        f"no suspect: --trusted takes all that follows it; write proxylab detect SUSPECT --trusted "
+        f"{agents}, or --trusted alone: the newest run against the shipped agents"
+    )
+
+
+def newest_run() -> str:
     """Folder of the newest complete run; ``UsageError`` says how to make one."""
     from proxylab.storage.store import newest_run as find
 
-    found = find()
-    if found is None:
+    run = find()
+    if run is None:
         raise UsageError("no suspect, and no complete run: name an agent, or train one first")
-    return str(found)
+    return str(run)

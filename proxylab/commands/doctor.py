@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from proxylab.commands.options import Flag
+from proxylab.commands.installation import Diagnosis
+from proxylab.console.options import Flag
 
 
 @dataclass(frozen=True)
@@ -12,12 +13,12 @@ class Doctor:
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
+    def run(self) -> Diagnosis:
         """Check."""
         from proxylab.commands.installation import doctor
 
         return doctor()
 
-    def code(self, result):
-        """1 when something that is needed is broken."""
+    def code(self, result: Diagnosis) -> int:
+        """1 when a required part is broken."""
         return int(not result.healthy)

@@ -2,38 +2,41 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Device, Flag
+from proxylab.console.options import Device, File, Flag, Seed, Text
+
+if TYPE_CHECKING:
+    from proxylab.evaluation.action_fields import Fields
 
 
 @dataclass(frozen=True)
 class Field:
-    """Draw what agents would do from every cell of a maze, sampled and greedy.
+    """Draw action fields: each agent's expected and most probable move in every cell of a maze.
 
     The agents are of one task; an agent is a run folder, an agent file, zoo:TASK/NAME or
     script:TASK/NAME.
     """
 
-    agents: Positional[tuple[str, ...]]
+    agents: Positional[tuple[Text, ...]]
     """the agents, side by side"""
     split: Literal["train", "iid", "shifted"] = "shifted"
     """kind of level"""
-    seed: int = 0
+    seed: Seed = 0
     """chooses the level"""
-    level: Path | None = None
+    level: File | None = None
     """text file with a level of your own"""
-    out: Path = Path("field.png")
+    out: File = Path("field.png")
     """file of the figure, .png or .svg"""
     device: Device = "cpu"
     """where networks run"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
-        """Put the mouse on every cell, ask every agent, draw."""
+    def run(self) -> "Fields":
+        """Compute the action probabilities in every cell and draw them."""
         from proxylab.evaluation.action_fields import show_fields
 
         return show_fields(

@@ -4,12 +4,14 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-SCHEMA = "proxylab.commands.installation/1"
+SCHEMA = "proxylab.doctor/1"
 OK, MISSING, BROKEN = "ok", "missing", "broken"
 
 PACKAGES = (
@@ -27,7 +29,7 @@ PACKAGES = (
     "matplotlib",
     "pillow",
 )
-"""Distributions that must be there."""
+"""Required distributions."""
 
 EXTRAS = {
     "app": (("starlette", "uvicorn"), "the page of proxylab app"),
@@ -46,13 +48,13 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at.
+    """The result of one check.
 
     Attributes:
-        name: what.
-        status: ``ok``, ``missing`` (something optional) or ``broken`` (something needed).
+        name: of the checked part.
+        status: ``ok``, ``missing`` (an optional part) or ``broken`` (a required part).
         found: version, number or path.
-        advice: what to do, empty when there is nothing to do.
+        advice: the remedy; empty when none is needed.
     """
 
     name: str
@@ -68,48 +70,48 @@ class Diagnosis:
     checks: list[Check]
 
     @property
-    def healthy(self):
-        """Nothing that is needed is broken."""
+    def healthy(self) -> bool:
+        """No required part is broken."""
         return all(check.status != BROKEN for check in self.checks)
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``doctor --json`` prints."""
         checks = [asdict(check) for check in self.checks]
         return {"schema": SCHEMA, "healthy": self.healthy, "checks": checks}
 
 
-def doctor():
-    """Look at the installation and the machine; a :class:`Diagnosis`."""
+def doctor() -> Diagnosis:
+    """Check the installation and the machine; a :class:`Diagnosis`."""
     checks = [_python(), _processors(), _threads(), *map(_package, PACKAGES)]
     checks += [_extra(name, *extra) for name, extra in EXTRAS.items()]
     return Diagnosis([*checks, _device(), _procgen(), _numba_cache(), _results(), *_zoos()])
 
 
-def _python():
+def _python() -> Check:
     fine = (3, 11) <= sys.version_info[:2] <= (3, 13)
     advice = "" if fine else "use Python 3.11, 3.12 or 3.13"
     return Check("python", OK if fine else BROKEN, platform.python_version(), advice)
 
 
-def _processors():
+def _processors() -> Check:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return Check("processors", OK, f"{usable} usable of {os.cpu_count()}, {platform.machine()}")
 
 
-def _threads():
+def _threads() -> Check:
     names = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
     set_here = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
     return Check("threads", OK, ", ".join(set_here) or "chosen by the libraries")
 
 
-def _package(name):
+def _package(name: str) -> Check:
     try:
         return Check(name, OK, version(name))
     except PackageNotFoundError:
         return Check(name, BROKEN, "not installed", f"pip install {name}")
 
 
-def _extra(name, modules, purpose):
+def _extra(name: str, modules: tuple[str, ...], purpose: str) -> Check:
     missing = [module for module in modules if find_spec(module) is None]
     if not missing:
         return Check(f"extra {name}", OK, f"{', '.join(modules)} there")
@@ -117,7 +119,7 @@ def _extra(name, modules, purpose):
     return Check(f"extra {name}", MISSING, f"{', '.join(missing)} not installed", advice)
 
 
-def _device():
+def _device() -> Check:
     try:
         import torch
     except ImportError as error:
@@ -127,7 +129,7 @@ def _device():
     return Check("device", OK, f"cpu, {torch.get_num_threads()} threads (no CUDA device)")
 
 
-def _procgen():
+def _procgen() -> Check:
     from proxylab_envs.procgen.install import ProcgenMissing, find_library, platform_obstacle
 
     try:
@@ -137,7 +139,7 @@ def _procgen():
         return Check("real procgen", MISSING, str(error), advice)
 
 
-def _numba_cache():
+def _numba_cache() -> Check:
     """Without a cache every call compiles again, about a minute each time."""
     from proxylab_envs import streams
 
@@ -148,7 +150,7 @@ def _numba_cache():
     return Check("numba cache", BROKEN, f"{folder} cannot be written", advice)
 
 
-def _results():
+def _results() -> Check:
     folder = Path(os.environ.get("PROXYLAB_RESULTS") or "results").absolute()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if _writable(existing):
@@ -157,7 +159,7 @@ def _results():
     return Check("results", BROKEN, f"{folder} cannot be written", advice)
 
 
-def _writable(folder):
+def _writable(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -166,7 +168,7 @@ def _writable(folder):
         return False
 
 
-def _zoos():
+def _zoos() -> Iterator[Check]:
     from proxylab.agents.zoo import ZOO, zoo_entries
     from proxylab.tasks import TASKS
 

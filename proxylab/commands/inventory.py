@@ -1,38 +1,40 @@
-"""What there is: tasks, environments, agents, runs, experiments, detectors, as tables."""
+"""Tables of all tasks, environments, agents, runs, experiments and detectors."""
 
 import ast
 from dataclasses import dataclass
+from typing import Any
 
 from proxylab.errors import UsageError
 from proxylab.reproduce.experiment import experiments_folder
 
 SCHEMA = "proxylab.list/1"
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """A table of one kind of thing.
+    """A table of all items of one kind.
 
     Attributes:
         what: the kind.
         rows: list of dicts with the same keys.
-        note: what to do when there are none.
+        note: advice for an empty table.
     """
 
     what: str
-    rows: list[dict]
+    rows: Rows
     note: str = ""
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``list --json`` prints."""
         return {"schema": SCHEMA, "what": self.what, "rows": self.rows}
 
 
-def inventory(what):
+def inventory(what: str) -> Inventory:
     """The :class:`Inventory` of ``tasks``, ``envs``, ``agents``, ``runs``, … .
 
     Raises:
-        UsageError: no such kind of thing.
+        UsageError: no such kind.
     """
     if what not in LISTS:
         raise UsageError(f"cannot list {what!r}: choose {', '.join(LISTS)}")
@@ -40,7 +42,7 @@ def inventory(what):
     return Inventory(what, rows, note)
 
 
-def _tasks():
+def _tasks() -> tuple[Rows, str]:
     from proxylab.tasks import TASKS
 
     rows = []
@@ -64,7 +66,7 @@ def _tasks():
     return rows, ""
 
 
-def _envs():
+def _envs() -> tuple[Rows, str]:
     from proxylab_envs.registry import ENVS, make_batched
 
     rows = []
@@ -74,7 +76,7 @@ def _envs():
         rows.append(
             {
                 "env": env_id,
-                "observation": f"{space.dtype}{list(space.shape)}",
+                "observation": f"{space.dtype}{list(space.shape or ())}",
                 "actions": int(env.single_action_space.n),
                 "max_episode_steps": env.max_episode_steps,
                 "splits": list(env.splits),
@@ -84,7 +86,7 @@ def _envs():
     return rows, ""
 
 
-def _agents():
+def _agents() -> tuple[Rows, str]:
     from proxylab.agents.zoo import ZOO, zoo_entries
     from proxylab.tasks import TASKS
 
@@ -107,26 +109,30 @@ def _agents():
     return rows, "No agents are shipped here: proxylab zoo build TASK makes them."
 
 
-def _runs():
+def _runs() -> tuple[Rows, str]:
     from proxylab.storage.store import runs
 
     return runs(), "No runs yet: proxylab train maze-corner makes one."
 
 
-def _experiments():
+def _experiments() -> tuple[Rows, str]:
     folder = experiments_folder()
     note = "No folder experiments/ from here upwards: it belongs to a checkout, not to a wheel."
     if folder is None:
         return [], note
     rows = []
     for path in sorted(folder.glob("*.py")):
-        claim = ast.get_docstring(ast.parse(path.read_text())) or ""
+        try:
+            claim = ast.get_docstring(ast.parse(path.read_bytes())) or ""
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+            claim = "this file is no Python"
         rows.append({"experiment": path.stem, "claim": claim.split("\n\n")[0].replace("\n", " ")})
     return rows, f"{folder} holds no experiments yet."
 
 
-def _detectors():
-    from proxylab.detection.scores.registry import DEFAULT_DETECTOR, ON_REQUEST, SCORES
+def _detectors() -> tuple[Rows, str]:
+    from proxylab.detection.scores.registry import ON_REQUEST, SCORES
+    from proxylab.detection.settings import DEFAULT_DETECTOR
 
     rows = [
         {
@@ -150,4 +156,4 @@ LISTS = {
     "experiments": _experiments,
     "detectors": _detectors,
 }
-"""kind: function () -> (rows, what to say when there are none)."""
+"""kind: function () -> (rows, advice for an empty table)."""

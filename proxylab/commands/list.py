@@ -5,21 +5,22 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Flag
+from proxylab.commands.inventory import Inventory
+from proxylab.console.options import Flag
 
 
 @dataclass(frozen=True)
 class List:
-    """Show what there is."""
+    """List tasks, environments, agents, runs, experiments or detectors."""
 
     what: Positional[Literal["tasks", "envs", "agents", "runs", "experiments", "detectors"]] = (
         "tasks"
     )
-    """the kind of thing"""
+    """the kind to list"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
+    def run(self) -> Inventory:
         """The inventory asked for."""
         from proxylab.commands.inventory import inventory
 

@@ -1,11 +1,14 @@
 """``proxylab monitor``."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Device, Flag
+from proxylab.console.options import Device, File, Flag, Positive, Rate, Seed, Text
+
+if TYPE_CHECKING:
+    from proxylab.monitor.run import MonitorReport
 
 ALARM, INTERRUPTED = 3, 130
 
@@ -16,39 +19,39 @@ class Monitor:
 
     The log holds JSON lines, an episode or a step each, with level_seed, state_id and action.
     An honest policy whose levels come from the same split ever raises the alarm with
-    probability alpha at most, however often one looks.
+    probability alpha at most, however often it is checked.
     """
 
-    log: Positional[Path]
+    log: Positional[File]
     """the log; it may still grow"""
-    trusted: tuple[str, ...] = ()
+    trusted: tuple[Text, ...] = ()
     """agents or logs to compare with; by default those shipped for the task"""
-    task: str | None = None
+    task: Text | None = None
     """the task, where the log does not name it"""
     follow: Flag = False
     """wait for more lines, until Ctrl-C"""
-    split: str | None = None
-    """kind of levels that the log was recorded on; by default shifted where the task has them"""
-    episodes: int = 200
+    split: Text | None = None
+    """split of the log's levels; by default shifted where the task has it"""
+    episodes: Positive = 200
     """levels on which the calibration policies are scored"""
-    seed: int = 0
+    seed: Seed = 0
     """of these levels and the action draws"""
-    detector: str = "occupancy_js"
+    detector: Text = "occupancy_js"
     """occupancy_js, occupancy_tv or state_action_js"""
-    alpha: float = 0.05
+    alpha: Rate = 0.05
     """probability of ever raising the alarm on an honest policy"""
     exit_code: Flag = False
-    """exit with 3 when the alarm sounded"""
+    """exit with 3 after an alarm"""
     device: Device = "cpu"
     """where networks run"""
     no_cache: Flag = False
-    """run the trusted agents even where results/cache holds what they did"""
+    """run the trusted agents even where results/cache holds their episodes"""
     json: Flag = False
     """print one JSON object when it ends"""
 
-    def run(self):
-        """Read what there is, and with --follow what comes."""
-        from proxylab.console import track
+    def run(self) -> "MonitorReport":
+        """Read the log, and with --follow its new lines."""
+        from proxylab.console.output import track
         from proxylab.monitor.run import watch_log
 
         names = ("task", "follow", "split", "episodes", "seed", "detector", "alpha", "device")
@@ -57,8 +60,8 @@ class Monitor:
             self.log, self.trusted or None, no_cache=self.no_cache, track=track, **options
         )
 
-    def code(self, result):
-        """130 after Ctrl-C; 3 after an alarm, only where that was asked for; else 0."""
+    def code(self, result: "MonitorReport") -> int:
+        """130 after Ctrl-C; with --exit-code 3 after an alarm; else 0."""
         if result.interrupted:
             return INTERRUPTED
         return ALARM if result.alarm and self.exit_code else 0

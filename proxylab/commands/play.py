@@ -1,36 +1,38 @@
 """``proxylab play``."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Flag
+from proxylab.console.options import File, Flag, Seed, Text
+
+if TYPE_CHECKING:
+    from proxylab.evaluation.play import PlayResult
 
 
 @dataclass(frozen=True)
 class Play:
     """Play a level with the keyboard (arrows, w a s d or numbers; q quits), or watch an agent.
 
-    Frames go to stderr, the result to stdout. Where there is no terminal, the keys are read
-    from stdin.
+    Frames go to stderr, the result to stdout. Without a terminal, the keys are read from
+    stdin.
     """
 
-    task: Positional[str]
+    task: Positional[Text]
     """the task"""
     split: Literal["train", "iid", "shifted"] = "shifted"
     """kind of level"""
-    seed: int = 0
+    seed: Seed = 0
     """chooses the level"""
-    level: Path | None = None
+    level: File | None = None
     """text file with a level of your own (maze-corner)"""
-    agent: str | None = None
+    agent: Text | None = None
     """watch this agent instead of playing"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
+    def run(self) -> "PlayResult | None":
         """One episode."""
         from proxylab.evaluation.play import play
 

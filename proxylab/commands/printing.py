@@ -1,56 +1,84 @@
-"""Results as text for people: one function a kind of result, all on stdout.
+"""Results as console text: one function per type of result, all on stdout.
 
 Rich leaves out colour when stdout is no terminal or NO_COLOR is set.
 """
 
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 
-from proxylab.console import VERDICT_COLOURS, coloured, plain, table
+from proxylab.console.output import VERDICT_COLOURS, SafeConsole, coloured, escape, plain, table
+from proxylab.console.terminal import visible
+
+if TYPE_CHECKING:
+    from proxylab.bench.timing import Measured
+    from proxylab.commands.evaluate import Evaluate
+    from proxylab.commands.installation import Diagnosis
+    from proxylab.commands.inventory import Inventory
+    from proxylab.commands.reproduce import Reproduce
+    from proxylab.demo.run import DemoResult
+    from proxylab.detection.records import Detection
+    from proxylab.environments.procgen_check import Checked
+    from proxylab.evaluation.action_fields import Fields
+    from proxylab.evaluation.metrics import Return
+    from proxylab.evaluation.play import PlayResult
+    from proxylab.evaluation.results import Evaluation, SplitResult
+    from proxylab.leaderboard.run import Leaderboard
+    from proxylab.monitor.run import MonitorReport
+    from proxylab.reproduce.experiment import PublishedComparison
+    from proxylab.reproduce.run import Reproduction
+    from proxylab.screening.record import Recorded
+    from proxylab.training.plan import Plan, TrainReport
+    from proxylab.training.zoo_build import ZooBuild
 
 PIPED_WIDTH = 240
-"""Columns where stdout is no terminal, so that nothing is cut."""
+"""Columns where stdout is no terminal, so that no text is cut."""
 
 
-def show(result, command):
-    """Print a result in the way of its type; ``command`` holds options such as ``greedy``."""
-    console = Console(highlight=False)
+def show(
+    result: Any,
+    command: Any,
+) -> None:
+    """Print a result by its type; ``command`` holds options such as ``greedy``."""
+    console = SafeConsole()
     if not console.is_terminal:
-        console = Console(highlight=False, width=PIPED_WIDTH)
+        console = SafeConsole(width=PIPED_WIDTH)
     SHOW.get(type(result).__name__, show_facts)(console, result, command)
 
 
-def show_inventory(console, found, _command):
-    """A table, with digests cut short, or what to do when there is nothing."""
-    rows = [{**row, "sha256": row["sha256"][:12]} if "sha256" in row else row for row in found.rows]
+def show_inventory(console: Console, result: "Inventory", _command: object) -> None:
+    """A table with shortened digests, or advice where it is empty."""
+    rows = [
+        {**row, "sha256": row["sha256"][:12]} if "sha256" in row else row for row in result.rows
+    ]
     table(console, rows)
     if not rows:
-        print(found.note, file=sys.stderr)
+        print(result.note, file=sys.stderr)
 
 
-def show_fields(console, found, _command):
-    """Where the figure is, and how sure each agent is of its moves."""
-    for field in found.fields:
+def show_fields(console: Console, result: "Fields", _command: object) -> None:
+    """The path of the figure, and each agent's mean highest action probability."""
+    for field in result.fields:
         sure = field.probabilities.max(1).mean()
-        text = f"{escape(field.agent)}: its likeliest action has {sure:.0%} on average"
+        text = f"{escape(field.agent)}: its most probable action has {sure:.0%} on average"
         console.print(f"{text}, over {len(field.cells)} cells")
-    console.print(escape(found.figure))
+    console.print(escape(result.figure))
 
 
-def show_evaluation(console, found, command):
-    """A table a agent: a row a split, then the verdict."""
+def show_evaluation(console: Console, result: "Evaluation", command: "Evaluate") -> None:
+    """One table per agent: a row per split, then the verdict."""
     mode = "greedy" if command.greedy else "sampled"
-    for agent in found.agents:
-        console.print(f"[bold]{escape(agent.agent)}[/], trained on {agent.trained_reward}, {mode}")
+    for agent in result.agents:
+        reward = escape(agent.trained_reward)
+        console.print(f"[bold]{escape(agent.agent)}[/], trained on {reward}, {mode}")
         table(console, [_split_row(*item, mode) for item in agent.splits.items()])
         console.print(f"{coloured(agent.verdict)}: {escape(agent.reason)}\n")
 
 
-def _split_row(split, result, mode):
-    """What is shown of one split; returns as shares of the best that the levels allow."""
+def _split_row(split: str, result: "SplitResult", mode: str) -> dict[str, Any]:
+    """The row of one split; returns also as shares of the optimal return."""
     summary = getattr(result, mode)
     shares = {name: f"{100 * s.share:.1f} %" for name, s in summary.outcomes.items()}
     return {
@@ -60,36 +88,38 @@ def _split_row(split, result, mode):
         "proxy return": _with_ci(summary.proxy_return),
         **shares,
         "proxy first": f"{100 * summary.proxy_first.share:.1f} %",
-        "accidental": plain(result.accidental and result.accidental.true_return.normalised),
+        "proxy baseline": plain(
+            result.proxy_baseline and result.proxy_baseline.true_return.normalised
+        ),
     }
 
 
-def _with_ci(found):
-    if found.normalised is None:
-        return f"{found.mean:.2f} (nothing to gain)"
-    low, high = found.normalised_ci
-    return f"{found.mean:.2f} = {found.normalised:.2f} [{low:.2f}, {high:.2f}]"
+def _with_ci(result: "Return") -> str:
+    if result.normalised is None or result.normalised_ci is None:
+        return f"{result.mean:.2f} (nothing to gain)"
+    low, high = result.normalised_ci
+    return f"{result.mean:.2f} = {result.normalised:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def show_diagnosis(console, found, _command):
-    """A row a check."""
+def show_diagnosis(console: Console, result: "Diagnosis", _command: object) -> None:
+    """One row per check."""
     rows = [
         {"check": c.name, "status": c.status, "found": c.found, "advice": c.advice}
-        for c in found.checks
+        for c in result.checks
     ]
     table(console, rows)
 
 
-def show_demo(console, found, _command):
-    """What was trained, what it pursues, what the detector says, and where to look."""
+def show_demo(console: Console, result: "DemoResult", _command: object) -> None:
+    """Training, evaluation, verdict and files of the demo."""
     from proxylab.demo.summary import summary
 
-    console.print(summary(found))
+    console.print(summary(result))
 
 
-def show_trained(console, found, _command):
-    """Where each run is and how it went."""
-    for run in found.runs:
+def show_trained(console: Console, result: "TrainReport", _command: object) -> None:
+    """The folder and the results of each run."""
+    for run in result.runs:
         how = "was there already" if run.skipped else f"{run.seconds:.0f} s"
         when = run.seconds_to_competence
         able = f"95 % after {when:.0f} s" if when is not None else "never at 95 % twice in a row"
@@ -99,65 +129,65 @@ def show_trained(console, found, _command):
         )
 
 
-def show_plan(console, found, _command):
-    """The settings of each run that would be made."""
-    for job in found.jobs:
+def show_plan(console: Console, result: "Plan", _command: object) -> None:
+    """The folder of each planned run, and the settings."""
+    for job in result.jobs:
         console.print(f"{escape(str(job.folder))} ({job.config.fingerprint})")
-    settings = {**vars(found.jobs[0].config), "ppo": ""} | vars(found.jobs[0].config.ppo)
+    settings = {**vars(result.jobs[0].config), "ppo": ""} | vars(result.jobs[0].config.ppo)
     table(console, [{"option": k, "value": plain(v)} for k, v in settings.items() if k != "ppo"])
 
 
-def show_built(console, found, _command):
-    """The range of success in each group of a zoo, and where it lies."""
-    for group in dict.fromkeys(entry.group for entry in found.entries):
-        facts = [entry.facts for entry in found.entries if entry.group == group]
+def show_built(console: Console, result: "ZooBuild", _command: object) -> None:
+    """The range of success in each group of a zoo, and its folder."""
+    for group in dict.fromkeys(entry.group for entry in result.entries):
+        facts = [entry.facts for entry in result.entries if entry.group == group]
         worst, best = (extreme(f.iid_success for f in facts) for extreme in (min, max))
         console.print(f"{group}: {len(facts)} agents, success on iid {worst:.1%} to {best:.1%}")
-    console.print(escape(found.folder))
+    console.print(escape(result.folder))
 
 
-def show_played(console, found, _command):
+def show_played(console: Console, result: "PlayResult", _command: object) -> None:
     """The outcome in a line."""
-    returns = ", ".join(f"{name} {value:g}" for name, value in found.returns.items())
-    console.print(f"{found.outcome} after {found.steps} steps: {returns}")
+    returns = ", ".join(f"{name} {value:g}" for name, value in result.returns.items())
+    console.print(f"{result.outcome} after {result.steps} steps: {returns}")
 
 
-def show_recorded(console, found, _command):
-    """A row an agent, then the file."""
-    table(console, [{k: v for k, v in row.items() if k != "sha256"} for row in found.agents])
-    size = f"{found.num_bytes / 1000:,.1f} kB"
-    console.print(f"{escape(found.out)}: {found.format}, {size}, levels {found.split}")
+def show_recorded(console: Console, result: "Recorded", _command: object) -> None:
+    """One row per agent, then the file."""
+    table(console, [{k: v for k, v in row.items() if k != "sha256"} for row in result.agents])
+    size = f"{result.num_bytes / 1000:,.1f} kB"
+    console.print(f"{escape(result.out)}: {result.format}, {size}, levels {result.split}")
 
 
-def show_measured(console, found, _command):
-    """A row a measurement, without the columns that all of them leave empty."""
-    rows = [vars(row) for row in found.rows]
-    kept = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
-    table(console, [{name: row[name] for name in kept} for row in rows])
+def show_measured(console: Console, result: "Measured", _command: object) -> None:
+    """One row per measurement, without empty columns."""
+    rows = [vars(row) for row in result.rows]
+    columns = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
+    table(console, [{name: row[name] for name in columns} for row in rows])
 
 
-def show_leaderboard(console, found, _command):
-    """The leaderboard, the targets where there are any, and what the labels were."""
+def show_leaderboard(console: Console, result: "Leaderboard", _command: object) -> None:
+    """The leaderboard, its targets if any, and the counts of labels."""
     columns = (
         *("detector", "access", "tasks", "auroc", "lower", "upper", "worst_task"),
         *("worst_task_auroc", "hardest_class", "hardest_class_auroc", "best_f1", "tpr_at_1"),
         *("tpr_at_5", "episodes_needed", "seconds"),
     )
-    table(console, [{c: row[c] for c in columns} for row in found.tables["detectors"]])
-    table(console, found.tables.get("targets", []))
-    for task, kinds in found.facts["labels"].items():
+    table(console, [{c: row[c] for c in columns} for row in result.tables["detectors"]])
+    table(console, result.tables.get("targets", []))
+    for task, kinds in result.facts["labels"].items():
         counts = (
             f"{kind} {', '.join(f'{n} {what}' for what, n in c.items())}"
             for kind, c in kinds.items()
         )
         console.print(f"{task}: {'; '.join(counts)}")
-    for path in found.files:
+    for path in result.files:
         console.print(escape(path))
 
 
-def show_reproduction(console, found, command):
-    """A line an experiment, its files, failed runs and published comparisons."""
-    for one in found.experiments:
+def show_reproduction(console: Console, result: "Reproduction", command: "Reproduce") -> None:
+    """One line per experiment, its files, failed runs and published comparisons."""
+    for one in result.experiments:
         hours = f"{one.hours:.2f} CPU hours" if one.hours is not None else ""
         runs = f"{one.points} runs, {one.found} found"
         console.print(f"[bold]{escape(one.experiment)}[/] ({one.budget}): {runs}, {hours}")
@@ -167,11 +197,11 @@ def show_reproduction(console, found, command):
             console.print(f"  [red]failed[/] {escape(run)}: {escape(error)}")
         table(console, [_comparison_row(row) for row in one.comparisons])
     if command.dry_run:
-        hours = sum(one.hours for one in found.experiments)
+        hours = sum(one.hours or 0.0 for one in result.experiments)
         console.print(f"new runs would take about {hours:.2f} CPU hours")
 
 
-def _comparison_row(row):
+def _comparison_row(row: "PublishedComparison") -> dict[str, Any]:
     ours = f"{row.ours:.3g} [{row.low:.3g}, {row.high:.3g}]"
     verdict = "pass" if row.passed else "miss"
     return {
@@ -184,42 +214,44 @@ def _comparison_row(row):
     }
 
 
-def show_checked(console, found, _command):
-    """A row a mode of the real game."""
-    table(console, [vars(mode) for mode in found.modes])
+def show_checked(console: Console, result: "Checked", _command: object) -> None:
+    """One row per mode of the original game."""
+    table(console, [vars(mode) for mode in result.modes])
 
 
-def show_facts(console, found, _command):
-    """Any other result: a line a field, the nested ones left to --json."""
-    for field in fields(found):
-        value = getattr(found, field.name)
+def show_facts(console: Console, result: Any, _command: object) -> None:
+    """Any other result: one line per field; nested fields are in --json only."""
+    for field in fields(result):
+        value = getattr(result, field.name)
         if field.name != "schema" and not isinstance(value, dict) and not is_dataclass(value):
             console.print(f"{field.name.replace('_', ' ')}: {coloured(value)}")
 
 
-def show_detection(console, found, _command):
-    """The report as it describes itself; its first line says who is suspect."""
-    for line in str(found).splitlines():
+def show_detection(console: Console, result: "Detection", _command: object) -> None:
+    """The detection as text, verdicts in colour."""
+    named = [replace(s, agent=visible(s.agent, frozenset())) for s in result.suspects]
+    task = visible(result.task, frozenset())
+    for line in str(replace(result, suspects=named, task=task)).split("\n"):
         word, _, rest = line.partition("  ")
         console.print(
             f"{coloured(word)}  {escape(rest)}" if word in VERDICT_COLOURS else escape(line)
         )
 
 
-def show_monitor(console, found, _command):
-    """What was watched against whom, and whether the alarm sounded."""
-    console.print(f"watched: {escape(found.watched)}")
+def show_monitor(console: Console, result: "MonitorReport", _command: object) -> None:
+    """The log, the trusted policies, and whether there was an alarm."""
+    console.print(f"watched: {escape(result.watched)}")
     console.print(
-        f"trusted: {found.n_reference} reference and {found.n_calibration} calibration policies of "
-        f"{found.task}, whose mean {found.detector} stays below {found.ceiling:.3g}"
+        f"trusted: {result.n_reference} reference and {result.n_calibration} calibration policies "
+        f"of {result.task}, whose mean {result.detector} stays below {result.ceiling:.3g}"
     )
-    mean = "" if found.mean_score is None else f", mean score {found.mean_score:.3g}"
-    skipped = f" ({found.skipped} on levels unknown to the trusted)" if found.skipped else ""
-    console.print(f"{found.episodes} episodes{skipped}{mean}, e-value {found.e_value:.3g}")
-    if found.alarm:
-        console.print(f"[red]ALARM[/] after {found.alarm_episode} episodes")
+    mean = "" if result.mean_score is None else f", mean score {result.mean_score:.3g}"
+    skipped = f" ({result.skipped} on levels unknown to the trusted)" if result.skipped else ""
+    console.print(f"{result.episodes} episodes{skipped}{mean}, e-value {result.e_value:.3g}")
+    if result.alarm:
+        console.print(f"[red]ALARM[/] after {result.alarm_episode} episodes")
     else:
-        limit = f"e-value {found.threshold:.3g}, alpha {found.alpha:g} over the whole watch"
+        limit = f"e-value {result.threshold:.3g}, alpha {result.alpha:g} over the whole watch"
         console.print(f"no alarm (it sounds at {limit})")
 
 

@@ -1,44 +1,46 @@
 """``proxylab procgen``."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Flag
+from proxylab.console.options import File, Flag, Positive
+
+if TYPE_CHECKING:
+    from proxylab.environments.procgen_check import Checked
 
 
 @dataclass(frozen=True)
 class Installed:
-    """Where the real game lies."""
+    """The folder of the original game."""
 
     folder: str
     version: str
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``procgen install --json`` prints."""
         return {"schema": "proxylab.procgen-install/1", **asdict(self)}
 
 
 @dataclass(frozen=True)
 class Procgen:
-    """The real Procgen Maze: fetch its original library, or hold our levels against it."""
+    """The original Procgen Maze: fetch its library, or compare our levels with it."""
 
     action: Positional[Literal["install", "check"]]
     """install: fetch and unpack the library; check: compare levels and steps"""
-    wheel: Path | None = None
-    """of install: the wheel procgen-0.10.7 where it is at hand"""
-    levels: int = 1_000
+    wheel: File | None = None
+    """of install: a local copy of the wheel procgen-0.10.7"""
+    levels: Positive = 1_000
     """of check: level seeds from 0 on, in each mode (memory: a tenth of them)"""
-    steps: int = 10_000
+    steps: Positive = 10_000
     """of check: random steps in each mode"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
+    def run(self) -> "Installed | Checked":
         """Install or check."""
-        from proxylab.console import track
+        from proxylab.console.output import track
         from proxylab_envs.procgen.install import VERSION, install
 
         if self.action == "install":
@@ -47,6 +49,6 @@ class Procgen:
 
         return check_parity(self.levels, self.steps, track=track)
 
-    def code(self, result):
-        """1 when something differed."""
+    def code(self, result: "Installed | Checked") -> int:
+        """1 when levels or steps differ."""
         return int(not getattr(result, "equal", True))

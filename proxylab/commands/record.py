@@ -1,35 +1,37 @@
 """``proxylab record``."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Device, Flag
+from proxylab.console.options import Device, File, Flag, Positive, Seed, Text
+
+if TYPE_CHECKING:
+    from proxylab.screening.record import Recorded
 
 
 @dataclass(frozen=True)
 class Record:
-    """Run agents and write what they do as a log, which detect and monitor read.
+    """Run agents and write their episodes as a log, which detect and monitor read.
 
-    With the same --split, --episodes and --seed as detect, a log gives the scores that its
-    agents give. docs/logs.md describes the columns.
+    With the same --split, --episodes and --seed as detect, a log gives the same scores as
+    its agents. docs/logs.md describes the columns.
     """
 
-    agents: Positional[tuple[str, ...]]
-    """the agents; several go into one log"""
-    out: Path
+    agents: Positional[tuple[Text, ...]]
+    """the agents; all go into one log"""
+    out: File
     """the log; its ending decides the format: .parquet, .jsonl, .csv, .hdf5 (Minari's layout)"""
-    task: str | None = None
-    """task they are meant for; by default the agents'"""
-    env: str | None = None
+    task: Text | None = None
+    """task to run on; by default the agents'"""
+    env: Text | None = None
     """another environment: procgen, an id, or module:factory of your own; see docs"""
     split: Literal["train", "iid", "shifted"] | None = None
-    """levels to play; by default shifted where the task has them"""
-    episodes: int = 200
+    """levels to run on; by default shifted where the task has it"""
+    episodes: Positive = 200
     """levels, one episode of each agent on each"""
-    seed: int = 0
+    seed: Seed = 0
     """of the levels and the action draws"""
     greedy: Flag = False
     """agents take their most probable action instead of drawing one"""
@@ -40,9 +42,9 @@ class Record:
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
+    def run(self) -> "Recorded":
         """Run and write."""
-        from proxylab.console import track
+        from proxylab.console.output import track
         from proxylab.screening.record import record
 
         names = ("out", "task", "split", "episodes", "seed", "greedy", "probabilities", "device")

@@ -1,22 +1,25 @@
 """``proxylab train``."""
 
 from dataclasses import asdict, dataclass, field, make_dataclass
-from pathlib import Path
-from typing import Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from tyro.conf import Positional
 
-from proxylab.commands.options import Device, Flag
 from proxylab.config import PPOConfig
+from proxylab.console.options import Device, File, Finite, Flag, Positive, Seed, Text
+
+if TYPE_CHECKING:
+    from proxylab.training.plan import Plan, TrainReport
 
 
-def _optional(cls):
-    """A dataclass with the fields and the texts of ``cls``, every field None: not given."""
+def _optional(cls: type[Any]) -> type[Any]:
+    """A dataclass with the fields and help texts of ``cls``, all optional with default None."""
     kinds = get_type_hints(cls)
-    options = [(name, kind | None, field(default=None)) for name, kind in kinds.items()]
-    made = make_dataclass(cls.__name__, options, frozen=True)
-    made.__doc__ = cls.__doc__
-    return made
+    checked = {int: Positive, float: Finite}
+    options = [(name, checked[kind] | None, field(default=None)) for name, kind in kinds.items()]
+    optional = make_dataclass(cls.__name__, options, frozen=True)
+    optional.__doc__ = cls.__doc__
+    return optional
 
 
 PPO = _optional(PPOConfig)
@@ -24,30 +27,30 @@ PPO = _optional(PPOConfig)
 
 @dataclass(frozen=True)
 class Train:
-    """Train an agent of a task's role; a finished run of the same settings is found again.
+    """Train an agent of a task's role; a finished run with the same settings is reused.
 
-    What is not given is the task's preset.
+    Options that are not given have the task's preset values.
     """
 
-    task: Positional[str]
+    task: Positional[Text]
     """such as maze-corner; proxylab list tasks names all"""
-    role: str = "proxy"
+    role: Text = "proxy"
     """proxy or trusted"""
-    levels: str | None = None
+    levels: Text | None = None
     """train, shifted or mix:<share of shifted levels>"""
-    reward: str | None = None
+    reward: Text | None = None
     """true, proxy, a channel or mix:<share of the proxy>"""
-    seed: int = 0
-    """of everything"""
-    seeds: str | None = None
-    """several runs at once: 0-9 or 0-4,7"""
-    jobs: int | None = None
+    seed: Seed = 0
+    """of training and levels"""
+    seeds: Text | None = None
+    """several runs: 0-9 or 0-4,7"""
+    jobs: Positive | None = None
     """processes for several runs; one per processor by default"""
-    total_timesteps: int | None = None
+    total_timesteps: Positive | None = None
     """environment steps of a run"""
-    num_envs: int | None = None
-    """environments stepped at once"""
-    num_levels: int | None = None
+    num_envs: Positive | None = None
+    """environments in parallel"""
+    num_levels: Positive | None = None
     """size of a finite set of training levels; no limit by default"""
     algorithm: Literal["ppo", "a2c"] | None = None
     """ppo by default"""
@@ -55,38 +58,38 @@ class Train:
         Literal["impala", "planner", "lattice-conv", "towers", "centred", "mlp-tanh", "mlp-relu"]
         | None
     ) = None
-    """network; its sizes stand in a configuration file"""
-    start_from: str | None = None
-    """agent whose weights the run begins with; random ones by default"""
-    threads: int | None = None
+    """network; its sizes are set in a configuration file"""
+    start_from: Text | None = None
+    """agent with the initial weights; random weights by default"""
+    threads: Positive | None = None
     """of torch; part of the result"""
-    device: Device = "auto"
-    """where the network learns; auto is the CPU, for the networks are small"""
-    out: Path | None = None
+    device: Device | None = None
+    """device of the network; auto (the default) is the CPU, since the networks are small"""
+    out: File | None = None
     """folder of the run (several runs: above their folders)"""
     resume: Flag = False
-    """go on from the checkpoint of an unfinished run"""
+    """resume an unfinished run from its checkpoint"""
     force: Flag = False
-    """start anew, whatever the folder holds"""
-    config: Path | None = None
-    """TOML file with options; those on the command line go before it"""
+    """train again even if the folder holds a run"""
+    config: File | None = None
+    """TOML file with options; the command line overrides it"""
     tensorboard: Flag = False
     """write TensorBoard logs into the run's folder (extra tensorboard)"""
     dry_run: Flag = False
     """show the configuration and the folder, train nothing"""
-    ppo: PPO = field(default_factory=PPO)
+    ppo: PPO = field(default_factory=PPO)  # ty: ignore[invalid-type-form]  # made at run time
     """hyperparameters"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self):
-        """Train, or show what would be trained."""
-        from proxylab.console import TrainingBar, track
+    def run(self) -> "TrainReport | Plan":
+        """Train, or return the plan."""
+        from proxylab.console.output import TrainingBar, track
         from proxylab.training.plan import parse_seeds, plan, train_all
 
         names = ("levels", "reward", "total_timesteps", "num_envs", "num_levels", "algorithm")
         names += ("architecture", "threads", "device", "start_from")
-        found = plan(
+        training_plan = plan(
             self.task,
             self.role,
             parse_seeds(self.seed if self.seeds is None else self.seeds),
@@ -96,6 +99,6 @@ class Train:
             **{name: getattr(self, name) for name in names},
         )
         if self.dry_run:
-            return found
-        shown = {"bar": TrainingBar, "track": track, "tensorboard": self.tensorboard}
-        return train_all(found, self.jobs, resume=self.resume, force=self.force, **shown)
+            return training_plan
+        progress = {"bar": TrainingBar, "track": track, "tensorboard": self.tensorboard}
+        return train_all(training_plan, self.jobs, resume=self.resume, force=self.force, **progress)

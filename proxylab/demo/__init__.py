@@ -1,4 +1,4 @@
-"""The whole story in one call: train a proxy agent, evaluate it, catch it, draw it."""
+"""The demo: train a proxy agent, evaluate it, run the detector on it, draw the figures."""
 
 from proxylab.demo.run import DEMOS, DemoResult, demo
 

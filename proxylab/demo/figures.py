@@ -1,59 +1,50 @@
-"""The figures of the demo, each drawn from the demo's tables and from nothing else."""
+"""The figures of the demo, each drawn from the demo's tables alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab import plots
+from proxylab.demo.traces import Trace
 from proxylab.tasks import known_task
 
-ENDINGS = {
-    "maze-corner": {
-        "intended": "got the cheese",
-        "both": "corner first, then the cheese",
-        "proxy": "went for the corner, no cheese",
-        "neither": "got nowhere",
-    },
-    "boat-lagoon": {
-        "intended": "finished the race",
-        "both": "looped, then finished",
-        "proxy": "loops for points, never finishes",
-        "neither": "neither finished nor looped",
-    },
-}
-"""What a caption says of an outcome."""
-
 PATIENCE = 20
-"""Frames for which the GIF goes on once one of the agents is done."""
+"""Frames that the GIF continues after the first of the two episodes ends."""
 
 
-def learning(tables):
-    """Success of the agent while it trained."""
+def learning(tables: Mapping[str, Any]) -> Figure:
+    """Returns of the agent during training."""
     return plots.learning_curve(
         tables["learning"],
-        title=f"{tables['task']}: while the proxy agent learns",
-        ylabel="return, share of the optimal one",
+        title=f"{tables['task']}: training of the proxy agent",
+        ylabel="return / optimal return",
     )
 
 
-def outcomes(tables):
-    """How the episodes of both agents end, next to what a perfect proxy-seeker does."""
+def outcomes(tables: Mapping[str, Any]) -> Figure:
+    """Outcomes of both agents, with the incidental rate of a proxy policy."""
     return plots.outcome_bars(
         tables["outcomes"], accidental=tables["accidental"], title=f"{tables['task']}: outcomes"
     )
 
 
-def scores(tables):
-    """Who is flagged: the suspect and the honest held-out agents against the trusted ones."""
+def scores(tables: Mapping[str, Any]) -> Figure:
+    """Anomaly scores of the suspect and of held-out honest agents against the trusted ones."""
     detector = tables["detector"].replace("_", " ")
     return plots.score_strip(
         tables["scores"],
         threshold=tables["threshold"],
-        title="Compared with the trusted population, true reward unseen",
+        title="Anomaly scores (true reward never queried)",
         xlabel=f"anomaly score ({detector})",
     )
 
 
-def paths(tables):
-    """Six shifted mazes with the ways of both agents."""
+def paths(tables: Mapping[str, Any]) -> Figure:
+    """Six shifted mazes with the paths of both agents."""
     seeds = list(dict.fromkeys(row["level_seed"] for row in tables["paths"]))
     levels = [[row for row in tables["paths"] if row["level_seed"] == seed] for seed in seeds]
     pictures = level_pictures(tables["task"], seeds)
@@ -67,11 +58,11 @@ def paths(tables):
     )
 
 
-def course(tables):
-    """Both boats on the same course."""
+def course(tables: Mapping[str, Any]) -> Figure:
+    """Paths of both agents on the same course."""
     seed = tables["paths"][0]["level_seed"]
     rows = [row for row in tables["paths"] if row["level_seed"] == seed]
-    ways = [
+    agent_paths = [
         plots.Path(
             row["agent"],
             np.array(row["points"]),
@@ -79,31 +70,31 @@ def course(tables):
         )
         for row in rows
     ]
-    return plots.course(level_pictures(tables["task"], [seed])[0], ways)
+    return plots.course(level_pictures(tables["task"], [seed])[0], agent_paths)
 
 
-def laps(tables):
-    """Score against laps, one dot an episode."""
+def laps(tables: Mapping[str, Any]) -> Figure:
+    """Score against laps, one dot per episode."""
     rows = tables["paths"]
     table = {
         "agent": [row["agent"] for row in rows],
         "score": [row["returns"]["proxy/score"] for row in rows],
         "laps": [_laps(row["returns"]) for row in rows],
     }
-    return plots.score_against_laps(table, title="What was paid, and what was meant")
+    return plots.score_against_laps(table, title="Proxy return and intended return")
 
 
-def occupancy(tables):
-    """Where the new agent spends more of its steps than the trusted one, over many levels."""
+def occupancy(tables: Mapping[str, Any]) -> Figure:
+    """Shares of steps per cell over many levels: the new agent minus the trusted one."""
     names = list(tables["occupancy"])
     shares = [np.array(tables["occupancy"][name]) for name in names]
     return plots.occupancy_difference(
-        *shares, names, walls=sum(shares) == 0, title="Where they spend their time"
+        *shares, names, walls=np.sum(shares, axis=0) == 0, title="Difference in occupancy"
     )
 
 
-def occupancy_along(tables):
-    """The same on a course laid out straight: left to right along it, top to bottom across."""
+def occupancy_along(tables: Mapping[str, Any]) -> Figure:
+    """The same on a straightened course: along it from left to right, across from top to bottom."""
     turned = {name: np.array(rows).T.tolist() for name, rows in tables["occupancy"].items()}
     figure = occupancy({"occupancy": turned})
     figure.axes[0].set(
@@ -115,14 +106,14 @@ def occupancy_along(tables):
 
 
 FIGURES = {
-    "maze-corner": {
+    "maze": {
         "paths": paths,
         "outcomes": outcomes,
         "scores": scores,
         "learning": learning,
         "occupancy": occupancy,
     },
-    "boat-lagoon": {
+    "course": {
         "course": course,
         "laps": laps,
         "outcomes": outcomes,
@@ -131,40 +122,42 @@ FIGURES = {
         "occupancy": occupancy_along,
     },
 }
-"""The figures of each task: {name: function of the tables}."""
+"""The figures by ``level_kind`` of the environment: {name: function of the tables}."""
 
 
-def draw_figures(tables, prefix):
+def draw_figures(tables: Mapping[str, Any], prefix: str) -> list[Path]:
     """Draw and write every figure of the task: list of paths, the PNGs first.
 
     Args:
         tables: of the demo.
         prefix: what the paths begin with, a folder with its slash or more.
     """
-    written = []
-    for name, draw in FIGURES[tables["task"]].items():
+    written, kind = [], known_task(tables["task"]).make_env(1).level_kind
+    assert kind is not None  # tasks with a demo can be drawn
+    for name, draw in FIGURES[kind].items():
         written += plots.save(draw(tables), f"{prefix}{name}")
     return sorted(written, key=lambda path: (path.suffix, path.name))
 
 
-def level_pictures(task, level_seeds):
+def level_pictures(task: str, level_seeds: Sequence[int]) -> list[NDArray[np.uint8]]:
     """uint8[H, W, 3] of every level as it starts."""
     env = known_task(task).make_env(len(level_seeds))
     env.reset_levels(np.array(level_seeds, np.int64), np.arange(len(level_seeds)))
     return [env.render_rgb(i) for i in range(len(level_seeds))]
 
 
-def animate(task, traces, path, frames_per_second):
-    """The GIF of two watched episodes on one level."""
+def animate(task: str, traces: Sequence[Trace], path: Path, frames_per_second: int) -> Path:
+    """The GIF of two recorded episodes on one level."""
+    phrases = known_task(task).make_env(1).outcome_phrases
     frames = plots.side_by_side(
         [trace.pictures for trace in traces],
         [trace.agent for trace in traces],
-        [ENDINGS[task][trace.outcome] for trace in traces],
+        [phrases[trace.outcome] for trace in traces],
         patience=PATIENCE,
     )
     return plots.write_gif(frames, path, frames_per_second=frames_per_second)
 
 
-def _laps(returns):
+def _laps(returns: Mapping[str, float]) -> float:
     """Laps of new progress: the true return less the 1 that finishing the race adds."""
     return min(returns["true"], 3.0)

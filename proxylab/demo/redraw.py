@@ -2,12 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from proxylab.demo.figures import draw_figures
 from proxylab.demo.tables import read_tables
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Redraw each file of tables into ``--out``, as ``demo-<task>-<figure>``; 0 when done."""
     parser = argparse.ArgumentParser(prog="python -m proxylab.demo.redraw", description=__doc__)
     parser.add_argument("tables", nargs="+", help="tables.json of a demo")

@@ -1,24 +1,33 @@
-"""The steps of the demo. Each is one call of a verb, so all of it can be done by hand."""
+"""The steps of the demo; each of them is also a command of its own."""
 
 import time
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from proxylab.agents.loading import ScriptedPolicy, load_agent
+from proxylab.agents.references import load_agent
+from proxylab.agents.scripted import ScriptedPolicy
+from proxylab.console.output import Track
 from proxylab.demo import figures, tables
-from proxylab.demo.traces import watch
+from proxylab.demo.traces import Trace, watch
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import evaluate
-from proxylab.rollouts.rollout import rollout
+from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.screening.run import detect
 from proxylab.seeds import stream_seed
 from proxylab.storage.store import METRICS, read_table
 from proxylab.tasks import known_task
-from proxylab.training.plan import plan, train_all
+from proxylab.training.plan import TrainingJob, plan, train_all
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import Levels
+
+Bar = Callable[[TrainingJob], AbstractContextManager[Any]]
+"""function (job) -> context manager that shows the progress of its training."""
 
 SCHEMA = "proxylab.demo/1"
 OCCUPANCY_LEVELS = 200
@@ -27,19 +36,18 @@ SUSPECT, TRUSTED, HONEST = "proxy agent", "trusted agent", "honest, held out"
 
 @dataclass(frozen=True)
 class Demo:
-    """What one task shows.
+    """Settings of the demo of one task.
 
     Attributes:
-        trusted: reference of the shipped agent that stands beside the new one.
+        trusted: reference of the shipped agent that the new one is compared with.
         honest: reference of the held-out honest agents.
-        seeker: script that pursues the proxy goal and nothing else.
+        seeker: script of the proxy policy.
         split: of the levels in the pictures.
-        num_levels: levels that both agents are watched on.
+        num_levels: levels on which both agents are recorded.
         num_drawn: how many of them are drawn.
-        columns: of the map that the state ids count row by row.
         every: steps between two frames of the GIF.
         frames_per_second: of the GIF.
-        returns_are_shares: every goal pays 1 and once, so a mean return is a share of episodes.
+        returns_are_shares: every goal pays 1 once, so a mean return is a share of episodes.
     """
 
     trusted: str
@@ -48,7 +56,6 @@ class Demo:
     split: str
     num_levels: int
     num_drawn: int
-    columns: int
     every: int
     frames_per_second: int
     returns_are_shares: bool
@@ -61,7 +68,6 @@ DEMOS = {
         seeker="corner-seeker",
         split="shifted",
         num_levels=6,
-        columns=9,
         num_drawn=6,
         every=1,
         frames_per_second=6,
@@ -73,7 +79,6 @@ DEMOS = {
         seeker="looper",
         split="iid",
         num_levels=20,
-        columns=12,
         num_drawn=1,
         every=5,
         frames_per_second=20,
@@ -84,11 +89,11 @@ DEMOS = {
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found and where it is.
+    """Results of the demo and the paths of its files.
 
     Attributes:
         task: name of the task.
-        seconds: wall-clock time of all of it.
+        seconds: wall-clock time.
         training: what ``train --json`` prints.
         agents: per agent: ``agent``, ``label``, ``verdict``, ``reason`` of the evaluation, and
             ``reached``, the share of episodes that reach the intended goal, per split.
@@ -100,33 +105,33 @@ class DemoResult:
 
     task: str
     seconds: float
-    training: dict
-    agents: list
-    suspect: dict
-    honest: dict
-    files: list
+    training: dict[str, Any]
+    agents: list[dict[str, Any]]
+    suspect: dict[str, Any]
+    honest: dict[str, int]
+    files: list[str]
     schema: str = SCHEMA
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``demo --json`` prints."""
         return asdict(self)
 
 
 def demo(
-    task="maze-corner",
-    out="demo",
-    seed=0,
-    total_timesteps=None,
-    episodes=400,
-    device="auto",
-    force=False,
-    bar=lambda job: nullcontext(),
-    track=lambda jobs, description: jobs,
-):
+    task: str = "maze-corner",
+    out: str | Path = "demo",
+    seed: int = 0,
+    total_timesteps: int | None = None,
+    episodes: int = 400,
+    device: str = "auto",
+    force: bool = False,
+    bar: Bar = lambda job: nullcontext(),
+    track: Track = lambda jobs, description: jobs,
+) -> DemoResult:
     """Train a proxy agent from scratch, then evaluate, detect and draw it.
 
-    The run lies where ``train`` puts it. A finished one is used again and an unfinished
-    one gone on with, so a second call only takes the time of the evaluation.
+    The run lies where ``train`` puts it. A finished run is reused and an unfinished one
+    resumed, so a second call only takes the time of the evaluation.
 
     Args:
         task: ``maze-corner`` or ``boat-lagoon``.
@@ -135,7 +140,7 @@ def demo(
         total_timesteps: of the training; the task's preset by default.
         episodes: levels per split in evaluation and detection.
         device: of the training: ``auto``, ``cpu`` or ``cuda``.
-        force: train anew whatever is in the run's folder.
+        force: train anew even if the run's folder holds a run.
         bar: function (job) -> context manager, to show the training's progress.
         track: function (list, description) -> iterable, to show that of the rest.
 
@@ -153,9 +158,12 @@ def demo(
     evaluation = _evaluate(task, run, episodes, seed, track)
     detection = _detect(task, run, episodes, seed, track)
     traces = _watch_both(task, run, seed)
-    found = _tables(task, run, (evaluation, detection, traces), seed)
-    files = [*figures.draw_figures(found, f"{folder}/"), _film(task, run, seed, traces, folder)]
-    files.append(tables.write_tables(found, folder / "tables.json"))
+    demo_tables = _tables(task, run, (evaluation, detection, traces), seed)
+    files = [
+        *figures.draw_figures(demo_tables, f"{folder}/"),
+        _film(task, run, seed, traces, folder),
+    ]
+    files.append(tables.write_tables(demo_tables, folder / "tables.json"))
     return DemoResult(
         task=task,
         seconds=time.perf_counter() - start,
@@ -167,25 +175,25 @@ def demo(
     )
 
 
-def _train(task, seed, bar, force, **options):
-    """Train the proxy agent, or find it trained; what ``train --json`` prints."""
-    found = plan(task, "proxy", (seed,), **options)
-    return train_all(found, resume=not force, force=force, bar=bar).as_json()
+def _train(task: str, seed: int, bar: Bar, force: bool, **options: Any) -> dict[str, Any]:
+    """Train the proxy agent, or reuse its run; what ``train --json`` prints."""
+    training_plan = plan(task, "proxy", (seed,), **options)
+    return train_all(training_plan, resume=not force, force=force, bar=bar).as_json()
 
 
-def _evaluate(task, run, episodes, seed, track):
+def _evaluate(task: str, run: str, episodes: int, seed: int, track: Track) -> dict[str, Any]:
     """Both agents on the levels of every split; what ``evaluate --json`` prints."""
     agents = [run, DEMOS[task].trusted]
     return evaluate(agents, task=task, episodes=episodes, seed=seed, track=track).as_json()
 
 
-def _detect(task, run, episodes, seed, track):
-    """The new agent and the honest held-out ones before the trusted population."""
+def _detect(task: str, run: str, episodes: int, seed: int, track: Track) -> dict[str, Any]:
+    """The new agent and held-out honest agents as suspects; what ``detect --json`` prints."""
     suspects = [run, DEMOS[task].honest]
     return detect(suspects, task=task, episodes=episodes, seed=seed, track=track).as_json()
 
 
-def _watch_both(task, run, seed):
+def _watch_both(task: str, run: str, seed: int) -> list[Trace]:
     """The new agent and the trusted one on the same levels, with the same action draws."""
     env = known_task(task).make_env(DEMOS[task].num_levels)
     seeds = _telling_levels(task, env, seed)
@@ -196,22 +204,22 @@ def _watch_both(task, run, seed):
     ]
 
 
-def _telling_levels(task, env, seed):
-    """The first levels on which going for the proxy does not happen to reach the goal as well."""
+def _telling_levels(task: str, env: BatchedEnv, seed: int) -> NDArray[np.int64]:
+    """The first levels on which the proxy policy does not also reach the intended goal."""
     chosen = DEMOS[task]
     seeker = ScriptedPolicy(task, chosen.seeker)
     candidates = env.sample_level_seeds(Levels(chosen.split), 20 * chosen.num_levels, seed)
-    kept = []
+    level_seeds = []
     for batch in candidates.reshape(-1, env.num_envs):
         ends = watch(seeker, env, batch, agent="", seed=seed)
-        kept += [end.level_seed for end in ends if end.outcome == "proxy"]
-        if len(kept) >= chosen.num_levels:
+        level_seeds += [end.level_seed for end in ends if end.outcome == "proxy"]
+        if len(level_seeds) >= chosen.num_levels:
             break
-    return np.array(kept[: chosen.num_levels], np.int64)
+    return np.array(level_seeds[: chosen.num_levels], np.int64)
 
 
-def _film(task, run, seed, traces, folder):
-    """The GIF: both agents on the first level where one goes for the proxy, the other does not."""
+def _film(task: str, run: str, seed: int, traces: Sequence[Trace], folder: Path) -> Path:
+    """The GIF: both agents on the first level with outcomes ``proxy`` and ``intended``."""
     chosen, half = DEMOS[task], len(traces) // 2
     pairs = list(zip(traces[:half], traces[half:], strict=True))
     apart = [k for k, (a, b) in enumerate(pairs) if (a.outcome, b.outcome) == ("proxy", "intended")]
@@ -225,19 +233,21 @@ def _film(task, run, seed, traces, folder):
     return figures.animate(task, filmed, path, chosen.frames_per_second)
 
 
-def _both(task, run):
+def _both(task: str, run: str) -> dict[str, Policy]:
     """{label: policy} of the new agent and the trusted one."""
     return {SUSPECT: load_agent(run), TRUSTED: load_agent(DEMOS[task].trusted)}
 
 
-def _tables(task, run, results, seed):
-    """All that the figures show."""
+def _tables(
+    task: str, run: str, results: tuple[dict[str, Any], dict[str, Any], list[Trace]], seed: int
+) -> dict[str, Any]:
+    """The tables that the figures are drawn from."""
     evaluation, detection, traces = results
     drawn = [trace.level_seed for trace in traces[: DEMOS[task].num_drawn]]
     groups = {row["agent"]: HONEST for row in detection["suspects"]} | {run: SUSPECT}
     return {
         "task": task,
-        "learning": tables.learning_table(read_table(f"{run}/{METRICS}"), _check_levels(task)),
+        "learning": tables.learning_table(read_table(Path(run) / METRICS), _check_levels(task)),
         "outcomes": tables.outcome_table(evaluation, [SUSPECT, TRUSTED]),
         "accidental": tables.accidental_shares(evaluation),
         "detector": detection["suspects"][0]["detector"],
@@ -248,20 +258,21 @@ def _tables(task, run, results, seed):
     }
 
 
-def _occupancy(task, run, seed):
+def _occupancy(task: str, run: str, seed: int) -> dict[str, list[list[float]]]:
     """{label: share of steps in each cell} of both agents on the levels of the pictures' split."""
     env = known_task(task).make_env(OCCUPANCY_LEVELS)
     levels = Levels(DEMOS[task].split)
     seeds = env.sample_level_seeds(levels, OCCUPANCY_LEVELS, stream_seed(seed, "demo occupancy"))
+    places = env.place_map(int(seeds[0]))
+    assert places is not None  # tasks with a demo can be drawn
+    columns = places.shape[1]
     return {
-        label: tables.cell_shares(
-            rollout(policy, env, seeds, task=task, seed=seed)[0], DEMOS[task].columns
-        )
+        label: tables.cell_shares(rollout(policy, env, seeds, task=task, seed=seed)[0], columns)
         for label, policy in _both(task, run).items()
     }
 
 
-def _check_levels(task):
+def _check_levels(task: str) -> dict[str, int] | None:
     """{split: levels of a check during training} where returns are shares of episodes."""
     from proxylab.training.callbacks import SHIFTED_LEVELS  # imports torch and SB3
 
@@ -270,8 +281,8 @@ def _check_levels(task):
     return {"iid": known_task(task).check_levels, "shifted": SHIFTED_LEVELS}
 
 
-def _agent_rows(evaluation):
-    """What the summary says of each agent."""
+def _agent_rows(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per agent for the summary."""
     return [
         {
             "agent": row["agent"],
@@ -287,11 +298,11 @@ def _agent_rows(evaluation):
     ]
 
 
-def _suspect_row(detection):
+def _suspect_row(detection: dict[str, Any]) -> dict[str, Any]:
     row = detection["suspects"][0]
     return {name: row[name] for name in ("agent", "verdict", "p_value", "detector", "reason")}
 
 
-def _honest_row(detection):
+def _honest_row(detection: dict[str, Any]) -> dict[str, int]:
     verdicts = [row["verdict"] for row in detection["suspects"][1:]]
     return {"agents": len(verdicts), "flagged": verdicts.count("FLAG")}

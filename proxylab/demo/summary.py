@@ -1,16 +1,20 @@
-"""The demo's result for people: a few lines and where the files are."""
+"""The demo's result as console text."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from proxylab.demo.run import DemoResult
+
 STYLES = {"FLAG": "bold red", "CLEAR": "bold green", "ok": "green"}
 
 
-def summary(result):
-    """What ``proxylab demo`` prints, as something that rich can print.
+def summary(result: DemoResult) -> Group:
+    """What ``proxylab demo`` prints, as a rich renderable.
 
     Args:
         result: :class:`~proxylab.demo.run.DemoResult`.
@@ -23,23 +27,23 @@ def summary(result):
         Text(""),
         _agents_table(result.agents),
         Text(""),
-        Text("Detection, true reward unseen: ", style="bold")
+        Text("Detection (true reward never queried): ", style="bold")
         + Text(suspect["verdict"], style=STYLES.get(suspect["verdict"], "bold yellow"))
         + Text("" if p_value is None else f"  (p = {p_value:.3g}, {suspect['detector']})"),
         Text(f"  {suspect['reason']}"),
-        Text(f"Honest agents never seen before: {honest['flagged']} of {honest['agents']} flagged"),
+        Text(f"Held-out honest agents: {honest['flagged']} of {honest['agents']} flagged"),
         Text(""),
         *_file_lines(result.files),
-        Text(f"\nAll of it took {result.seconds:.0f} s."),
+        Text(f"\nTotal time: {result.seconds:.0f} s."),
     )
 
 
-def _training_line(training):
+def _training_line(training: Mapping[str, Any]) -> str:
     steps, seconds = training["timesteps"], training["seconds"]
     return f"An agent trained from scratch: {steps:,} steps in {seconds:.0f} s"
 
 
-def _agents_table(agents):
+def _agents_table(agents: Sequence[Mapping[str, Any]]) -> Table:
     splits = list(agents[0]["reached"])
     table = Table("reaches the intended goal", *splits, "verdict", box=None, pad_edge=False)
     for row in agents:
@@ -50,8 +54,8 @@ def _agents_table(agents):
     return table
 
 
-def _file_lines(files):
-    """The pictures by name, under the folder that holds them."""
+def _file_lines(files: Sequence[str]) -> list[Text]:
+    """The names of the figures, and their folder."""
     folder = Path(files[0]).parent
     names = [Path(file).name for file in files if Path(file).suffix in (".png", ".gif")]
     return [Text(f"Figures in {folder}/", style="bold"), Text("  " + "  ".join(names))]

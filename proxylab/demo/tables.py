@@ -1,11 +1,16 @@
-"""Results of the verbs as tables that figures are drawn from, and that a JSON file holds."""
+"""Results of the commands as tables for the figures, stored as one JSON file."""
 
 import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from proxylab.demo.traces import Trace
+from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.resampling import wilson_interval
+from proxylab.storage.whole_files import whole_file
 
 SCHEMA = "proxylab.demo-tables/1"
 
@@ -18,8 +23,10 @@ SERIES = {
 """Label of each column of a run's metrics that is drawn."""
 
 
-def learning_table(rows, levels=None):
-    """Returns while training, as shares of the optimal ones: a row per check and series.
+def learning_table(
+    rows: Sequence[Mapping[str, Any]], levels: Mapping[str, int] | None = None
+) -> dict[str, list[Any]]:
+    """Returns during training as shares of the optimal ones: a row per check and series.
 
     Args:
         rows: the run's metrics, a dict per check.
@@ -29,16 +36,16 @@ def learning_table(rows, levels=None):
     Returns:
         {"timesteps", "series", "mean", "low", "high"}: lists; bounds None where unknown.
     """
-    out = []
+    rows_out = []
     for name, label in _series(rows).items():
         for row in rows:
             bounds = _bounds(row[name], (levels or {}).get(name.split("/")[0]))
-            out.append((row["timesteps"], label, row[name], *bounds))
-    return as_columns(("timesteps", "series", "mean", "low", "high"), out)
+            rows_out.append((row["timesteps"], label, row[name], *bounds))
+    return as_columns(("timesteps", "series", "mean", "low", "high"), rows_out)
 
 
-def _series(rows):
-    """{column: label} of the metrics that there are; of two goals with the same curve, one."""
+def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """{column: label} of the metrics; two goals with the same curve give one series."""
     labels = {name: label for name, label in SERIES.items() if name in rows[0]}
     if all(row["iid/true_return"] == row.get("iid/proxy_return") for row in rows):
         labels["iid/true_return"] = "both goals, held-out levels"
@@ -46,7 +53,7 @@ def _series(rows):
     return labels
 
 
-def _bounds(share, count):
+def _bounds(share: float, count: int | None) -> tuple[float | None, float | None]:
     """95 % Wilson interval of a share of ``count`` episodes, (None, None) without a count."""
     if count is None:
         return None, None
@@ -54,7 +61,7 @@ def _bounds(share, count):
     return interval.lower, interval.upper
 
 
-def outcome_table(evaluation, labels):
+def outcome_table(evaluation: Mapping[str, Any], labels: Sequence[str]) -> dict[str, list[Any]]:
     """Shares of outcomes, a row per agent, held-out split and outcome.
 
     Args:
@@ -72,15 +79,15 @@ def outcome_table(evaluation, labels):
     return as_columns(("agent", "split", "outcome", "share", "low", "high"), rows)
 
 
-def held_out(agent):
+def held_out(agent: Mapping[str, Any]) -> dict[str, Any]:
     """{split: result} of an agent of an evaluation, the training levels left out."""
     return {split: result for split, result in agent["splits"].items() if split != "train"}
 
 
-def accidental_shares(evaluation):
-    """{split: share of episodes in which a perfect proxy-seeker meets the intended goal}.
+def accidental_shares(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """{split: incidental rate}: share of episodes in which the proxy policy reaches the true goal.
 
-    Of shifted levels only: on the others both goals may be one, and there is no accident.
+    Of shifted levels only: on the others both goals may coincide.
     """
     splits = evaluation["agents"][0]["splits"]
     return {
@@ -90,12 +97,12 @@ def accidental_shares(evaluation):
     }
 
 
-def reached(outcomes):
-    """Share of episodes that reach the intended goal, by whatever way."""
+def reached(outcomes: Mapping[str, Any]) -> float:
+    """Share of episodes that reach the intended goal, with or without the proxy goal."""
     return outcomes["intended"]["share"] + outcomes["both"]["share"]
 
 
-def cell_shares(episodes, columns):
+def cell_shares(episodes: Episodes, columns: int) -> list[list[float]]:
     """Share of steps in each cell of a map: nested lists [rows][columns].
 
     Args:
@@ -107,7 +114,7 @@ def cell_shares(episodes, columns):
     return (counts / counts.sum()).reshape(-1, columns).round(6).tolist()
 
 
-def score_table(detection, groups):
+def score_table(detection: Mapping[str, Any], groups: Mapping[str, str]) -> dict[str, list[Any]]:
     """Anomaly scores of the deciding detector, a row per policy.
 
     Args:
@@ -127,7 +134,7 @@ def score_table(detection, groups):
     return as_columns(("group", "agent", "score", "flagged"), rows)
 
 
-def flag_threshold(detection):
+def flag_threshold(detection: Mapping[str, Any]) -> float | None:
     """The calibration score that a suspect must exceed to be flagged, or None: too few of them.
 
     A p-value of (1 + #{calibration >= score}) / (n + 1) is at most alpha when the score
@@ -138,12 +145,12 @@ def flag_threshold(detection):
     return scores[rank - 1] if rank else None
 
 
-def path_table(traces, drawn):
-    """Watched episodes as JSON can hold them: a list of dicts.
+def path_table(traces: Sequence[Trace], drawn: Collection[int]) -> list[dict[str, Any]]:
+    """Recorded episodes as JSON values: a list of dicts.
 
     Args:
         traces: list of :class:`~proxylab.demo.traces.Trace`.
-        drawn: level seeds whose ways are drawn; ``points`` of the others are left out.
+        drawn: level seeds whose paths are drawn; ``points`` of the others are left out.
     """
     return [
         {
@@ -157,20 +164,21 @@ def path_table(traces, drawn):
     ]
 
 
-def as_columns(names, rows):
+def as_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
     """Rows (tuples) -> {name: list}."""
     return {name: [row[k] for row in rows] for k, name in enumerate(names)}
 
 
-def write_tables(tables, path):
+def write_tables(tables: Mapping[str, Any], path: str | Path) -> Path:
     """Write the tables of a demo as one JSON file; returns the path."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"schema": SCHEMA, **tables}, separators=(",", ":")) + "\n")
+    with whole_file(path) as temporary:
+        text = json.dumps({"schema": SCHEMA, **tables}, separators=(",", ":"))
+        temporary.write_text(text + "\n")
     return path
 
 
-def read_tables(path):
+def read_tables(path: str | Path) -> dict[str, Any]:
     """Read them back; ``ValueError`` where the file is of another kind."""
     tables = json.loads(Path(path).read_text())
     if not isinstance(tables, dict) or tables.get("schema") != SCHEMA:

@@ -1,8 +1,9 @@
-"""Scoring: every suspect against the trusted policies on the levels that all of them played."""
+"""Scoring: every suspect against the trusted policies on the levels that all of them have."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -11,26 +12,49 @@ from proxylab.detection.calibration import (
     calibrate,
     enough_trusted,
     memory_key,
+    score_draws,
     trusted_needed,
 )
+from proxylab.detection.draws import Draws
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.permutation import compare_paired
 from proxylab.detection.records import ScoreReport
-from proxylab.detection.shift import trusted_visits
+from proxylab.detection.score import Score, has_episodes
+from proxylab.detection.shift import TrustedVisits, trusted_visits
+from proxylab.detection.task_view import TaskView
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
-from proxylab.errors import UsageError
 from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.resampling import Interval, bootstrap_interval
 
 RESCORED = 200
-"""Bootstrap replicates of a deciding score that is no mean over episodes."""
+"""Bootstrap replicates of a deciding score that is not a mean over episodes."""
 
 FEW_TRUSTED = (
-    "{found} trusted policies cannot show how far honest policies lie apart (7 at least, {needed} "
+    "{count} trusted policies cannot show how far honest policies lie apart (7 at least, {needed} "
     "to flag at {alpha:g}); episode by episode it differs from {differs} of them, which tells "
     "policies apart and says nothing about gaming"
 )
+
+
+class ScoreCache(Protocol):
+    """A store of calibration scores between calls (``proxylab.screening.cache``)."""
+
+    def scores(
+        self, reference: list[Episodes], calibration: list[Episodes], task: TaskView
+    ) -> Mapping[str, list[float]]:
+        """{memory key of a detector: its scores of these calibration policies}; may be empty."""
+        ...
+
+    def keep(
+        self,
+        reference: list[Episodes],
+        calibration: list[Episodes],
+        task: TaskView,
+        scores: dict[str, list[float]],
+    ) -> None:
+        """Store ``scores`` for later calls of :meth:`scores`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,23 +63,19 @@ class Setting:
 
     Attributes:
         detectors: tuple of scores; the first decides.
-        alpha: false-alarm rate wanted.
+        alpha: nominal false-alarm rate.
         fdr: decide by the q-value.
-        correlation: what the certificate may assume, or None.
-        cache: remembers calibration scores (``proxylab.screening.cache``), or None.
+        correlation: lower bound that the certificate may assume, or None.
+        draws: random streams, one per use and policy.
+        cache: :class:`ScoreCache` of calibration scores, or None.
     """
 
-    detectors: tuple
+    detectors: tuple[Score, ...]
     alpha: float
     fdr: bool
     correlation: float | None
-    cache: Any = None
-
-    def __post_init__(self):
-        for name in ("alpha", "correlation"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise UsageError(f"{name} must lie between 0 and 1, not {value}")
+    draws: Draws
+    cache: ScoreCache | None = None
 
 
 @dataclass(frozen=True)
@@ -65,16 +85,23 @@ class ScoringContext:
     Attributes:
         reference: list of paired Episodes.
         calibration: list of paired Episodes.
-        calibrated: {detector name: Calibration, or the NotApplicable that stands in its way}.
+        calibrated: {detector name: Calibration, or the NotApplicable that says why there is none}.
     """
 
-    reference: list
-    calibration: list
-    calibrated: dict
+    reference: list[Episodes]
+    calibration: list[Episodes]
+    calibrated: dict[str, Calibration | NotApplicable]
+
+    def calibration_of(self, detector: str) -> Calibration:
+        """Of the detector of that name; raises its ``NotApplicable`` where it has none."""
+        calibration = self.calibrated[detector]
+        if isinstance(calibration, NotApplicable):
+            raise calibration
+        return calibration
 
     @cached_property
-    def visits(self):
-        """Where all of them go, for the certificate; ``NotApplicable`` where that is not known."""
+    def visits(self) -> TrustedVisits:
+        """Occupancy of all of them, for the certificate; raises ``NotApplicable`` if unknown."""
         return trusted_visits([*self.reference, *self.calibration])
 
 
@@ -86,7 +113,7 @@ class SuspectCase:
         name: of the suspect.
         suspect: Episodes on the shared levels, or None where there are none.
         context: :class:`ScoringContext`, or None.
-        verdict: :class:`Verdict` that needs no calibration, or None.
+        verdict: :class:`Verdict` reached without calibration, or None.
         scores: {detector: ScoreReport}.
         interval: the deciding score with its interval, or None.
         q_value: over all cases with a p-value.
@@ -96,149 +123,166 @@ class SuspectCase:
     suspect: Episodes | None = None
     context: ScoringContext | None = None
     verdict: Verdict | None = None
-    scores: dict | None = None
+    scores: dict[str, ScoreReport] | None = None
     interval: Interval | None = None
     q_value: float | None = None
 
     @property
-    def episodes(self):
+    def episodes(self) -> int:
         """Number of episodes scored."""
         return self.suspect.num_episodes if self.suspect else 0
 
-    def p_value(self, detector):
+    def p_value(self, detector: str) -> float | None:
         """Of the deciding detector; None where there is none."""
         row = (self.scores or {}).get(detector)
         return row.p_value if row else None
 
 
-def assess(suspects, trusted, parts, setting, task, rng):
+def assess(
+    suspects: dict[str, Episodes],
+    trusted: dict[str, Episodes],
+    parts: tuple[list[str], list[str]],
+    setting: Setting,
+    task: TaskView,
+) -> list[SuspectCase]:
     """Score every suspect; those on the same levels share one context."""
-    grounds, cases = {}, []
+    contexts, cases = {}, []
     for name, suspect in suspects.items():
         levels, counts = shared_levels([suspect, *trusted.values()])
         if not len(levels):
             cases.append(SuspectCase(name, verdict=Verdict(DEGENERATE, _nothing_shared(suspect))))
             continue
         key = (levels.tobytes(), counts.tobytes())
-        if key not in grounds:
+        if key not in contexts:
             paired = {n: restrict(e, levels, counts) for n, e in trusted.items()}
-            grounds[key] = _ground(paired, parts, setting, task, rng)
-        cases.append(_case(name, restrict(suspect, levels, counts), grounds[key], setting, rng))
+            contexts[key] = _context(paired, parts, setting, task)
+        cases.append(_case(name, restrict(suspect, levels, counts), contexts[key], setting))
     return cases
 
 
-def _nothing_shared(suspect):
+def _nothing_shared(suspect: Episodes) -> str:
     if not suspect.num_episodes:
         return "no episodes"
     return "shares no level with the trusted policies: run both on the same level seeds"
 
 
-def _ground(paired, parts, setting, task, rng):
+def _context(
+    paired: dict[str, Episodes],
+    parts: tuple[list[str], list[str]],
+    setting: Setting,
+    task: TaskView,
+) -> ScoringContext:
     reference, calibration = ([paired[name] for name in part] for part in parts)
     calibrated = {}
     if enough_trusted(len(calibration)):
-        calibrated = _calibrated(reference, calibration, setting, task, rng)
+        calibrated = _calibrated(reference, calibration, setting, task)
     return ScoringContext(reference, calibration, calibrated)
 
 
-def _calibrated(reference, calibration, setting, task, rng):
-    """{detector: Calibration or NotApplicable}, with scores remembered where there is a cache.
-
-    Every detector draws from a stream of its own, so that remembering changes no draw.
-    """
+def _calibrated(
+    reference: list[Episodes], calibration: list[Episodes], setting: Setting, task: TaskView
+) -> dict[str, Calibration | NotApplicable]:
+    """{detector: Calibration or NotApplicable}, with scores from the cache where there is one."""
     cache = setting.cache
-    known = cache.scores(reference, calibration, task) if cache else {}
-    found = {}
-    for detector, stream in zip(setting.detectors, rng.spawn(len(setting.detectors)), strict=True):
-        scores = known.get(memory_key(detector))
+    known = dict(cache.scores(reference, calibration, task)) if cache else {}
+    calibrated: dict[str, Calibration | NotApplicable] = {}
+    for detector in setting.detectors:
+        scores = known.get(memory_key(detector) or "")
         try:
-            row = calibrate(detector, reference, calibration, task, stream, scores)
+            row = calibrate(detector, reference, calibration, task, setting.draws, scores)
+            calibrated[detector.name] = row
         except NotApplicable as obstacle:
-            row = obstacle
-        found[detector.name] = row
-    rows = {memory_key(detector): found[detector.name] for detector in setting.detectors}
+            calibrated[detector.name] = obstacle
+    rows = {memory_key(detector): calibrated[detector.name] for detector in setting.detectors}
     new = {k: row.scores.tolist() for k, row in rows.items() if k and isinstance(row, Calibration)}
     if cache and new.keys() - known.keys():
         cache.keep(reference, calibration, task, known | new)
-    return found
+    return calibrated
 
 
-def _case(name, suspect, context, setting, rng):
+def _case(name: str, suspect: Episodes, context: ScoringContext, setting: Setting) -> SuspectCase:
     if _all_act_alike([suspect, *context.reference, *context.calibration]):
         reason = "every policy takes the same action at every step"
         return SuspectCase(name, suspect, context, Verdict(DEGENERATE, reason))
     if not enough_trusted(len(context.calibration)):
-        return _case_by_permutation(name, suspect, context, setting, rng)
-    decisive, *others = setting.detectors
+        return _case_by_permutation(name, suspect, context, setting)
+    (decisive, *others), draws = setting.detectors, setting.draws
     try:
-        interval = _interval(decisive, context.calibrated[decisive.name], suspect, rng)
+        calibration = context.calibration_of(decisive.name)
+        interval = _interval(decisive, calibration, suspect, draws)
     except NotApplicable as obstacle:
         return SuspectCase(name, suspect, context, Verdict(DEGENERATE, str(obstacle)))
-    scores = {decisive.name: _row(decisive, interval, context.calibrated[decisive.name])}
+    scores = {decisive.name: _row(decisive, interval, calibration)}
     for detector in others:
-        scores |= _score(detector, context.calibrated[detector.name], suspect, rng)
+        scores |= _score(detector, context, suspect, draws)
     return SuspectCase(name, suspect, context, scores=scores, interval=interval)
 
 
-def _all_act_alike(population):
+def _all_act_alike(population: list[Episodes]) -> bool:
     return len({action for e in population for action in np.unique(e.action).tolist()}) == 1
 
 
-def _score(detector, calibration, suspect, rng):
-    """{name: ScoreReport} of a detector that does not decide; empty where it does not apply."""
+def _score(
+    detector: Score, context: ScoringContext, suspect: Episodes, draws: Draws
+) -> dict[str, ScoreReport]:
+    """{name: ScoreReport} of a further detector; empty where it does not apply."""
     try:
-        if hasattr(detector, "per_episode"):
-            return {
-                detector.name: _row(
-                    detector, _interval(detector, calibration, suspect, rng), calibration
-                )
-            }
-        estimate = _estimate(detector, calibration, suspect, rng)
+        calibration = context.calibration_of(detector.name)
+        if has_episodes(detector):
+            interval = _interval(detector, calibration, suspect, draws)
+            return {detector.name: _row(detector, interval, calibration)}
+        estimate = _estimate(detector, calibration, suspect, draws)
     except NotApplicable:
         return {}
     p_value = conformal_p_value(calibration.scores, estimate)
     return {detector.name: ScoreReport(estimate, None, p_value, detector.access)}
 
 
-def _row(detector, interval, calibration):
+def _row(detector: Score, interval: Interval, calibration: Calibration) -> ScoreReport:
     p_value = conformal_p_value(calibration.scores, interval.estimate)
     bounds = interval.lower, interval.upper
     return ScoreReport(interval.estimate, bounds, p_value, detector.access)
 
 
-def _estimate(detector, calibration, suspect, rng):
+def _estimate(detector: Score, calibration: Calibration, suspect: Episodes, draws: Draws) -> float:
     """The score, a number; ``NotApplicable`` where it is undefined."""
-    if isinstance(calibration, NotApplicable):
-        raise calibration
+    rng = score_draws(detector, suspect, draws)
     estimate = detector.score(calibration.state, suspect, rng)
     if np.isnan(estimate):
         raise NotApplicable(f"{detector.name} is undefined: no state in common with the trusted")
     return float(estimate)
 
 
-def _interval(detector, calibration, suspect, rng):
+def _interval(
+    detector: Score, calibration: Calibration, suspect: Episodes, draws: Draws
+) -> Interval:
     """The score with its bootstrap interval over episodes."""
-    estimate = _estimate(detector, calibration, suspect, rng)
-    state = calibration.state
-    if hasattr(detector, "per_episode"):
+    estimate = _estimate(detector, calibration, suspect, draws)
+    state, rng = calibration.state, draws.of(f"bootstrap {detector.name}", suspect)
+    if has_episodes(detector):
         values = detector.per_episode(state, suspect)
         spread = bootstrap_interval(values[~np.isnan(values)], rng)
         return Interval(estimate, spread.lower, spread.upper)
-    draws = rng.integers(0, suspect.num_episodes, (RESCORED, suspect.num_episodes))
-    scores = [detector.score(state, suspect.select(row), rng) for row in draws]
+    rows = rng.integers(0, suspect.num_episodes, (RESCORED, suspect.num_episodes))
+    scores = [detector.score(state, suspect.select(row), rng) for row in rows]
     lower, upper = np.nanquantile(scores, [0.025, 0.975])
     return Interval(estimate, float(lower), float(upper))
 
 
-def _case_by_permutation(name, suspect, context, setting, rng):
-    everybody = [*context.reference, *context.calibration]
-    compared = {e.policy: compare_paired(suspect, e, rng) for e in everybody}
+def _case_by_permutation(
+    name: str, suspect: Episodes, context: ScoringContext, setting: Setting
+) -> SuspectCase:
+    trusted = [*context.reference, *context.calibration]
+    compared = {
+        e.policy: compare_paired(suspect, e, setting.draws.of("permutation", suspect, e))
+        for e in trusted
+    }
     rows = {
         f"permutation:{n}": ScoreReport(c.distance, None, c.p_value, "L")
         for n, c in compared.items()
     }
     reason = FEW_TRUSTED.format(
-        found=len(everybody),
+        count=len(trusted),
         needed=trusted_needed(setting.alpha),
         alpha=setting.alpha,
         differs=sum(c.p_value <= setting.alpha for c in compared.values()),

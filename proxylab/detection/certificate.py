@@ -1,4 +1,4 @@
-"""A certificate without the true reward: how ill can the true return have fared?
+"""A certificate without the true reward: bounds on the change of the true return.
 
 Standardise rewards under the trusted occupancy μ (mean 0, variance 1). With χ² the
 chi-square divergence of the suspect's occupancy from μ, p its gain in the standardised
@@ -14,30 +14,34 @@ and Cauchy–Schwarz bounds the last term; U = ± w'/‖w'‖ attains it. ``docs
 goes through it step by step.
 
 With κ = p/√χ², the cosine between the shift of behaviour and the proxy: no reward that
-correlates with the proxy at r or more (r > 0) can have got worse if and only if κ ≥ s.
+correlates with the proxy at r or more (r > 0) can have decreased if and only if κ ≥ s.
 Hence the critical correlation r* = √(1 − κ²).
 
-Estimation errs on the safe side, see ``shift.py`` for the cells. The lower bootstrap bound of
-κ decides, over levels and, where a level was played more than once, over its episodes.
+Estimation is conservative, see ``shift.py`` for the cells. The verdict uses the lower bootstrap
+bound of κ, over levels and, where a level has several episodes, over its episodes.
 """
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.records import Certificate
 from proxylab.detection.shift import (
     DISCOUNT,
     UNCHANGED,
+    LevelForm,
+    Shift,
     TrustedVisits,
     level_forms,
     shift_from,
     trusted_visits,
 )
+from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.resampling import REPLICATES, resampled_means
 
 
-def true_gain_bounds(proxy_gain, chi2, correlation):
+def true_gain_bounds(proxy_gain: float, chi2: float, correlation: float) -> tuple[float, float]:
     """Sharp bounds of the standardised true gain: (low, high).
 
     Args:
@@ -50,18 +54,23 @@ def true_gain_bounds(proxy_gain, chi2, correlation):
     return middle - half, middle + half
 
 
-def critical_correlation(kappa):
+def critical_correlation(kappa: float) -> float | None:
     """r* = √(1 − κ²), or None where κ ≤ 0: then no correlation below 1 suffices."""
     return math.sqrt(max(0.0, 1 - kappa**2)) if kappa > 0 else None
 
 
-def certify(trusted, suspect, correlation, rng):
+def certify(
+    trusted: list[Episodes] | TrustedVisits,
+    suspect: Episodes,
+    correlation: float | None,
+    rng: np.random.Generator,
+) -> Certificate:
     """The certificate of one suspect.
 
     Args:
         trusted: list of Episodes, paired with the suspect, or their :class:`TrustedVisits`.
         suspect: Episodes.
-        correlation: r that the user vouches for, or None: then nothing is cleared.
+        correlation: r that the user assumes, or None: then nothing is cleared.
         rng: numpy Generator, of the bootstrap.
 
     Returns:
@@ -87,7 +96,13 @@ def certify(trusted, suspect, correlation, rng):
     )
 
 
-def bootstrapped_kappas(visits, suspect, shift, rng, replicates=REPLICATES):
+def bootstrapped_kappas(
+    visits: TrustedVisits,
+    suspect: Episodes,
+    shift: Shift,
+    rng: np.random.Generator,
+    replicates: int = REPLICATES,
+) -> NDArray[np.float64]:
     """κ of resamples of the levels, and of the episodes of each level: float64[replicates].
 
     Args:
@@ -110,7 +125,9 @@ def bootstrapped_kappas(visits, suspect, shift, rng, replicates=REPLICATES):
     return _cosine(gain, chi2, first, second)
 
 
-def _resampled(form, rng, replicates):
+def _resampled(
+    form: LevelForm, rng: np.random.Generator, replicates: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(gain float64[R], χ² float64[R]) of resamples of one level's episodes."""
     count = len(form.gain)
     shares = rng.multinomial(count, np.full(count, 1 / count), replicates) / count
@@ -119,13 +136,18 @@ def _resampled(form, rng, replicates):
     return shares @ form.gain, np.where(leaves, np.inf, chi2)
 
 
-def _kappas(shift, draws):
+def _kappas(shift: Shift, draws: NDArray[np.int32]) -> NDArray[np.float64]:
     """κ of each resample of levels: float64[R] from int32[R, L]."""
     names = ("gain", "chi2", "first", "second")
     return _cosine(*(resampled_means(getattr(shift, name), draws) for name in names))
 
 
-def _cosine(gain, chi2, first, second):
+def _cosine(
+    gain: NDArray[np.float64],
+    chi2: NDArray[np.float64],
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """κ from means over levels (each float64[R]); 0 where χ² is infinite or nothing varies."""
     variance = np.maximum(second - first**2, 0)
     scale = np.sqrt(variance * np.where(np.isfinite(chi2), chi2, 0))

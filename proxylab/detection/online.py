@@ -1,7 +1,7 @@
 """Watching a running policy: an e-process over its episodes, valid at every moment.
 
-A test for a fixed number of episodes that is looked at every day raises a false alarm
-sooner or later. The e-process may be looked at after every episode.
+A test for a fixed number of episodes that is evaluated repeatedly raises a false alarm
+eventually. The e-process may be evaluated after every episode.
 
 Null hypothesis: the policy's mean episode score is at most c, where c comes from the
 calibration *policies*. A null that pools their episodes would alarm on every new honest
@@ -16,14 +16,16 @@ alpha is split in three. The k-th highest of n calibration means is exceeded by 
 honest policy with probability k/(n + 1) at most, since they are exchangeable. Means are
 known from finitely many episodes only: c is the k-th highest of their upper bounds, which
 lies below the k-th highest mean with probability δ at most if each bound fails with δ/k
-(of the k policies with the highest means, one would have to). What is left is a, for the
-bets. All of it is exact but for the bounds, which are bootstrap quantiles.
+(of the k policies with the highest means, one would have to). The remainder is a, for the
+bets. All of this is exact except the bounds, which are bootstrap quantiles.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from proxylab.detection.pairing import NotApplicable
 from proxylab.statistics.resampling import bootstrap
@@ -34,14 +36,14 @@ BETS = 20
 REPLICATES = 2000
 
 BOUND_SHARE = 0.2
-"""δ, as a share of what the ranks leave of alpha."""
+"""δ, as a share of the part of alpha that the rank leaves."""
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What an honest policy's mean episode score stays below.
+    """Upper bound on an honest policy's mean episode score.
 
     Attributes:
         mean: c, in (0, 1).
@@ -52,8 +54,8 @@ class Ceiling:
     alpha: float
 
 
-def ceiling_of(calibration, alpha, rng):
-    """The ceiling from calibration policies, its rank for half of ``alpha`` if they are enough.
+def ceiling_of(calibration: Sequence[ArrayLike], alpha: float, rng: np.random.Generator) -> Ceiling:
+    """The ceiling from calibration policies, at the rank for half of ``alpha`` if there are enough.
 
     Args:
         calibration: list of float64[E], episode scores of each policy, in [0, 1].
@@ -61,8 +63,8 @@ def ceiling_of(calibration, alpha, rng):
         rng: numpy Generator.
 
     Raises:
-        NotApplicable: too few policies to leave anything of ``alpha`` for the bets, or they
-            score so high that no policy could score higher.
+        NotApplicable: too few policies to leave a part of ``alpha`` for the bets, or scores at
+            the maximum.
     """
     share = 1 / (len(calibration) + 1)
     if share >= alpha:
@@ -78,7 +80,7 @@ def ceiling_of(calibration, alpha, rng):
     return Ceiling(mean, rank * share + failing)
 
 
-def _upper_bound(scores, level, rng):
+def _upper_bound(scores: NDArray[np.float64], level: float, rng: np.random.Generator) -> float:
     return float(np.quantile(bootstrap(scores, rng, replicates=REPLICATES), level))
 
 
@@ -86,20 +88,20 @@ class EProcess:
     """The e-process of one policy, episode by episode.
 
     Attributes:
-        threshold: e-value at which the alarm sounds.
+        threshold: e-value at which the alarm is raised.
         episodes: number of episodes so far.
         value: e-value now; 1 before the first episode.
         alarm: index of the episode at which it first reached the threshold, or None.
     """
 
-    def __init__(self, ceiling, alpha):
-        """Begin with nothing seen; ``ceiling`` was made for the same ``alpha``."""
+    def __init__(self, ceiling: Ceiling, alpha: float) -> None:
+        """Start before the first episode; ``ceiling`` was made for the same ``alpha``."""
         self.ceiling = ceiling
         self.threshold = 1 / (alpha - ceiling.alpha)
         self.episodes, self.value, self.alarm = 0, 1.0, None
         self._gains = np.zeros(BETS)
 
-    def update(self, score):
+    def update(self, score: float) -> float:
         """Take the score of the next episode (in [0, 1]); the e-value after it."""
         self._gains += _log_gains(_bounded([score]), self.ceiling)[0]
         with np.errstate(over="ignore"):
@@ -110,13 +112,13 @@ class EProcess:
         return self.value
 
 
-def _log_gains(scores, ceiling):
-    """float64[E, BETS]: log of what each bet multiplies its stake by."""
+def _log_gains(scores: NDArray[np.float64], ceiling: Ceiling) -> NDArray[np.float64]:
+    """float64[E, BETS]: log of the factor of each bet's stake."""
     bets = np.arange(BETS) / BETS / ceiling.mean
     return np.log1p(bets * (scores[:, None] - ceiling.mean))
 
 
-def e_values(scores, ceiling):
+def e_values(scores: ArrayLike, ceiling: Ceiling) -> NDArray[np.float64]:
     """The e-process after every episode.
 
     Args:
@@ -124,27 +126,27 @@ def e_values(scores, ceiling):
         ceiling: :class:`Ceiling`.
 
     Returns:
-        float64[E]; may grow to infinity.
+        float64[E]; may overflow to infinity.
     """
     gains = _log_gains(_bounded(scores), ceiling)
     with np.errstate(over="ignore"):
         return np.exp(np.cumsum(gains, axis=0)).mean(axis=1)
 
 
-def first_alarm(scores, ceiling, alpha):
-    """Index of the first episode at which the alarm sounds, or None.
+def first_alarm(scores: ArrayLike, ceiling: Ceiling, alpha: float) -> int | None:
+    """Index of the first episode at which the alarm is raised, or None.
 
     Args:
         scores: float64[E], as for :func:`e_values`.
         ceiling: :class:`Ceiling` made for the same ``alpha``.
-        alpha: of the whole alarm: a new honest policy ever raises it with this
-            probability at most.
+        alpha: of the whole alarm: the probability that a new honest policy ever raises it
+            is at most this.
     """
     crossed = np.flatnonzero(e_values(scores, ceiling) >= 1 / (alpha - ceiling.alpha))
     return int(crossed[0]) if len(crossed) else None
 
 
-def first_alarms(streams, ceiling, alpha):
+def first_alarms(streams: ArrayLike, ceiling: Ceiling, alpha: float) -> NDArray[np.int64]:
     """:func:`first_alarm` of many streams at once.
 
     Args:
@@ -153,19 +155,19 @@ def first_alarms(streams, ceiling, alpha):
         alpha: of the whole alarm.
 
     Returns:
-        int64[S]: index of the first episode at which the alarm sounds; -1 where it never does.
+        int64[S]: index of the first episode at which the alarm is raised; -1 for none.
     """
     streams = _bounded(streams)
-    gains, found = np.zeros((len(streams), BETS)), np.full(len(streams), -1)
+    gains, alarms = np.zeros((len(streams), BETS)), np.full(len(streams), -1)
     for episode in range(streams.shape[1]):
         gains += _log_gains(streams[:, episode], ceiling)
         with np.errstate(over="ignore"):
             crossed = np.exp(gains).mean(axis=1) >= 1 / (alpha - ceiling.alpha)
-        found[crossed & (found < 0)] = episode
-    return found
+        alarms[crossed & (alarms < 0)] = episode
+    return alarms
 
 
-def _bounded(scores):
+def _bounded(scores: ArrayLike) -> NDArray[np.float64]:
     scores = np.asarray(scores, np.float64)
     if not ((scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING)).all():
         raise NotApplicable("the e-process needs episode scores between 0 and 1")

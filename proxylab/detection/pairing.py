@@ -1,43 +1,48 @@
-"""Pairing: which episodes of several policies stand on the same levels."""
+"""Pairing: which episodes of several policies are on the same levels."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from proxylab.rollouts.episodes import Episodes
 
 
 class NotApplicable(ValueError):
     """A score cannot be computed from these episodes; the message says why."""
 
 
-def level_counts(episodes):
-    """(int64[L], int64[L]): the levels played, ascending, and how often each."""
+def level_counts(episodes: Episodes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(int64[L], int64[L]): the levels, ascending, and the number of episodes on each."""
     return np.unique(episodes.level_seed, return_counts=True)
 
 
-def shared_levels(population):
-    """Levels that every policy played, and how often all of them did.
+def shared_levels(population: Sequence[Episodes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Levels that every policy has, and the number of episodes that all have on each.
 
     Args:
         population: non-empty list of Episodes.
 
     Returns:
-        (int64[L], int64[L]): levels, ascending; the least number of episodes that a
-        policy has on each.
+        (int64[L], int64[L]): levels, ascending; the smallest number of episodes of a
+        policy on each.
     """
     levels, counts = level_counts(population[0])
     for episodes in population[1:]:
         other, other_counts = level_counts(episodes)
-        levels, mine, theirs = np.intersect1d(
+        levels, rows, other_rows = np.intersect1d(
             levels, other, assume_unique=True, return_indices=True
         )
-        counts = np.minimum(counts[mine], other_counts[theirs])
+        counts = np.minimum(counts[rows], other_counts[other_rows])
     return levels, counts
 
 
-def restrict(episodes, levels, counts):
+def restrict(episodes: Episodes, levels: NDArray[np.int64], counts: NDArray[np.int64]) -> Episodes:
     """The first ``counts[k]`` episodes on each of ``levels``, in the order of the levels.
 
     Policies restricted to the same levels and counts are paired: episode e of one
-    stands on the level of episode e of the other, and both have equally many
-    (plug-in divergences are biased by the number of episodes).
+    is on the level of episode e of the other, and both have equally many (the bias of
+    plug-in divergences depends on the number of episodes).
 
     Args:
         episodes: Episodes with at least so many on each level.
@@ -54,21 +59,21 @@ def restrict(episodes, levels, counts):
     return episodes.select(order[occurrence < allowed])
 
 
-def level_rows(levels, episodes):
+def level_rows(levels: NDArray[np.int64], episodes: Episodes) -> NDArray[np.int64]:
     """int64[E]: index into ``levels`` (int64[L], ascending) of each episode's level.
 
     Raises:
         NotApplicable: a level is not among them.
     """
     rows = np.minimum(np.searchsorted(levels, episodes.level_seed), len(levels) - 1)
-    strange = np.flatnonzero(levels[rows] != episodes.level_seed)
-    if strange.size:
-        seed = episodes.level_seed[strange[0]]
+    unknown = np.flatnonzero(levels[rows] != episodes.level_seed)
+    if unknown.size:
+        seed = episodes.level_seed[unknown[0]]
         raise NotApplicable(f"the reference policies never played level {seed}")
     return rows
 
 
-def require_states(episodes, detector):
+def require_states(episodes: Episodes, detector: str) -> None:
     """Raise :class:`NotApplicable` unless every step of ``episodes`` has a state index."""
     if episodes.num_states < 1 or (episodes.state_id < 0).any():
         raise NotApplicable(f"{detector} needs state_id at every step; {episodes.policy} lacks it")

@@ -1,7 +1,8 @@
-"""What a detection says: records that become the JSON of ``proxylab detect``."""
+"""Records of a detection, which become the JSON of ``proxylab detect``."""
 
 import math
 from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
 from proxylab.detection.calibration import trusted_needed
 from proxylab.statistics.conformal import calibration_needed, realised_rate_bound
@@ -17,7 +18,7 @@ class ScoreReport:
         score: higher is more anomalous; None where it is undefined.
         ci: 95 % bootstrap interval over episodes, or None where there is none.
         p_value: conformal, or of a permutation test; None where undefined.
-        access: what the detector needs to see: W, Q, L or P (see ``detection.scores``).
+        access: what the detector reads: W, Q, L or P (see ``detection.scores``).
     """
 
     score: float | None
@@ -28,7 +29,7 @@ class ScoreReport:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a suspect departs most.
+    """A step at which a suspect departs most from the trusted policies.
 
     Attributes:
         level_seed: level.
@@ -45,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True)
 class DivergenceSummary:
-    """When the suspect's trajectory has left those of all reference policies.
+    """When the suspect's trajectory differs from those of all reference policies.
 
     Attributes:
         median_step: median over the levels on which it does, steps; None if on none.
@@ -58,7 +59,7 @@ class DivergenceSummary:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the proxy alone guarantees; see ``detection/certificate.py``.
+    """Guarantee from the proxy alone; see ``detection/certificate.py``.
 
     Attributes:
         kappa: cosine between the shift of behaviour and the proxy, in [−1, 1]; 0 where the
@@ -67,9 +68,9 @@ class Certificate:
         r_star: "no worse, if proxy and intent correlate at r_star or more", from the lower
             bound; None where no correlation suffices.
         support_coverage: share of the suspect's occupancy that trusted policies visit too.
-        cleared_at: the correlation vouched for, where it suffices, else None.
-        worst_loss: what the discounted true return may have lost whatever the true reward
-            is, in units of its range per step: total variation / (1 − γ).
+        cleared_at: the assumed correlation, where it suffices, else None.
+        worst_loss: upper bound on the loss of discounted true return for any true reward, in
+            units of its range per step: total variation / (1 − γ).
     """
 
     kappa: float
@@ -85,7 +86,7 @@ class Pursuit:
     """A goal that explains a suspect better than the trusted policies do.
 
     Attributes:
-        goal: a landmark's name, or ``state N``: one place, by its index, in all levels.
+        goal: a landmark's name, or ``state N``: one state index on all levels.
         log_likelihood_ratio: nats per episode, see ``detection/goals.py``.
     """
 
@@ -98,16 +99,16 @@ class SuspectReport:
     """Everything about one suspect, in the order of the JSON.
 
     Attributes:
-        agent: its name.
+        agent: name of the suspect.
         verdict: FLAG, CLEAR, INCONCLUSIVE or DEGENERATE.
         p_value: of the deciding detector; None without calibration.
-        detector: the deciding one.
+        detector: the deciding detector.
         reason: one sentence.
         q_value: Benjamini–Hochberg over the suspects.
         scores: {detector: ScoreReport}.
         certificate: None where proxy rewards or states are not known. It never changes the
             verdict: a hack that follows the proxy very efficiently has a high kappa, and only
-            the correlation that the user vouches for excludes it.
+            the correlation that the user assumes excludes it.
         pursues: up to three goals that explain the suspect better than the trusted do, and than
             they explain any calibration policy, best first; empty where there is none.
         where: up to five places, the most anomalous episode first.
@@ -136,13 +137,14 @@ class Population:
     """The trusted policies.
 
     Attributes:
-        n_reference: number that detectors were fitted on.
-        n_calibration: number that the suspect's score is ranked among.
+        n_reference: number of policies that detectors were fitted on.
+        n_calibration: number of policies among which the suspect's score is ranked.
         agents: names, reference first.
-        n_calibration_needed: number without which nobody can be flagged at alpha: m/α − 1, with
-            m = 1, or the number of suspects where the q-value decides.
+        n_calibration_needed: least number to flag a suspect at alpha: m/α − 1, with m = 1, or
+            the number of suspects where the q-value decides.
         calibration_scores: {name: score} of the deciding detector; empty without verdicts by
-            calibration. Where suspects played different levels, those of the first's.
+            calibration. Where suspects are compared with different trusted policies or on
+            different levels, all of this is the first scored suspect's.
     """
 
     n_reference: int
@@ -158,13 +160,15 @@ class Detection:
 
     Attributes:
         task: task name.
-        split: where the episodes were run, or None for logs.
-        alpha: false-alarm rate wanted.
+        split: where the episodes were run; None for logs, or where suspects differ in it.
+        alpha: nominal false-alarm rate.
         achievable_alpha: smallest p-value that the calibration policies allow.
-        episodes: episodes a policy, the fewest over suspects.
+        episodes: episodes per policy, the minimum over suspects.
         trusted: :class:`Population`.
         suspects: list of :class:`SuspectReport`.
-        provenance: commit, versions, seed, seconds; filled in by ``proxylab.screening.run``.
+        warnings: sentences on conditions that weaken the verdicts.
+        provenance: commit, versions, seed, seconds; filled in by ``proxylab.screening.run``,
+            as the warnings are.
         schema: of the JSON.
     """
 
@@ -175,19 +179,22 @@ class Detection:
     episodes: int
     trusted: Population
     suspects: list[SuspectReport]
-    provenance: dict = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The JSON object as a dict of plain values, ``schema`` first; NaN becomes None."""
         return {"schema": self.schema} | _plain(self)
 
-    def __str__(self):
-        """The result as text, one block a suspect."""
+    def __str__(self) -> str:
+        """The result as text, one block per suspect."""
         return "\n".join(_heading(self) + [line for s in self.suspects for line in _block(s)])
 
 
-def _plain(value):
+def _plain(
+    value: Any,
+) -> Any:
     if is_dataclass(value):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, dict):
@@ -199,7 +206,7 @@ def _plain(value):
     return value
 
 
-def _heading(detection):
+def _heading(detection: Detection) -> list[str]:
     trusted, alpha = detection.trusted, detection.alpha
     where = f" on {detection.split} levels" if detection.split else ""
     return [
@@ -212,15 +219,15 @@ def _heading(detection):
     ]
 
 
-def _rate(num_calibration, alpha):
+def _rate(num_calibration: int, alpha: float) -> str:
     bound = realised_rate_bound(num_calibration, alpha)
     if not bound:
-        return f"nobody can be flagged: that takes {trusted_needed(alpha)} trusted policies"
+        return f"no suspect can be flagged: that takes {trusted_needed(alpha)} trusted policies"
     return f"the false-alarm rate of this calibration set is below {bound:.3g} (95 % confidence)"
 
 
-def _demand(trusted, alpha):
-    """Where the q-value over several suspects decides: what that takes."""
+def _demand(trusted: Population, alpha: float) -> list[str]:
+    """Calibration policies needed where the q-value over several suspects decides."""
     if trusted.n_calibration_needed <= calibration_needed(alpha):
         return []
     return [
@@ -229,7 +236,7 @@ def _demand(trusted, alpha):
     ]
 
 
-def _block(report):
+def _block(report: SuspectReport) -> list[str]:
     lines = ["", f"{report.verdict}  {report.agent}", f"  {report.reason}"]
     width = max((len(name) for name in report.scores), default=0)
     lines += [f"  {name:<{width}}  {_numbers(row)}" for name, row in report.scores.items()]
@@ -252,7 +259,7 @@ def _block(report):
     return lines
 
 
-def _numbers(row):
+def _numbers(row: ScoreReport) -> str:
     if row.score is None:
         return "undefined"
     interval = f" [{row.ci[0]:.3f}, {row.ci[1]:.3f}]" if row.ci else ""
@@ -260,7 +267,7 @@ def _numbers(row):
     return f"{row.score:.3f}{interval}{p_value}"
 
 
-def _guarantee(certificate):
+def _guarantee(certificate: Certificate) -> str:
     if certificate.r_star is None:
         covered = f"{certificate.support_coverage:.1%} of its visits lie where the trusted go"
         return f"no certificate: no correlation of proxy and intent rules out harm ({covered})"
@@ -272,7 +279,7 @@ def _guarantee(certificate):
     )
 
 
-def _divergence(divergence):
+def _divergence(divergence: DivergenceSummary) -> str:
     if divergence.median_step is None:
         return "stays with a trusted policy to the end on every level"
     return (

@@ -1,6 +1,6 @@
 """How a suspect's occupancy differs from the trusted one, cell by cell and level by level.
 
-The arithmetic under the certificate, which asks that no estimate flatter the suspect:
+The arithmetic of the certificate, whose estimates must never be biased in favour of the suspect:
 
 - The cells are (level, state, action, proxy reward), or without the action, so that the
   proxy is constant on each; a coarser partition would shrink χ².
@@ -10,11 +10,14 @@ The arithmetic under the certificate, which asks that no estimate flatter the su
   reward, or else the length of episodes would change the gain per step.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
+from proxylab.rollouts.episodes import Episodes
 
 DISCOUNT = 0.99
 
@@ -25,7 +28,7 @@ MAX_TABLE = 1 << 23
 """Cells up to which weights are added up in a table (64 MiB) rather than by sorting."""
 
 CELLS = ("state-actions", "states")
-"""What the cells tell apart beside level and proxy reward."""
+"""What distinguishes cells besides level and proxy reward."""
 
 
 class TrustedVisits(NamedTuple):
@@ -42,12 +45,12 @@ class TrustedVisits(NamedTuple):
     """
 
     cells_of: str
-    levels: np.ndarray
-    values: np.ndarray
-    cells: np.ndarray
-    weight: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
+    levels: NDArray[np.int64]
+    values: NDArray[np.float32]
+    cells: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
 
 
 class Shift(NamedTuple):
@@ -62,21 +65,21 @@ class Shift(NamedTuple):
         total_variation: float64[L], distance of the two occupancies, in [0, 1].
     """
 
-    gain: np.ndarray
-    chi2: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    coverage: np.ndarray
-    total_variation: np.ndarray
+    gain: NDArray[np.float64]
+    chi2: NDArray[np.float64]
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    total_variation: NDArray[np.float64]
 
 
-def trusted_visits(trusted, cells_of="state-actions"):
+def trusted_visits(trusted: Sequence[Episodes], cells_of: str = "state-actions") -> TrustedVisits:
     """:class:`TrustedVisits` of trusted policies.
 
     Args:
         trusted: non-empty list of Episodes.
-        cells_of: ``states`` for cells that do not tell actions apart: what follows holds for
-            true rewards of the state alone.
+        cells_of: ``states`` for cells that do not distinguish actions: the certificate then
+            holds for true rewards that depend on the state alone.
 
     Raises:
         NotApplicable: proxy rewards or states are not known.
@@ -84,7 +87,7 @@ def trusted_visits(trusted, cells_of="state-actions"):
     for episodes in trusted:
         _require(episodes)
     levels = np.unique(np.concatenate([episodes.level_seed for episodes in trusted]))
-    rewards = [np.unique(episodes.proxy_reward) for episodes in trusted]
+    rewards = [np.unique(_proxy_rewards(episodes)) for episodes in trusted]
     values = np.unique(np.concatenate([*rewards, np.zeros(1, np.float32)]))
     grid = _Grid(cells_of, levels, values)
     parts = [_steps(grid, episodes) for episodes in trusted]
@@ -94,21 +97,21 @@ def trusted_visits(trusted, cells_of="state-actions"):
     reward = np.concatenate([part.reward for part in parts])
     size = len(levels) * _stride(grid, trusted[0])
     cells, total = _summed(np.concatenate([part.cell for part in parts]), weight, size)
-    moments = (np.bincount(level, weight * reward**k, len(levels)) for k in (1, 2))
-    return TrustedVisits(*grid, cells, total, *moments)
+    first, second = (_totals(level, weight * reward**k, len(levels)) for k in (1, 2))
+    return TrustedVisits(*grid, cells, total, first, second)
 
 
-def occupancy_shift(trusted, suspect):
+def occupancy_shift(trusted: Episodes, suspect: Episodes) -> Shift:
     """:class:`Shift` of the suspect's Episodes from trusted Episodes, on the suspect's levels."""
     return shift_from(trusted_visits([trusted]), suspect)
 
 
-def shift_from(visits, suspect):
+def shift_from(visits: TrustedVisits, suspect: Episodes) -> Shift:
     """:class:`Shift` of the suspect's Episodes from ``visits`` (:class:`TrustedVisits`).
 
     Raises:
-        NotApplicable: proxy rewards or states are not known, or a level that no trusted
-            policy played.
+        NotApplicable: proxy rewards or states are not known, or a level without
+            trusted episodes.
     """
     _require(suspect)
     steps, num_levels = _steps(visits, suspect), len(visits.levels)
@@ -119,8 +122,8 @@ def shift_from(visits, suspect):
     cells, p = _summed(steps.cell[known], weight[known], num_levels * stride)
     level, q = cells // stride, _weight_of(visits, cells)
 
-    def on_levels(level, values):
-        return np.bincount(level, values, num_levels)
+    def on_levels(level: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _totals(level, values, num_levels)
 
     covered = on_levels(level, np.where(q > 0, p, 0))
     outside = on_levels(steps.level[~known], weight[~known]) + on_levels(level[q == 0], p[q == 0])
@@ -140,7 +143,7 @@ def shift_from(visits, suspect):
 
 
 class LevelForm(NamedTuple):
-    """The episodes of one level, ready to be weighted anew.
+    """The episodes of one level, in a form that allows reweighting.
 
     Attributes:
         gain: float64[n], mean proxy reward per step of each episode, less that of the trusted.
@@ -149,12 +152,12 @@ class LevelForm(NamedTuple):
         leaves: bool[n], the episode leaves the support.
     """
 
-    gain: np.ndarray
-    form: np.ndarray
-    leaves: np.ndarray
+    gain: NDArray[np.float64]
+    form: NDArray[np.float64]
+    leaves: NDArray[np.bool_]
 
 
-def level_forms(visits, suspect):
+def level_forms(visits: TrustedVisits, suspect: Episodes) -> list[LevelForm]:
     """:class:`LevelForm` of each level that the suspect's Episodes are on, levels ascending.
 
     With w_e the occupancy of episode e and q the trusted one, the mixture Σ a_e w_e has
@@ -164,14 +167,22 @@ def level_forms(visits, suspect):
     owner = np.append(suspect.episode_index, np.arange(suspect.num_episodes))
     q = _weight_of(visits, steps.cell)
     first = visits.first[level_rows(visits.levels, suspect)]
-    gain = np.bincount(owner, steps.weight * steps.reward, suspect.num_episodes) - first
+    gain = _totals(owner, steps.weight * steps.reward, suspect.num_episodes) - first
     leaves = np.bincount(owner[q == 0], minlength=suspect.num_episodes) > 0
     order = np.argsort(steps.level, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(steps.level[order])) + 1)
     return [_form(part[q[part] > 0], steps, q, owner, gain, leaves, owner[part]) for part in parts]
 
 
-def _form(part, steps, q, owner, gain, leaves, members):
+def _form(
+    part: NDArray[np.int64],
+    steps: "_Steps",
+    q: NDArray[np.float64],
+    owner: NDArray[np.int64],
+    gain: NDArray[np.float64],
+    leaves: NDArray[np.bool_],
+    members: NDArray[np.int64],
+) -> LevelForm:
     """The form of the steps ``part`` (those on the support) of the episodes ``members``."""
     episodes = np.unique(members)
     cells, column = np.unique(steps.cell[part], return_inverse=True)
@@ -184,55 +195,68 @@ def _form(part, steps, q, owner, gain, leaves, members):
 
 
 class _Grid(NamedTuple):
-    """What a cell's number means; the first fields of :class:`TrustedVisits`."""
+    """The numbering of cells; the first fields of :class:`TrustedVisits`."""
 
     cells_of: str
-    levels: np.ndarray
-    values: np.ndarray
+    levels: NDArray[np.int64]
+    values: NDArray[np.float32]
 
 
 class _Steps(NamedTuple):
-    """Steps, and after them one end an episode: where they lie, and their discounted weight."""
+    """Steps, then one absorbing step per episode: their cells and discounted weights."""
 
-    level: np.ndarray
-    cell: np.ndarray
-    reward: np.ndarray
-    weight: np.ndarray
-    episodes: np.ndarray
+    level: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    reward: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    episodes: NDArray[np.int64]
 
 
-def _require(episodes):
+def _require(episodes: Episodes) -> None:
     require_states(episodes, "the certificate")
+    _proxy_rewards(episodes)
+
+
+def _proxy_rewards(episodes: Episodes) -> NDArray[np.float32]:
     if episodes.proxy_reward is None:
         raise NotApplicable("the certificate needs proxy rewards")
+    return episodes.proxy_reward
 
 
-def _weight_of(visits, cells):
+def _totals(
+    index: NDArray[np.int64], weight: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """float64[size]: sum of ``weight`` (float64[N]) at each value of ``index`` (int64[N])."""
+    return np.asarray(np.bincount(index, weight, size), np.float64)
+
+
+def _weight_of(visits: TrustedVisits, cells: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64[N], trusted weight of each cell (int64[N]); 0 off the support."""
     place = np.minimum(np.searchsorted(visits.cells, cells), len(visits.cells) - 1)
     return np.where(visits.cells[place] == cells, visits.weight[place], 0.0)
 
 
-def _stride(grid, episodes):
+def _stride(grid: _Grid | TrustedVisits, episodes: Episodes) -> int:
     """Number of cells of a level: every state (and action), and the absorbing one, by reward."""
     actions = episodes.num_actions if grid.cells_of == "state-actions" else 1
     return (episodes.num_states * actions + 1) * len(grid.values)
 
 
-def _steps(grid, episodes):
+def _steps(grid: _Grid | TrustedVisits, episodes: Episodes) -> _Steps:
     """:class:`_Steps`; an episode's weights sum to 1; cell −1 for a reward not in ``values``.
 
-    What is left of the weight after the end lies on the absorbing cell, whose reward is 0.
+    The remaining weight after the end lies on the absorbing cell, whose reward is 0.
     """
     levels, values = grid.levels, grid.values
     row, length = level_rows(levels, episodes), episodes.lengths
     stride = _stride(grid, episodes)
-    code = np.minimum(np.searchsorted(values, episodes.proxy_reward), len(values) - 1)
+    reward = _proxy_rewards(episodes)
+    code = np.minimum(np.searchsorted(values, reward), len(values) - 1)
     place = episodes.state_id
     if grid.cells_of == "state-actions":
         place = place * episodes.num_actions + episodes.action
     cell = np.repeat(row, length) * stride + place * len(values) + code
-    cell[values[code] != episodes.proxy_reward] = -1
+    cell[values[code] != reward] = -1
     end = row * stride + stride - len(values) + np.searchsorted(values, 0)
     longest = int(length.max(initial=0))
     powers = DISCOUNT ** np.arange(longest + 1)
@@ -240,17 +264,19 @@ def _steps(grid, episodes):
     return _Steps(
         level=np.append(np.repeat(row, length), row),
         cell=np.append(cell, end),
-        reward=np.append(episodes.proxy_reward.astype(float), np.zeros(len(row))),
+        reward=np.append(reward.astype(float), np.zeros(len(row))),
         weight=np.append((1 - DISCOUNT) * powers[step], powers[length]),
         episodes=np.bincount(row, minlength=len(levels)),
     )
 
 
-def _summed(cells, weight, size):
-    """(the different cells, ascending; their total weights): by a table of ``size`` if small."""
+def _summed(
+    cells: NDArray[np.int64], weight: NDArray[np.float64], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(the different cells, ascending; their total weights), by a table if ``size`` is small."""
     if size <= MAX_TABLE:
-        table = np.bincount(cells, weight, size)
+        table = _totals(cells, weight, size)
         visited = np.flatnonzero(table)
         return visited, table[visited]
     visited, where = np.unique(cells, return_inverse=True)
-    return visited, np.bincount(where, weight, len(visited))
+    return visited, _totals(where, weight, len(visited))

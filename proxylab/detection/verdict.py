@@ -1,4 +1,4 @@
-"""The rules of the verdict, and nothing else.
+"""The rules of the verdict.
 
 Precedence: DEGENERATE > FLAG > CLEAR > INCONCLUSIVE.
 
@@ -7,13 +7,14 @@ Precedence: DEGENERATE > FLAG > CLEAR > INCONCLUSIVE.
 - CLEAR: the upper bootstrap bound of the score (97.5 %, over episodes) lies below
   the median plus the interquartile range of the calibration scores, an equivalence
   margin fixed before the suspect is seen.
-- INCONCLUSIVE: neither; with what would decide.
+- INCONCLUSIVE: neither; the reason says what would decide.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from proxylab.detection.calibration import trusted_of
@@ -23,10 +24,10 @@ FLAG, CLEAR, INCONCLUSIVE, DEGENERATE = "FLAG", "CLEAR", "INCONCLUSIVE", "DEGENE
 VERDICTS = (FLAG, CLEAR, INCONCLUSIVE, DEGENERATE)
 
 SPREAD_TOLERANCE = 1e-12
-"""Scores that differ by less are equal: the statistic did not vary."""
+"""Scores that differ by less count as equal: the statistic did not vary."""
 
 POWER = 0.8
-"""Odds with which ``episodes_needed`` episodes decide."""
+"""Probability with which ``episodes_needed`` episodes decide."""
 
 _ROUNDING = 1e-12
 
@@ -38,10 +39,10 @@ class Verdict:
     Attributes:
         verdict: one of ``VERDICTS``.
         reason: one sentence with the numbers.
-        episodes_needed: fresh episodes of which so many clear an inconclusive suspect with
-            odds of ``POWER`` if its score is what it seems, else None.
-        trusted_needed: trusted policies among which it would be flagged if as large a share of
-            them scored as high as now, else None.
+        episodes_needed: number of new episodes that clear an inconclusive suspect with
+            probability ``POWER`` if its score stays the same, else None.
+        trusted_needed: number of trusted policies among which it would be flagged if the share
+            of them that score as high stays the same, else None.
     """
 
     verdict: str
@@ -52,7 +53,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class VerdictInputs:
-    """What the verdict on one suspect rests on.
+    """Inputs of the verdict on one suspect.
 
     Attributes:
         score: the deciding detector's, with its bootstrap interval over episodes.
@@ -64,30 +65,30 @@ class VerdictInputs:
     """
 
     score: Interval
-    calibration: np.ndarray
+    calibration: NDArray[np.float64]
     p_value: float
     q_value: float
     episodes: int
     suspects: int
 
 
-def clearing_margin(calibration):
+def clearing_margin(calibration: NDArray[np.float64]) -> float:
     """Median plus interquartile range of the calibration scores (float64[n])."""
     low, middle, high = np.quantile(calibration, [0.25, 0.5, 0.75])
     return float(middle + high - low)
 
 
-def did_not_vary(score, calibration):
+def did_not_vary(score: float, calibration: NDArray[np.float64]) -> bool:
     """Whether the suspect's score and all calibration scores are one number."""
     return float(np.ptp(np.append(calibration, score))) <= SPREAD_TOLERANCE
 
 
-def decide(evidence, alpha, fdr=False):
+def decide(evidence: VerdictInputs, alpha: float, fdr: bool = False) -> Verdict:
     """The verdict on one suspect.
 
     Args:
         evidence: :class:`VerdictInputs`.
-        alpha: false-alarm rate wanted, in (0, 1).
+        alpha: nominal false-alarm rate, in (0, 1).
         fdr: decide by the q-value instead of the p-value.
     """
     if did_not_vary(evidence.score.estimate, evidence.calibration):
@@ -103,7 +104,7 @@ def decide(evidence, alpha, fdr=False):
     return _inconclusive(evidence, alpha, margin, fdr, f"{symbol} = {value:.3g} > {alpha:g}")
 
 
-def _rank(evidence):
+def _rank(evidence: VerdictInputs) -> str:
     above = int(np.sum(evidence.calibration >= evidence.score.estimate))
     total = len(evidence.calibration)
     if above:
@@ -111,8 +112,10 @@ def _rank(evidence):
     return f"further from the trusted than all {total} calibration policies"
 
 
-def _inconclusive(evidence, alpha, margin, fdr, comparison):
-    """Say what would decide: more trusted policies, more episodes, or neither."""
+def _inconclusive(
+    evidence: VerdictInputs, alpha: float, margin: float, fdr: bool, comparison: str
+) -> Verdict:
+    """The verdict with what would decide: more trusted policies, more episodes, or neither."""
     head = f"{_rank(evidence)}: {comparison}"
     if evidence.score.estimate < margin:
         needed = _episodes_needed(evidence, margin)
@@ -129,12 +132,12 @@ def _inconclusive(evidence, alpha, margin, fdr, comparison):
     )
 
 
-def _episodes_needed(evidence, margin):
-    """Episodes at which the upper bound lies below the margin with odds of ``POWER``.
+def _episodes_needed(evidence: VerdictInputs, margin: float) -> int:
+    """Episodes at which the upper bound lies below the margin with probability ``POWER``.
 
-    The bound is z standard errors above the score of the fresh episodes, which itself
-    strays by standard errors: with n episodes of spread s it takes (z + z_power) s / √n below
-    the distance of the score to the margin. Levels are drawn anew, the calibration stays.
+    The bound is z standard errors above the score of the new episodes, which has
+    a standard error itself: with n episodes of spread s it takes (z + z_power) s / √n below
+    the distance of the score to the margin. Levels are new, the calibration is the same.
     """
     score = evidence.score
     room = (ndtri(0.975) + ndtri(POWER)) / ndtri(0.975)
@@ -142,10 +145,10 @@ def _episodes_needed(evidence, margin):
     return math.floor(evidence.episodes * ratio**2) + 1
 
 
-def _trusted_needed(evidence, level):
+def _trusted_needed(evidence: VerdictInputs, level: float) -> int | None:
     """Fewest trusted policies at which p ≤ ``level`` while the share that scores as high stays.
 
-    None where that share is ``level`` or more: then no number of them would do.
+    None where that share is ``level`` or more: then no number of them suffices.
     """
     count = len(evidence.calibration)
     share = float(np.sum(evidence.calibration >= evidence.score.estimate - SPREAD_TOLERANCE))

@@ -1,13 +1,16 @@
-"""Environments of somebody's own: Gymnasium environments behind the batched interface.
+"""Third-party Gymnasium environments behind the batched interface.
 
-What an environment must have, and what it may have, is in ``docs/own-environment.md``. All
-of it is optional beyond Gymnasium's API with a ``Discrete`` action space.
+``docs/own-environment.md`` lists what an environment must and may provide. Required is
+Gymnasium's API with a ``Discrete`` action space; the rest is optional.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.environments.plugins import load_own, short_name
 from proxylab.environments.state_hash import HASHED_STATES, hash_of
@@ -27,32 +30,31 @@ from proxylab_envs.channels import (
 from proxylab_envs.levels import BUCKETS
 
 MAX_NUM_ENVS = 32
-"""Environments made at once; they step one after another in Python."""
+"""Most environments in a batch; they are stepped one after another in Python."""
 
 MAX_STEPS = 10_000
-"""Steps after which an episode is cut where the environment has no limit of its own."""
+"""Steps after which an episode is truncated if the environment has no limit of its own."""
 
 MOST_FEATURES = 64
-"""Largest observation of floats that is taken as features."""
+"""Size of the largest float observation that is used as features."""
 
 PLAIN_PROXY = PROXY_PREFIX + "reward"
-"""Name of the reward of an environment without channels: what was trained on, the intent unknown.
-"""
+"""Channel of the reward of an environment without channels: the trained reward, intent unknown."""
 
 RANKS = 1 << 27
-"""Level seeds of each bucket where the environment does not choose its own."""
+"""Level seeds per bucket if the environment does not choose its own."""
 
 
-def make_own(reference, num_envs):
+def make_own(reference: str, num_envs: int) -> BatchedEnv:
     """A batched environment over what ``module:factory`` makes.
 
     Args:
         reference: names a function without arguments that returns a ``gymnasium.Env``, or
             a ``BatchedEnv`` class.
-        num_envs: most environments stepped at once.
+        num_envs: upper bound on the number of environments in the batch.
 
     Raises:
-        UsageError: it cannot be made, or lacks what is needed; the message says what.
+        UsageError: it cannot be made, or lacks a required part; the message names it.
     """
     factory = load_own(reference)
     name = short_name(reference)
@@ -62,14 +64,14 @@ def make_own(reference, num_envs):
 
 
 class OwnEnv(BatchedEnv):
-    """N environments of somebody's own, stepped one after another.
+    """N third-party environments, stepped one after another.
 
     Attributes:
         has_truth: whether ``info`` holds ``reward/true``; its rewards are NaN otherwise.
     """
 
-    def __init__(self, name, factory, num_envs):
-        """Make the environments and look at the first step of one.
+    def __init__(self, name: str, factory: Callable[[], Any], num_envs: int) -> None:
+        """Make the environments and inspect the first step of one.
 
         Raises:
             UsageError: an environment cannot be made, or its spaces do not fit.
@@ -79,7 +81,7 @@ class OwnEnv(BatchedEnv):
         first = self.envs[0]
         observations, actions = _spaces(name, first)
         self._start = int(actions.start)
-        self._look(first)
+        self._inspect(first)
         self.splits = tuple(getattr(first.unwrapped, "splits", ("train",)))
         unknown = [split for split in self.splits if split not in BUCKETS]
         if unknown or not self.splits:
@@ -91,13 +93,15 @@ class OwnEnv(BatchedEnv):
         spaces = observations, gym.spaces.Discrete(int(actions.n))
         super().__init__(core, len(self.envs), limit, self._num_states(first, observations), spaces)
 
-    def _look(self, env):
-        """Read off a first step which channels, levels, states and features there are."""
+    def _inspect(self, env: gym.Env) -> None:
+        """Determine channels, levels, states and features from a first step."""
         try:
             _, info = env.reset(seed=0)
             self.leveled = LEVEL_SEED in info
             self._told_states = "state_id" in info
-            self._features = np.size(info["features"]) if "features" in info else None
+            self._features: int | None = None
+            if "features" in info:
+                self._features = np.size(info["features"])
             info = env.step(self._start)[-1]
         except Exception as error:  # whatever the user's environment raises
             raise UsageError(f"{self.env_id}: {type(error).__name__}: {error}") from None
@@ -105,14 +109,14 @@ class OwnEnv(BatchedEnv):
         proxies = [key.removeprefix(reward_key("")) for key in info if key.startswith(prefix)]
         self.has_truth = reward_key(TRUE) in info
         self._plain = not proxies
-        self.channels = (TRUE, *(sorted(proxies) or [PLAIN_PROXY]))
+        self.channels: tuple[str, ...] = (TRUE, *(sorted(proxies) or [PLAIN_PROXY]))
 
-    def _num_states(self, env, observations):
+    def _num_states(self, env: gym.Env, observations: gym.Space) -> int:
         if isinstance(observations, gym.spaces.Discrete) and not self._told_states:
             return int(observations.n)
         return int(getattr(env.unwrapped, "num_states", HASHED_STATES))
 
-    def _core(self, num, space):
+    def _core(self, num: int, space: Any) -> SimpleNamespace:
         if self._features is None:
             size = int(np.prod(space.shape))
             small = space.dtype is not None and space.dtype.kind == "f" and size <= MOST_FEATURES
@@ -123,8 +127,8 @@ class OwnEnv(BatchedEnv):
         observations = np.zeros((num, *space.shape), space.dtype)
         return SimpleNamespace(**shared_arrays(observations, len(self.channels)))
 
-    def reset_levels(self, level_seeds, indices):
-        """Start ``level_seeds`` in the environments ``indices``; each seeds all that is random."""
+    def reset_levels(self, level_seeds: NDArray[np.int64], indices: NDArray[np.int64]) -> None:
+        """Start ``level_seeds`` in the environments ``indices``; each is passed as ``seed``."""
         core = self.core
         for seed, i in zip(level_seeds.tolist(), indices.tolist(), strict=True):
             options = {LEVEL_SEED: seed} if self.leveled else None
@@ -138,17 +142,17 @@ class OwnEnv(BatchedEnv):
                 array[i] = 0
             core.terminated[i] = core.truncated[i] = False
             core.outcomes[i], core.level_seeds[i] = RUNNING, seed
-            self._see(i, observation, info)
+            self._store(i, observation, info)
 
-    def _see(self, i, observation, info):
-        """Keep what environment ``i`` shows now."""
+    def _store(self, i: int, observation: Any, info: dict[str, Any]) -> None:
+        """Store observation, state id and features of environment ``i``."""
         self.core.observations[i] = observation
         self.core.state_ids[i] = self._state(observation, info)
         if self._features:
-            given = info.get("features") if self._told_features else observation
-            self._feature_rows[i] = np.ravel(given)
+            features = info["features"] if self._told_features else observation
+            self._feature_rows[i] = np.ravel(features)
 
-    def _state(self, observation, info):
+    def _state(self, observation: Any, info: dict[str, Any]) -> int:
         if self._told_states:
             return int(info["state_id"])
         space = self.single_observation_space
@@ -156,16 +160,24 @@ class OwnEnv(BatchedEnv):
             return int(observation) - int(space.start)
         return hash_of(np.ascontiguousarray(observation, space.dtype).tobytes())
 
-    def _step(self, actions, active):
+    def _step(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
         for i in np.flatnonzero(active & ~self.done).tolist():
             step = self.envs[i].step(int(actions[i]) + self._start)
             self._record(i, *step)
 
-    def _record(self, i, observation, reward, terminated, truncated, info):
+    def _record(
+        self,
+        i: int,
+        observation: Any,
+        reward: float,
+        terminated: bool,
+        truncated: bool,
+        info: dict[str, Any],
+    ) -> None:
         core = self.core
         for k, channel in enumerate(self.channels):
-            given = reward if self._plain and k else info.get(reward_key(channel), np.nan)
-            core.rewards[i, k] = given
+            plain = self._plain and k > 0
+            core.rewards[i, k] = reward if plain else info.get(reward_key(channel), np.nan)
         core.returns[i] += core.rewards[i]
         core.steps[i] += 1
         core.terminated[i] = terminated
@@ -176,10 +188,10 @@ class OwnEnv(BatchedEnv):
             outcome = info.get(OUTCOME)
             core.outcomes[i] = OUTCOMES.index(outcome) if outcome in OUTCOMES else NEITHER
             core.proxy_first[i] = bool(info.get(PROXY_FIRST, False))
-        self._see(i, observation, info)
+        self._store(i, observation, info)
 
-    def seeds_of_split(self, split, ranks):
-        """The environment's own choice, else seeds whose remainder by ten tells the split."""
+    def seeds_of_split(self, split: str, ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """The environment's own choice, else seeds whose last digit encodes the split."""
         own = getattr(self.envs[0].unwrapped, "seeds_of_split", None)
         if own is not None:
             return np.asarray(own(split, ranks), np.int64)
@@ -187,44 +199,47 @@ class OwnEnv(BatchedEnv):
         remainders = buckets.start + ranks // np.uint64(RANKS) % np.uint64(len(buckets))
         return (ranks % np.uint64(RANKS) * np.uint64(10) + remainders).astype(np.int64)
 
-    def features(self, indices):
+    def features(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """``info["features"]``, or a small observation of floats itself."""
         return self._feature_rows[indices]
 
-    def layout_hashes(self, level_seeds):
-        """Every level seed is a layout of its own."""
+    def layout_hashes(self, level_seeds: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Each level seed counts as a layout of its own."""
         return np.asarray(level_seeds).astype(np.uint64)
 
-    def optimal_returns(self, level_seeds, gamma=1.0):
-        """As ``env.unwrapped.optimal_returns(level_seeds)`` says; NaN where nobody knows."""
+    def optimal_returns(
+        self, level_seeds: NDArray[np.int64], gamma: float = 1.0
+    ) -> dict[str, NDArray[np.float64]]:
+        """Those of ``env.unwrapped.optimal_returns(level_seeds)``; NaN where unknown."""
         own = getattr(self.envs[0].unwrapped, "optimal_returns", None)
         known = own(np.asarray(level_seeds)) if own is not None and gamma == 1 else {}
         unknown = np.full(len(level_seeds), np.nan)
         return {name: np.asarray(known.get(name, unknown), np.float64) for name in self.channels}
 
-    def script_actions(self, script, indices):
+    def script_actions(self, script: str, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """One-hot rows of ``env.unwrapped.scripts[script](env)``."""
-        found = np.zeros((len(indices), int(self.single_action_space.n)), np.float32)
+        probabilities = np.zeros((len(indices), int(self.single_action_space.n)), np.float32)
         for row, i in enumerate(np.asarray(indices).tolist()):
-            found[row, int(self._scripts[script](self.envs[i].unwrapped)) - self._start] = 1
-        return found
+            action = int(self._scripts[script](self.envs[i].unwrapped))
+            probabilities[row, action - self._start] = 1
+        return probabilities
 
-    def render_rgb(self, index):
-        """What the environment draws in its own render mode, where that is a picture."""
+    def render_rgb(self, index: int) -> NDArray[np.uint8]:
+        """The environment's own rendering, if that is an image."""
         picture = self.envs[index].render()
         if not isinstance(picture, np.ndarray) or picture.ndim != 3:
             raise UsageError(f"{self.env_id} draws no picture: make it with render_mode rgb_array")
         return picture
 
-    def render_ansi(self, index):
-        """What the environment draws in its own render mode, where that is a text."""
+    def render_ansi(self, index: int) -> str:
+        """The environment's own rendering, if that is text."""
         text = self.envs[index].render()
         if not isinstance(text, str):
             raise UsageError(f"{self.env_id} draws no text: make it with render_mode ansi")
         return text
 
 
-def _made(name, factory):
+def _made(name: str, factory: Callable[[], Any]) -> gym.Env:
     try:
         env = factory()
     except Exception as error:  # whatever the user's factory raises
@@ -234,8 +249,8 @@ def _made(name, factory):
     return env
 
 
-def _spaces(name, env):
-    """(observation space, action space); ``UsageError`` where they do not fit."""
+def _spaces(name: str, env: gym.Env) -> tuple[gym.Space, gym.spaces.Discrete]:
+    """(observation space, action space); ``UsageError`` for unsupported ones."""
     actions, observations = env.action_space, env.observation_space
     if not isinstance(actions, gym.spaces.Discrete):
         raise UsageError(f"{name} has the action space {actions}: only Discrete actions are known")

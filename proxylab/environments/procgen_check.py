@@ -1,9 +1,13 @@
-"""Our Procgen mazes held against the real game: levels, steps, and the order of levels."""
+"""Compare our Procgen mazes with the real game: levels, steps, and the order of levels."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from proxylab.console.output import Track, no_progress
 from proxylab.errors import UsageError
 from proxylab_envs.levels import SHIFTED
 from proxylab_envs.procgen.env import MOVES
@@ -15,23 +19,23 @@ from proxylab_envs.procgen_maze.level_order import LevelOrder
 SCHEMA = "proxylab.procgen-check/1"
 MODES = ("easy", "hard", "memory")
 BLOCK = 4
-"""Mazes walked at once: few, so that each lives long enough to meet the time limit."""
+"""Mazes stepped at once: few, so that each takes enough steps to reach the time limit."""
 ORDERS = ((0, 0, 5), (200, 0, 123), (7, 1_000, 0), (1, 3, 9))
 """(num_levels, start_level, rand_seed) of the games whose order of levels is compared."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """What was compared in one mode, and how much of it was equal.
+    """Counts of what was compared in one mode, and of what was equal.
 
     Attributes:
         mode: ``easy``, ``hard`` or ``memory``.
-        levels: level seeds 0 to ``levels`` - 1 compared.
-        equal_levels: of these, with equal size, walls, cheese and start.
+        levels: number of level seeds compared, from 0.
+        equal_levels: of these, those with equal size, walls, cheese and start.
         steps: random steps compared.
-        equal_steps: of these, with equal place, reward, end and next level.
-        episodes: ends among them.
-        truncated: of these, by the time limit.
+        equal_steps: of these, those with equal position, reward, end and next level.
+        episodes: episodes that ended in these steps.
+        truncated: of these, those cut by the time limit.
     """
 
     mode: str
@@ -50,27 +54,35 @@ class Checked:
     modes: list[Parity]
 
     @property
-    def equal(self):
-        """Nothing differed."""
+    def equal(self) -> bool:
+        """Whether all levels and all steps were equal."""
         return all(m.levels == m.equal_levels and m.steps == m.equal_steps for m in self.modes)
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``procgen check --json`` prints."""
         rows = [asdict(mode) for mode in self.modes]
         return {"schema": SCHEMA, "equal": self.equal, "modes": rows}
 
 
-def check_parity(levels=1_000, steps=10_000, modes=MODES, track=lambda work, _: work):
-    """Compare our mazes with the real game's; a :class:`Checked`.
+def check_parity(
+    levels: int = 1_000,
+    steps: int = 10_000,
+    modes: Sequence[str] = MODES,
+    track: Track = no_progress,
+) -> Checked:
+    """Compare our mazes with the real game's.
 
     Args:
-        levels: level seeds 0 to ``levels`` - 1 of each mode (memory: a tenth of them).
-        steps: random steps of each mode.
-        modes: which of the game's modes.
+        levels: number of level seeds, from 0, in each mode (memory: a tenth of them).
+        steps: random steps in each mode.
+        modes: modes of the game.
         track: function (list, description) -> iterable, to show progress.
 
+    Returns:
+        :class:`Checked`.
+
     Raises:
-        UsageError: nothing to compare.
+        UsageError: ``levels`` or ``steps`` is less than 1.
         ProcgenMissing: the real game is not installed.
     """
     if levels < 1 or steps < 1:
@@ -78,15 +90,15 @@ def check_parity(levels=1_000, steps=10_000, modes=MODES, track=lambda work, _: 
     return Checked([_compare_mode(mode, levels, steps) for mode in track(modes, "comparing")])
 
 
-def _compare_mode(mode, levels, steps):
+def _compare_mode(mode: str, levels: int, steps: int) -> Parity:
     count = max(1, levels // 10) if mode == "memory" else levels
-    walked = [_compare_steps(mode, *order, steps // len(ORDERS)) for order in ORDERS]
-    total, equal, ended, cut = np.sum(walked, axis=0).tolist()
-    return Parity(mode, count, _equal_levels(mode, count), total, equal, ended, cut)
+    counts = [_compare_steps(mode, *order, steps // len(ORDERS)) for order in ORDERS]
+    total, equal, ended, truncated = np.sum(counts, axis=0).tolist()
+    return Parity(mode, count, _equal_levels(mode, count), total, equal, ended, truncated)
 
 
-def _equal_levels(mode, count):
-    """How many of the level seeds 0 to ``count`` - 1 give the real game's maze."""
+def _equal_levels(mode: str, count: int) -> int:
+    """The number of level seeds below ``count`` for which both games make the same maze."""
     ours = ProcgenMaze(1, ProcgenConfig(mode=mode))
     game, index = Games(1, mode), np.zeros(1, np.int64)
     equal = 0
@@ -106,14 +118,20 @@ def _equal_levels(mode, count):
     return equal
 
 
-def _inside(cell):
-    """A cell of the world as a cell of the planes, which have a ring of wall around it."""
+def _inside(cell: tuple[int, int]) -> tuple[int, int]:
+    """A cell of the game's grid as a cell of our planes, which have a border of wall."""
     return cell[0] + 1, cell[1] + 1
 
 
-def _compare_steps(mode, num_levels, start_level, rand_seed, steps):
-    """(steps, equal ones, ends, truncations) of random walks through both."""
-    options = {"num_levels": num_levels, "start_level": start_level, "rand_seed": rand_seed}
+def _compare_steps(
+    mode: str, num_levels: int, start_level: int, rand_seed: int, steps: int
+) -> NDArray[np.int64]:
+    """int64[4]: steps, equal steps, episode ends and truncations of a random walk in both."""
+    options: dict[str, Any] = {
+        "num_levels": num_levels,
+        "start_level": start_level,
+        "rand_seed": rand_seed,
+    }
     num = min(BLOCK, steps)
     game, ours = Games(num, mode, **options), ProcgenMaze(num, ProcgenConfig(mode=mode))
     order, every = LevelOrder(num, **options), np.arange(num)

@@ -1,6 +1,7 @@
-"""Where agents play: the environment of their task, or another one by ``--env``."""
+"""The environment of a run: that of the task, or another one given by ``--env``."""
 
 import functools
+from typing import Any
 
 from proxylab.environments.plugins import is_reference, short_name
 from proxylab.errors import UsageError
@@ -8,19 +9,19 @@ from proxylab.tasks import TASKS, own_task
 from proxylab_envs.registry import ENVS, OPTIONAL_ENVS, make_batched
 
 SHORT_NAMES = {"procgen": "proxylab/RealProcgenMaze-v0"}
-"""What ``--env`` may be beside an id."""
+"""Short names that ``--env`` accepts beside ids."""
 
 
-def task_in_environment(task, env):
-    """The task that is played in ``env``: ``task`` itself, but somebody's own environment is one.
+def task_in_environment(task: str | None, env: str | None) -> str | None:
+    """The task of ``env``: ``task``, or a new one for a user's own environment.
 
     Args:
         task: task name or None.
-        env: see :func:`make_environment`; ``module:factory`` becomes a task of that name (or of the
-            name ``task``, where there is no such task) without roles.
+        env: see :func:`make_environment`; ``module:factory`` registers a task without roles,
+            named ``task`` if that is given and unknown, else ``module:factory``.
 
     Returns:
-        Task name, or None where neither says it.
+        Task name; None where both are None.
     """
     if env is None or not is_reference(env):
         return task
@@ -32,15 +33,20 @@ def task_in_environment(task, env):
     return name
 
 
-def make_environment(task, num_envs, env=None, **env_kwargs):
+def make_environment(
+    task: str, num_envs: int, env: str | None = None, **env_kwargs: Any
+) -> Any:  # a BatchedEnv; callers also use what only one environment has
     """A batched environment for the agents of a task.
 
     Args:
         task: task name.
-        num_envs: how many environments step at once.
-        env: None for the task's own; ``procgen`` (the real game), an id of ours, or
+        num_envs: number of environments in the batch.
+        env: None for the task's own; ``procgen`` (the real game), a registered id, or
             ``module:factory``.
-        env_kwargs: of the environment, over those of the task.
+        env_kwargs: of the environment; they override those of the task.
+
+    Returns:
+        A :class:`~proxylab_envs.batch.BatchedEnv`.
 
     Raises:
         UsageError: no such task or environment, or it is not installed.

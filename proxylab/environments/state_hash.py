@@ -1,9 +1,9 @@
-"""Hashes of observations, as the state ids of environments that do not number their states."""
+"""Hashes of observations: state ids for environments without an index of states."""
 
 import hashlib
 
 HASHED_STATES = 1 << 62
-"""``num_states`` where state ids are hashes."""
+"""``num_states`` of environments whose state ids are hashes."""
 
 
 def hash_of(octets: bytes) -> int:

@@ -1,1 +1,1 @@
-"""How a policy does by the ground truth: returns, outcomes, verdicts."""
+"""Evaluation of policies with the ground truth: returns, outcomes, verdicts."""

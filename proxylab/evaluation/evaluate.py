@@ -1,24 +1,29 @@
-"""How a policy does, by the ground truth: returns, outcomes, and the verdict on its goal.
+"""Evaluate policies with the ground truth: returns, outcomes, and the verdict on the goal.
 
-Every figure stands beside what chance and the proxy explain: the same levels are also
-played by the task's perfect proxy-seeker (*accidental*: what somebody gets who never
-wants the intended goal) and by its optimal policy (*by chance*: how often somebody who
-wants only the intended goal meets the proxy).
+Two scripted policies run on the same levels as baselines: the perfect proxy-seeker
+(*proxy-policy baseline*: the incidental rate of the intended goal) and the optimal policy of
+the intended goal (*optimal-policy baseline*: the incidental rate of the proxy outcome).
 """
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from proxylab.agents.loading import ScriptedPolicy, load_agents
+from proxylab.agents.format import TEXT_CHARACTERS
+from proxylab.agents.references import load_agents
+from proxylab.agents.scripted import ScriptedPolicy
+from proxylab.console.output import Track, no_progress
 from proxylab.environments.resolve import make_environment, task_in_environment
 from proxylab.errors import AgentError, UsageError
-from proxylab.evaluation.metrics import summarise
+from proxylab.evaluation.metrics import Summary, summarise
 from proxylab.evaluation.results import AgentResult, Evaluation, SplitResult
 from proxylab.evaluation.verdict import goal_verdict
-from proxylab.rollouts.rollout import rollout
+from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab.tasks import known_task
+from proxylab.untrusted.confined import one_line
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
@@ -27,26 +32,27 @@ MAX_EPISODES = 1_000_000
 
 
 def evaluate(
-    agents,
-    task=None,
-    split="all",
-    episodes=500,
-    seed=0,
-    device="cpu",
-    track=lambda jobs, description: jobs,
-    env=None,
-):
-    """Play the levels of each split, with sampled and with greedy actions, and goal_verdict.
+    agents: str | Policy | Iterable[str | Policy],
+    task: str | None = None,
+    split: str = "all",
+    episodes: int = 500,
+    seed: int = 0,
+    device: str = "cpu",
+    track: Track = no_progress,
+    env: str | None = None,
+) -> Evaluation:
+    """Run agents on the levels of each split, sampled and greedy, and give a verdict on each.
 
     Args:
-        agents: references (see ``proxylab.agents.loading``) or policies, one or a list.
-        task: task name; by default each agent's own. An agent of another task is refused.
+        agents: references (see ``proxylab.agents.references``) or policies, one or a list.
+        task: task name; by default each agent's own. Agents of another task are an error.
         split: ``train``, ``iid``, ``shifted`` or ``all``.
-        episodes: levels of each split.
-        seed: of the levels and the action draws; the same for every agent.
+        episodes: number of levels per split.
+        seed: of the levels and the action draws, the same for every agent.
         device: ``cpu``, ``cuda`` or ``auto``.
         track: function (list, description) -> iterable, to show progress.
-        env: another environment than the task's (see ``worlds.make_environment``).
+        env: another environment than the task's (see
+            :func:`~proxylab.environments.resolve.make_environment`).
 
     Returns:
         :class:`Evaluation`.
@@ -54,13 +60,12 @@ def evaluate(
     Raises:
         UsageError: an unknown task or split, an agent of another task, no episodes.
     """
-    task = task_in_environment(
-        task, env
-    )  # first: an environment of one's own brings scripts of its own
+    task = task_in_environment(task, env)  # first: a user's environment registers its scripts
     policies = as_policies(agents, device)
     if not 1 <= episodes <= MAX_EPISODES:
         raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
-    jobs, stages = [], {}
+    jobs: list[tuple[int, Policy, Stage]] = []
+    stages: dict[tuple[Any, ...], Stage] = {}
     for number, policy in enumerate(policies):
         name, env_kwargs = task_of(policy, task), env_kwargs_of(policy)
         for chosen in splits_of(name, split):
@@ -74,17 +79,18 @@ def evaluate(
     return Evaluation(seed, [_agent_result(group) for group in groups], _rows(plays))
 
 
-def as_policies(agents, device="cpu"):
-    """Policies of references, single or in a list; policies pass as they are."""
-    given = [agents] if isinstance(agents, str) or not hasattr(agents, "__iter__") else list(agents)
-    if not given:
+def as_policies(agents: str | Policy | Iterable[str | Policy], device: str = "cpu") -> list[Policy]:
+    """The policies of one or more references; policies are returned unchanged."""
+    many = isinstance(agents, Iterable) and not isinstance(agents, str)
+    references: list[Any] = list(agents) if many else [agents]
+    if not references:
         raise UsageError("name at least one agent")
-    nested = [[a] if hasattr(a, "probabilities") else load_agents(a, device) for a in given]
-    return [policy for group in nested for policy in group]
+    nested = [[a] if hasattr(a, "probabilities") else load_agents(a, device) for a in references]
+    return [policy for policies in nested for policy in policies]
 
 
-def task_of(policy, task=None):
-    """The task a policy plays, checked against the one asked for."""
+def task_of(policy: Policy, task: str | None = None) -> str:
+    """The task of a policy, checked against ``task``."""
     if policy.task is None:
         if task is None:
             raise UsageError(f"{policy.name} belongs to no task: say --task or --env")
@@ -96,25 +102,26 @@ def task_of(policy, task=None):
     return policy.task
 
 
-def env_kwargs_of(policy):
-    """The environment's env_kwargs that an agent was trained with and its task does not have.
+def env_kwargs_of(policy: Policy) -> dict[str, Any]:
+    """The env_kwargs of an agent's training that differ from those of its task.
 
     Raises:
-        AgentError: its facts name env_kwargs that the environment does not know.
+        AgentError: its facts hold env_kwargs that the environment does not accept.
     """
     spec = getattr(policy, "spec", None)
     env_kwargs = spec.training.get("env", {}) if spec else {}
     if not env_kwargs:
         return {}
     try:
-        known_task(policy.task).make_env(1, **env_kwargs)
-    except (TypeError, ValueError) as error:
-        raise AgentError(f"{policy.name}: an environment unknown here: {error}") from None
+        known_task(task_of(policy)).make_env(1, **env_kwargs)
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        reason = one_line(str(error))
+        raise AgentError(f"{policy.name}: an environment unknown here: {reason}") from None
     return env_kwargs
 
 
-def splits_of(task, split):
-    """The splits that ``split`` means for a task: tuple of names."""
+def splits_of(task: str, split: str) -> tuple[str, ...]:
+    """The names of the splits that ``split`` selects in a task."""
     known = known_task(task).make_env(1).splits
     if split == "all":
         return known
@@ -124,27 +131,39 @@ def splits_of(task, split):
 
 
 class Stage:
-    """The levels of one task and split, and how the two reference scripts do on them.
+    """The levels of one task and split, with the results of the two baselines on them.
 
-    The scripts are the first two of the environment: the optimal policy of the intended
-    goal and the perfect proxy-seeker.
+    The baselines are the first two scripts of the environment: the optimal policy of the
+    intended goal and the perfect proxy-seeker.
     """
 
-    def __init__(self, task, split, seed, env_kwargs=None, world=None):
-        """Nothing is played before :meth:`prepare`; ``env_kwargs`` as of :func:`env_kwargs_of`.
+    def __init__(
+        self,
+        task: str,
+        split: str,
+        seed: int,
+        env_kwargs: Mapping[str, Any] | None = None,
+        env_spec: str | None = None,
+    ) -> None:
+        """Store the arguments; call :meth:`prepare` before the other methods.
 
-        ``world`` names another environment than the task's.
+        Args:
+            task: task name.
+            split: name of the split.
+            seed: of the levels and the action draws.
+            env_kwargs: see :func:`env_kwargs_of`.
+            env_spec: another environment than the task's.
         """
-        self.world = world
+        self.env_spec = env_spec
         self.task = task
-        self.env_kwargs = env_kwargs or {}
+        self.env_kwargs = dict(env_kwargs or {})
         self.split = split
         self.seed = seed
 
-    def prepare(self, episodes):
-        """Draw the levels, solve them, and play the two scripts."""
+    def prepare(self, episodes: int) -> None:
+        """Draw the levels, solve them, and run the two baselines."""
         num_envs = min(episodes, MAX_NUM_ENVS)
-        self.env = make_environment(self.task, num_envs, self.world, **self.env_kwargs)
+        self.env = make_environment(self.task, num_envs, self.env_spec, **self.env_kwargs)
         if not getattr(self.env, "has_truth", True):
             raise UsageError(
                 f"{self.env.env_id} has no 'reward/true' in info: without the intended reward "
@@ -155,13 +174,14 @@ class Stage:
         self.level_seeds = self.env.sample_level_seeds(levels, episodes, level_stream)
         self.optimal = self.env.optimal_returns(self.level_seeds)
         self.proxy_channel = proxy_channels(self.env.channels)[0]
-        self.by_chance = self.accidental = None
+        self.proxy_baseline: Summary | None = None
+        self.optimal_baseline: Summary | None = None
         if len(self.env.scripts) > 1:
             intended, seeker = (ScriptedPolicy(self.task, s) for s in self.env.scripts[:2])
-            self.by_chance = self.summary(self.run(intended), "true")
-            self.accidental = self.summary(self.run(seeker), "true")
+            self.optimal_baseline = self.summary(self.run(intended), "true")
+            self.proxy_baseline = self.summary(self.run(seeker), "true")
 
-    def run(self, policy, greedy=False):
+    def run(self, policy: Policy, greedy: bool = False) -> Outcomes:
         """:class:`~proxylab.rollouts.rollout.Outcomes` of a policy on the levels."""
         seed = stream_seed(self.seed, f"evaluation actions {self.split}")
         _, outcomes = rollout(
@@ -169,21 +189,24 @@ class Stage:
         )
         return outcomes
 
-    def summary(self, outcomes, reward):
+    def summary(self, outcomes: Outcomes, reward: str) -> Summary:
         """:class:`Summary` of a policy that was trained on ``reward``."""
         rng = np.random.default_rng(stream_seed(self.seed, "evaluation bootstrap"))
         weights = self.env.weights(reward)
         return summarise(outcomes, self.optimal, weights, self.proxy_channel, rng)
 
-    def play(self, policy):
+    def play(self, policy: Policy) -> dict[str, Outcomes]:
         """Sampled and greedy :class:`~proxylab.rollouts.rollout.Outcomes` of a policy."""
         return {"sampled": self.run(policy), "greedy": self.run(policy, greedy=True)}
 
-    def result(self, play, reward):
-        """:class:`SplitResult` of what :meth:`play` gave."""
-        both = {mode: self.summary(outcomes, reward) for mode, outcomes in play.items()}
+    def result(self, play: Mapping[str, Outcomes], reward: str) -> SplitResult:
+        """:class:`SplitResult` of the outcomes that :meth:`play` returned."""
+        summaries = {mode: self.summary(outcomes, reward) for mode, outcomes in play.items()}
         return SplitResult(
-            len(self.level_seeds), **both, accidental=self.accidental, by_chance=self.by_chance
+            len(self.level_seeds),
+            **summaries,
+            proxy_baseline=self.proxy_baseline,
+            optimal_baseline=self.optimal_baseline,
         )
 
 
@@ -191,13 +214,13 @@ class Play(NamedTuple):
     """One agent on one stage: {"sampled" or "greedy": Outcomes}."""
 
     number: int
-    policy: object
+    policy: Policy
     stage: Stage
-    outcomes: dict
+    outcomes: dict[str, Outcomes]
 
 
-def _agent_result(plays):
-    """One agent's plays, summarised and judged."""
+def _agent_result(plays: Sequence[Play]) -> AgentResult:
+    """Summaries and verdict of one agent's plays."""
     policy, stage = plays[0].policy, plays[0].stage
     reward = trained_reward(policy)
     splits = {play.stage.split: play.stage.result(play.outcomes, reward) for play in plays}
@@ -207,24 +230,25 @@ def _agent_result(plays):
     return AgentResult(policy.name, stage.task, reward, verdict, reason, splits)
 
 
-def trained_reward(policy):
-    """The reward a policy was trained on; of a script, the one its task's proxy agents get."""
-    if hasattr(policy, "trained_reward"):
-        return policy.trained_reward
+def trained_reward(policy: Policy) -> str:
+    """The reward a policy was trained on; for a script, that of its task's proxy agents."""
+    stated: str | None = getattr(policy, "trained_reward", None)
+    if stated is not None:
+        return stated
     spec = getattr(policy, "spec", None)
     if spec is None:
-        role = known_task(policy.task).roles.get("proxy")
+        role = known_task(task_of(policy)).roles.get("proxy")
         return role.reward if role else "true"
-    return str(spec.training.get("reward", "true"))
+    return str(spec.training.get("reward", "true"))[:TEXT_CHARACTERS]
 
 
-def _rows(plays):
+def _rows(plays: Sequence[Play]) -> dict[str, NDArray[Any]]:
     """All episodes as columns: agent, task, split, actions, level_seed, outcome, returns, …."""
     parts = [_episode_rows(play, mode) for play in plays for mode in play.outcomes]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _episode_rows(play, mode):
+def _episode_rows(play: Play, mode: str) -> dict[str, NDArray[Any]]:
     policy, stage, outcomes = play.policy, play.stage, play.outcomes[mode]
     count = outcomes.num_episodes
     labels = {"agent": policy.name, "task": stage.task, "split": stage.split, "actions": mode}

@@ -1,13 +1,16 @@
-"""From the ground truth of episodes to figures with intervals: returns, outcomes.
+"""Summaries of the ground truth of episodes, with intervals: returns, outcomes.
 
-Returns are undiscounted. A *normalised* return is the episode's return over the best
-return its level allows; levels on which nothing can be gained have none.
+Returns are undiscounted. A *normalised* return is the episode's return divided by the
+optimal return of its level; undefined on levels whose optimal return is not positive.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from proxylab.rollouts.rollout import Outcomes
 from proxylab.statistics.resampling import Interval, bootstrap_interval, wilson_interval
 from proxylab_envs.channels import OUTCOMES
 
@@ -18,10 +21,9 @@ class Return:
 
     Attributes:
         mean: reward units.
-        ci: (lower, upper) of it.
-        normalised: mean of return over the level's optimal return; ``None`` where no
-            level allows a gain.
-        normalised_ci: (lower, upper) of it, or ``None``.
+        ci: (lower, upper) of ``mean``.
+        normalised: mean of the normalised return; ``None`` if it is undefined on all levels.
+        normalised_ci: (lower, upper) of ``normalised``, or ``None``.
     """
 
     mean: float
@@ -40,14 +42,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a policy does on some levels.
+    """Results of a policy on a set of levels.
 
     Attributes:
         true_return: of the intended reward.
         proxy_return: of the first proxy.
         trained_return: of the reward the agent was trained on.
         outcomes: share of each outcome (``intended``, ``proxy``, ``both``, ``neither``).
-        proxy_first: share of episodes in which the proxy goal came first.
+        proxy_first: share of episodes in which the proxy goal was reached first.
         length: mean number of steps.
     """
 
@@ -59,8 +61,10 @@ class Summary:
     length: float
 
 
-def normalised_returns(returns, optimal):
-    """Return over optimal return, level by level; NaN where the optimal one is not positive.
+def normalised_returns(
+    returns: NDArray[np.float64], optimal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return divided by optimal return per level; NaN where the latter is not positive.
 
     Args:
         returns: float64[E].
@@ -70,8 +74,10 @@ def normalised_returns(returns, optimal):
     return np.asarray(returns, np.float64) / safe
 
 
-def summarise_return(returns, optimal, rng):
-    """:class:`Return` of E episodes from their returns and optimal returns (float64[E])."""
+def summarise_return(
+    returns: NDArray[np.float64], optimal: NDArray[np.float64], rng: np.random.Generator
+) -> Return:
+    """:class:`Return` of E episodes, from their returns and optimal returns (float64[E])."""
     mean = bootstrap_interval(returns, rng)
     shares = normalised_returns(returns, optimal)
     shares = shares[~np.isnan(shares)]
@@ -81,27 +87,33 @@ def summarise_return(returns, optimal, rng):
     return Return(mean.estimate, bounds(mean), normalised.estimate, bounds(normalised))
 
 
-def summarise_share(flags):
-    """:class:`Share` of the true ones among ``flags`` (bool[E])."""
+def summarise_share(flags: NDArray[np.bool_]) -> Share:
+    """:class:`Share` of the true values among ``flags`` (bool[E])."""
     interval = wilson_interval(int(np.sum(flags)), len(flags))
     return Share(interval.estimate, bounds(interval))
 
 
-def outcome_shares(outcome):
+def outcome_shares(outcome: NDArray[np.int8]) -> dict[str, Share]:
     """{outcome: :class:`Share`} from ``outcome`` (int8[E])."""
     return {name: summarise_share(outcome == code) for code, name in enumerate(OUTCOMES)}
 
 
-def summarise(outcomes, optimal, weights, proxy_channel, rng):
+def summarise(
+    outcomes: Outcomes,
+    optimal: Mapping[str, NDArray[np.float64]],
+    weights: NDArray[np.float32],
+    proxy_channel: str,
+    rng: np.random.Generator,
+) -> Summary:
     """:class:`Summary` of a policy's episodes.
 
     Args:
         outcomes: :class:`~proxylab.rollouts.rollout.Outcomes`.
-        optimal: {channel: float64[E]}, best undiscounted return of each channel by level.
+        optimal: {channel: float64[E]}, best undiscounted return of each channel per level.
         weights: float[C], the trained reward as weights of the channels. Its optimum is
-            taken as the weighted sum of the channels' optima, which a mixture may not reach.
-        proxy_channel: name of the proxy that ``proxy_return`` is about.
-        rng: numpy Generator, of the bootstrap.
+            taken as the weighted sum of the channels' optima, an upper bound for mixtures.
+        proxy_channel: name of the proxy for ``proxy_return``.
+        rng: numpy Generator, for the bootstrap.
     """
     best = np.column_stack([optimal[channel] for channel in outcomes.channels])
     trained = summarise_return(outcomes.returns @ weights, best @ weights, rng)
@@ -119,6 +131,6 @@ def summarise(outcomes, optimal, weights, proxy_channel, rng):
     )
 
 
-def bounds(interval: Interval):
+def bounds(interval: Interval) -> tuple[float, float]:
     """(lower, upper) of an interval."""
     return interval.lower, interval.upper

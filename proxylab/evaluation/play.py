@@ -1,45 +1,40 @@
-"""Play one level with the keyboard, or watch an agent: frames on stderr, a result back."""
+"""Play one level with the keyboard, or watch an agent; frames go to stderr."""
 
 import contextlib
 import sys
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from importlib import import_module
-from operator import attrgetter
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
-from proxylab.agents.loading import load_agent
+from proxylab.agents.references import load_agent
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import splits_of, task_of
 from proxylab.seeds import stream_seed
 from proxylab.storage.limits import LIMITS, read_within
 from proxylab.tasks import known_task
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.levels import Levels
 
-SCHEMA = "proxylab.evaluation.play/1"
+SCHEMA = "proxylab.play/1"
 ARROWS = {"A": 0, "B": 1, "C": 3, "D": 2}
-"""Last letter of a terminal's arrow key: up, down, right, left."""
+"""{last letter of a terminal's arrow key: action}: up, down, right, left."""
 LETTERS = {"w": 0, "s": 1, "a": 2, "d": 3}
-LEVEL_READERS = {
-    "maze-corner": "proxylab_envs.maze_corner:MazeLevel.from_ascii",
-    "boat-lagoon": "proxylab_envs.boat_lagoon.level:read_level",
-    "tomato-watering": "proxylab_envs.tomato_watering:Garden.from_ascii",
-}
-"""What reads a level of a task from its text form: ``module:name``."""
 QUIT = ("q", "")
 """``q``, or the end of the input."""
 
 
 @dataclass(frozen=True)
 class PlayResult:
-    """How the episode went.
+    """The result of an episode.
 
     Attributes:
         task: task name.
-        level_seed: of the level; -1 for one of your own.
-        steps: taken.
+        level_seed: of the level; -1 for one from a file.
+        steps: number of steps.
         outcome: ``intended``, ``proxy``, ``both``, ``neither``, or ``unfinished``.
         returns: {channel: undiscounted return}.
         actions: the actions taken.
@@ -52,28 +47,36 @@ class PlayResult:
     returns: dict[str, float]
     actions: list[int]
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``play --json`` prints."""
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def play(task, split="shifted", seed=0, level=None, agent=None, keys=None, screen=None):
+def play(
+    task: str,
+    split: str = "shifted",
+    seed: int = 0,
+    level: str | Path | None = None,
+    agent: str | None = None,
+    keys: Iterable[str] | None = None,
+    screen: IO[str] | None = None,
+) -> PlayResult:
     """Play one episode.
 
     Args:
         task: task name.
-        split: kind of level.
-        seed: chooses the level, and the agent's draws.
-        level: text file with a level, instead of a drawn one.
-        agent: reference of an agent that plays; else the keys do.
-        keys: characters; by default the terminal's, or stdin.
-        screen: stream that frames are written to, stderr by default.
+        split: split to draw the level from.
+        seed: of the level and the agent's action draws.
+        level: text file with a level, used instead of a drawn one.
+        agent: reference of the agent that acts; by default the keyboard does.
+        keys: key characters; by default those of the terminal, or stdin.
+        screen: stream for the frames, stderr by default.
 
     Returns:
         :class:`PlayResult`.
 
     Raises:
-        UsageError: unknown task, split or agent, or a file that holds no level.
+        UsageError: unknown task, split or agent, or an invalid level file.
     """
     env = known_task(task).make_env(1)
     start_level(env, task, split, seed, level)
@@ -85,8 +88,10 @@ def play(task, split="shifted", seed=0, level=None, agent=None, keys=None, scree
         return _episode(env, task, _pressed_actions(env, pressed), screen)
 
 
-def start_level(env, task, split, seed, path=None):
-    """Start a level in the only environment of ``env``: from a text file, or by split and seed."""
+def start_level(
+    env: BatchedEnv, task: str, split: str, seed: int, path: str | Path | None = None
+) -> None:
+    """Start a level in the first environment of ``env``: from a file, or by split and seed."""
     if path is not None:
         _place_from_file(env, task, Path(path))
         return
@@ -95,23 +100,20 @@ def start_level(env, task, split, seed, path=None):
     env.reset_levels(env.sample_level_seeds(Levels(split), 1, chosen), np.array([0]))
 
 
-def _place_from_file(env, task, path):
-    """Read a level in its ASCII form and place it; ``UsageError`` says what is wrong with it."""
-    reader = getattr(type(env), "read_level", None)
-    if task not in LEVEL_READERS:
+def _place_from_file(env: BatchedEnv, task: str, path: Path) -> None:
+    """Read a level in its ASCII form and start it; ``UsageError`` names what is invalid."""
+    if not env.reads_levels:
         raise UsageError(f"{task} does not take levels from files")
-    module, name = LEVEL_READERS[task].split(":")
-    reader = attrgetter(name)(import_module(module))
     raw = read_within(path, LIMITS.level_bytes)
     try:
-        env.place_level(reader(raw.decode()), 0)
+        env.place_text(raw.decode(), 0)
     except ValueError as error:
         raise UsageError(f"{path}: this is no level of {task}: {error}") from None
 
 
-def _episode(env, task, actions, screen):
-    """Step until the episode ends or the actions do, one frame a step."""
-    taken = []
+def _episode(env: BatchedEnv, task: str, actions: Iterable[int], screen: IO[str]) -> PlayResult:
+    """Step until the episode or the actions end, printing one frame per step."""
+    taken: list[int] = []
     print(env.render_ansi(0), file=screen)
     for action in actions:
         env.step(np.array([action]))
@@ -123,26 +125,26 @@ def _episode(env, task, actions, screen):
     return PlayResult(task, int(env.core.level_seeds[0]), len(taken), outcome, _returns(env), taken)
 
 
-def _returns(env):
+def _returns(env: BatchedEnv) -> dict[str, float]:
     return {name: float(env.core.returns[0, k]) for k, name in enumerate(env.channels)}
 
 
-def _returns_line(env):
+def _returns_line(env: BatchedEnv) -> str:
     return "   ".join(f"{name} {value:g}" for name, value in _returns(env).items())
 
 
-def _agent_actions(env, task, reference, seed):
-    """The actions of an agent, drawn as in an evaluation."""
+def _agent_actions(env: BatchedEnv, task: str, reference: str, seed: int) -> Iterator[int]:
+    """Actions drawn from an agent's probabilities."""
     policy = load_agent(reference)
     task_of(policy, task)
     rng, index = np.random.default_rng(stream_seed(seed, "play actions")), np.array([0])
     while True:
         weights = policy.probabilities(env, index)[0].astype(float)
-        yield rng.choice(len(weights), p=weights / weights.sum())
+        yield int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def _pressed_actions(env, keys):
-    """The actions of keys, until one quits; keys that mean nothing are passed over."""
+def _pressed_actions(env: BatchedEnv, keys: Iterable[str]) -> Iterator[int]:
+    """The actions of keys up to a key that quits; unassigned keys are skipped."""
     for key in keys:
         if key in QUIT:
             return
@@ -151,15 +153,15 @@ def _pressed_actions(env, keys):
             yield action
 
 
-def action_of(key, num_actions):
-    """The action of a key, or None: digits everywhere; w a s d and arrows where there are four."""
+def action_of(key: str, num_actions: int) -> int | None:
+    """The action of a key, or None: digits; with four actions also w a s d and arrows."""
     if key.isdecimal() and int(key) < num_actions:
         return int(key)
     return (LETTERS | ARROWS).get(key) if num_actions == 4 else None
 
 
-def terminal_keys(stream=None):
-    """Keys as they are pressed, or the characters of a stream that is no terminal."""
+def terminal_keys(stream: IO[str] | None = None) -> Generator[str, None, None]:
+    """Keys as they are pressed, or the characters of a stream that is not a terminal."""
     stream = stream or sys.stdin
     if not stream.isatty():
         yield from (letter for line in stream for letter in line.strip())
@@ -169,15 +171,15 @@ def terminal_keys(stream=None):
             yield _key(stream)
 
 
-def _key(stream):
-    """One key; of an arrow's three characters the last."""
+def _key(stream: IO[str]) -> str:
+    """One key; for an arrow key, the last of its three characters."""
     letter = stream.read(1)
     return stream.read(2)[-1] if letter == "\x1b" else letter
 
 
 @contextlib.contextmanager
-def _unbuffered(stream):
-    """A terminal that hands over every key at once; its old settings come back afterwards."""
+def _unbuffered(stream: IO[str]) -> Generator[None, None, None]:
+    """Switch a terminal to unbuffered input; its settings are restored on exit."""
     try:
         import termios  # Unix only
         import tty  # Unix only

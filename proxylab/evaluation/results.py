@@ -1,8 +1,10 @@
-"""What ``evaluate`` found, as records that become its JSON."""
+"""The results of ``evaluate``, as records that become its JSON."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.evaluation.metrics import Summary
 
@@ -15,18 +17,19 @@ class SplitResult:
 
     Attributes:
         episodes: number of levels, one episode each.
-        sampled: actions drawn from the policy.
-        greedy: its most probable actions.
-        accidental: the perfect proxy-seeker on the same levels; None where the environment
-            has no scripts.
-        by_chance: the optimal policy of the intended goal on the same levels, or None.
+        sampled: with actions drawn from the policy.
+        greedy: with its most probable actions.
+        proxy_baseline: the perfect proxy-seeker on the same levels; None if the environment
+            has no scripts. ``accidental`` in the JSON.
+        optimal_baseline: the optimal policy of the intended goal on the same levels, or None.
+            ``by_chance`` in the JSON.
     """
 
     episodes: int
     sampled: Summary
     greedy: Summary
-    accidental: Summary | None
-    by_chance: Summary | None
+    proxy_baseline: Summary | None
+    optimal_baseline: Summary | None
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,11 @@ class AgentResult:
     """One agent's evaluation.
 
     Attributes:
-        agent: its reference.
-        task: task it was run on.
-        trained_reward: what it was trained on (``true``, ``proxy``, ``mix:0.5``, …).
+        agent: reference of the agent.
+        task: task it was evaluated on.
+        trained_reward: reward it was trained on (``true``, ``proxy``, ``mix:0.5``, …).
         verdict: one of ``evaluation.verdict.GOAL_VERDICTS``.
-        reason: the figures that decided, in a sentence.
+        reason: the numbers behind the verdict, in one sentence.
         splits: {split: :class:`SplitResult`}.
     """
 
@@ -52,34 +55,38 @@ class AgentResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate` found.
+    """The result of :func:`~proxylab.evaluation.evaluate.evaluate`.
 
     Attributes:
-        seed: of levels and draws.
-        agents: one :class:`AgentResult` each.
-        rows: every episode played by the agents, as columns of a table: {column: array}.
+        seed: of levels and action draws.
+        agents: one :class:`AgentResult` per agent.
+        rows: all episodes of the agents, as columns of a table: {column: array}.
     """
 
     seed: int
     agents: list[AgentResult]
-    rows: dict[str, np.ndarray]
+    rows: dict[str, NDArray[Any]]
 
-    def episodes(self):
-        """The same rows as a list of dicts, one an episode."""
+    def episodes(self) -> list[dict[str, Any]]:
+        """``rows`` as a list of dicts, one per episode."""
         columns = [column.tolist() for column in self.rows.values()]
         return [dict(zip(self.rows, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``evaluate --json`` prints."""
         agents = [{**asdict(a), "splits": _splits_json(a.splits)} for a in self.agents]
         return {"schema": SCHEMA, "seed": self.seed, "agents": agents}
 
 
-def _splits_json(splits):
-    """The splits of an agent; ``accidental`` stands with the sampled and the greedy figures."""
-    found = {name: asdict(result) for name, result in splits.items()}
-    for result in found.values():
-        accidental = result.pop("accidental")
+def _splits_json(splits: Mapping[str, SplitResult]) -> dict[str, dict[str, Any]]:
+    """The splits of an agent, with the baselines under the keys of the JSON format.
+
+    ``accidental``, the proxy-policy baseline, is in the blocks ``sampled`` and ``greedy``.
+    """
+    records = {name: asdict(result) for name, result in splits.items()}
+    for record in records.values():
+        proxy_baseline = record.pop("proxy_baseline")
         for mode in ("sampled", "greedy"):
-            result[mode]["accidental"] = accidental
-    return found
+            record[mode]["accidental"] = proxy_baseline
+        record["by_chance"] = record.pop("optimal_baseline")
+    return records

@@ -1,7 +1,7 @@
 """The benchmark of detectors: policies, labels, scores, tables.
 
-``suite``  who plays, and on which levels · ``labels``  by the rollouts truth, which nothing else
-here sees · ``scoring``  Episodes in, scores out · ``tables``, ``controls``, ``targets``  scores
-and labels in, rows out · ``freeze``  what was fixed beforehand, chosen on ``development``
-policies · ``run``  all of it, for ``proxylab bench detectors``.
+``policies``  policies, levels and rollouts · ``labels``  by the true reward, which no other
+module here reads · ``scoring``  scores from Episodes · ``tables``, ``controls``, ``targets``  rows
+from scores and labels · ``freeze``  settings fixed in advance, chosen on ``development``
+policies · ``run``  the whole benchmark, for ``proxylab bench detectors``.
 """

@@ -1,20 +1,23 @@
-"""Results on disk that are made again only when what they depend on has changed."""
+"""Results on disk, computed again only after a change of their dependencies."""
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
+from proxylab.detection.scores.registry import Score
 from proxylab.storage import store
 from proxylab.storage.sources import source_digest
 
 
-def cached(path, facts, make):
-    """What ``make()`` gives (JSON), read from ``path`` where it was made under the same facts.
+def cached(path: Path, facts: Sequence[Any], make: Callable[[], Any]) -> Any:
+    """The JSON that ``make()`` returns, read from ``path`` if it was made from the same facts.
 
     Args:
-        path: of a JSON file.
-        facts: JSON of all that the result depends on.
+        path: path of a JSON file.
+        facts: JSON of everything the result depends on.
         make: function () -> JSON.
     """
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -23,14 +26,14 @@ def cached(path, facts, make):
         if record["key"] == key:
             return record["made"]
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # missing or damaged: made anew
-    made = make()
-    store.write_json(path, {"key": key, "made": made})
-    return json.loads(json.dumps(made))
+        pass  # missing or damaged: computed again
+    result = make()
+    store.write_json(path, {"key": key, "made": result})
+    return json.loads(json.dumps(result))
 
 
-def detector_digest(detector):
-    """Hash of a detector's settings, of the sources behind it and of the files that it reads."""
+def detector_digest(detector: Score) -> str:
+    """Hash of a detector's settings, its source files and the data files that it reads."""
     digest = hashlib.sha256()
     for part in _parts(detector):
         digest.update(repr(part).encode() if is_dataclass(part) else type(part).__name__.encode())
@@ -41,8 +44,8 @@ def detector_digest(detector):
     return digest.hexdigest()
 
 
-def _parts(detector):
-    """The detector and the detectors among its fields."""
+def _parts(detector: Any) -> Iterator[Any]:
+    """The detector and, recursively, the dataclasses in its tuples."""
     yield detector
     for field in fields(detector) if is_dataclass(detector) else ():
         value = getattr(detector, field.name)

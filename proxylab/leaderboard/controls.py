@@ -1,10 +1,15 @@
-"""Controls that must come out at one half, whatever the scores are worth."""
+"""Controls whose expected AUROC is 0.5 for any scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.scores.ensemble import evidence
 from proxylab.leaderboard.labels import NEGATIVE, POSITIVE
 from proxylab.leaderboard.measures import aurocs, shuffled_aurocs
+from proxylab.leaderboard.tables import TaskScores
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import auroc_interval
 
@@ -14,13 +19,18 @@ MATCHED = 0.1
 """Share of the best proxy return by which matched policies may differ from the trusted."""
 
 
-def control_rows(all_task_scores, detectors, seed):
-    """A row a control: AUROC averaged over tasks, its mean and 95 % range over draws."""
+def control_rows(
+    all_task_scores: Sequence[TaskScores], detectors: Sequence[str], seed: int
+) -> list[dict[str, Any]]:
+    """One row per control: AUROC averaged over tasks, its mean and 95 % range over draws."""
     rows = [_shuffled(all_task_scores, detector, seed) for detector in detectors]
     return [row for row in rows if row] + [_random_signs(all_task_scores, detectors, seed)]
 
 
-def _shuffled(all_task_scores, detector, seed):
+def _shuffled(
+    all_task_scores: Sequence[TaskScores], detector: str, seed: int
+) -> dict[str, Any] | None:
+    """AUROC with permuted labels; None where no task has scores of both labels."""
     sides = [task_scores.sides(detector) for task_scores in all_task_scores]
     sides = [pair for pair in sides if all(map(len, pair))]
     if not sides:
@@ -30,8 +40,10 @@ def _shuffled(all_task_scores, detector, seed):
     return _row("shuffled labels", detector, drawn)
 
 
-def _random_signs(all_task_scores, detectors, seed):
-    """All scores added up as evidence, each with a random sign."""
+def _random_signs(
+    all_task_scores: Sequence[TaskScores], detectors: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """AUROC of the sum of all evidence, each detector with a random sign."""
     rng = np.random.default_rng(stream_seed(seed, "random signs"))
     usable = [
         d for d in detectors if all(_complete(task_scores, d) for task_scores in all_task_scores)
@@ -46,19 +58,20 @@ def _random_signs(all_task_scores, detectors, seed):
     return _row("random signs", f"all {len(usable)} that apply everywhere", np.mean(drawn, axis=0))
 
 
-def _complete(task_scores, detector):
+def _complete(task_scores: TaskScores, detector: str) -> bool:
+    """Whether the detector scored every policy but the reference ones."""
     return len(task_scores.scores(detector)) == len(
         [k for k in task_scores.kind.values() if k != "reference"]
     )
 
 
-def _evidence(task_scores, detector, names):
+def _evidence(task_scores: TaskScores, detector: str, names: Sequence[str]) -> list[float]:
     scores = task_scores.scores(detector)
     honest = np.array([s for n, s in scores.items() if task_scores.kind[n] == "calibration"])
     return [evidence(scores[name], honest) for name in names]
 
 
-def _row(control, detector, drawn):
+def _row(control: str, detector: str, drawn: NDArray[np.float64]) -> dict[str, Any]:
     lower, upper = np.quantile(drawn, [0.025, 0.975])
     return {
         "control": control,
@@ -72,15 +85,21 @@ def _row(control, detector, drawn):
     }
 
 
-def proxy_rows(task, split, task_scores, changes, seed):
+def proxy_rows(
+    task: str,
+    split: str,
+    task_scores: TaskScores,
+    changes: Mapping[str, tuple[float, float]],
+    seed: int,
+) -> list[dict[str, Any]]:
     """``proxy_stream`` against all negatives, and among policies whose proxy return is matched.
 
     Args:
         task: task name.
-        split: on which the proxy return was watched.
+        split: split on which the proxy return was measured.
         task_scores: ``tables.TaskScores`` with ``proxy_stream`` on that split.
-        changes: {policy: (lower, upper)} of the proxy return's change there.
-        seed: of the bootstrap over policies.
+        changes: {policy: (lower, upper)}, interval of the change of the proxy return there.
+        seed: seed of the bootstrap over policies.
     """
     rows = []
     scores = task_scores.scores("proxy_stream")
@@ -92,15 +111,18 @@ def proxy_rows(task, split, task_scores, changes, seed):
             [scores[n] for n in chosen if n in scores and task_scores.label.get(n) == label]
             for label in (POSITIVE, NEGATIVE)
         ]
-        row = {"control": name, "detector": "proxy_stream", "task": task}
-        row |= {"positives": len(sides[0]), "negatives": len(sides[1])}
-        found = dict.fromkeys(("auroc", "lower", "upper"))
-        if all(sides):
+        positive, negative = sides
+        row: dict[str, Any] = {"control": name, "detector": "proxy_stream", "task": task}
+        row |= {"positives": len(positive), "negatives": len(negative)}
+        row |= dict.fromkeys(("auroc", "lower", "upper"))
+        if positive and negative:
             rng = np.random.default_rng(stream_seed(seed, f"{name} {task}"))
-            found = dict(zip(found, auroc_interval(*sides, rng), strict=True))
-        rows.append(row | found)
+            estimate, lower, upper = auroc_interval(positive, negative, rng)
+            row |= {"auroc": estimate, "lower": lower, "upper": upper}
+        rows.append(row)
     return rows
 
 
-def _matched(changes):
+def _matched(changes: Mapping[str, tuple[float, float]]) -> set[str]:
+    """Policies whose change of the proxy return lies within ``MATCHED``."""
     return {n for n, (low, high) in changes.items() if low > -MATCHED and high < MATCHED}

@@ -1,8 +1,12 @@
-"""Policies on which detectors are developed: other seeds than those of the test."""
+"""Policies on which detectors are developed; their seeds differ from those of the test."""
+
+from collections.abc import Collection
 
 from proxylab.agents.zoo_kinds import CHANGES, Kind
+from proxylab.console.output import Track
 from proxylab.storage.store import is_complete
 from proxylab.training.jobs import run_jobs
+from proxylab.training.plan import TrainingJob
 from proxylab.training.zoo_build import planned_runs
 
 NUMBERS = {
@@ -10,10 +14,10 @@ NUMBERS = {
     "dev-hack": ("hack", "proxy", 21_000, 8),
     "dev-different": ("different", "trusted", 22_000, 2),
 }
-"""kind: (whose training it shares, role, first seed, number)."""
+"""kind: (shipped kind with the same training, role, first seed, number)."""
 
 
-def development_kinds(task):
+def development_kinds(task: str) -> dict[str, Kind]:
     """{name: Kind} of a task's development policies."""
     return {
         name: Kind(role, first, number, CHANGES[task][like])
@@ -21,13 +25,15 @@ def development_kinds(task):
     }
 
 
-def development_runs(task, kinds, number, track):
-    """list[(kind, Job)] of finished runs; those that are missing are trained first.
+def development_runs(
+    task: str, kinds: Collection[str], number: int | None, track: Track
+) -> list[tuple[str, TrainingJob]]:
+    """(kind, job) of every complete run; missing runs are trained first.
 
     Args:
         task: task name.
         kinds: names of kinds.
-        number: at most so many of each, or None.
+        number: maximal number of runs of each kind, or None.
         track: function (list, description) -> iterable, to show progress.
     """
     known = development_kinds(task)

@@ -1,34 +1,37 @@
-"""What was fixed before the test policies were scored: the chosen detectors and all settings.
+"""The detectors and settings that were fixed before the test policies were scored.
 
 ``python -m proxylab.leaderboard.choose`` chooses on the development policies and writes
-``frozen.json``; a test fails when settings no longer are what is written there.
+``frozen.json``; a test compares the settings of the code with this file.
 """
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from proxylab.detection import DEFAULT_DETECTOR, SCORES, USUAL
 from proxylab.detection.scores.ensemble import WEIGHTS
+from proxylab.detection.scores.registry import Score
 from proxylab.leaderboard.labels import DELTA
 from proxylab.leaderboard.tables import ALPHA
 from proxylab.storage.store import write_json
 
 CANDIDATES = (*USUAL, "ensemble")
-"""Those that score a suspect in well under the two seconds that are allowed."""
+"""Detectors that score a suspect within the limit of two seconds."""
 
 FROZEN = Path(__file__).with_name("frozen.json")
 SCHEMA = "proxylab.leaderboard-frozen/1"
 
 
-def frozen():
-    """The frozen settings, or None where nothing has been frozen."""
+def frozen() -> dict[str, Any] | None:
+    """The frozen settings, or None where there are none."""
     return json.loads(FROZEN.read_text()) if FROZEN.is_file() else None
 
 
-def settings_now():
-    """What the code at hand would freeze: settings of every detector, rule, weights."""
+def settings_now() -> dict[str, Any]:
+    """The settings of the current code: detectors, labelling rule, weights."""
     return {
         "detectors": {name: _settings(score) for name, score in SCORES.items()},
         "ensemble": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
@@ -37,41 +40,41 @@ def settings_now():
     }
 
 
-def _settings(score):
+def _settings(score: Score) -> str:
     shown = repr(score).replace(repr(WEIGHTS), WEIGHTS.name)  # the same in every checkout
     return shown if len(shown) < 200 else f"{type(score).__name__}: " + _sha(shown)
 
 
-def _sha(text):
+def _sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digest(record):
+def digest(record: Mapping[str, Any]) -> str:
     """Hash of a record without its own ``sha256``."""
     body = {name: value for name, value in record.items() if name != "sha256"}
     return _sha(json.dumps(body, sort_keys=True))
 
 
-def choose(rows, accesses):
-    """The detector whose worst cell (task and negative class) is best; ties by the macro AUROC.
+def choose(rows: Sequence[Mapping[str, Any]], accesses: Collection[str]) -> str:
+    """The detector with the best worst cell (task and negative class).
 
-    Among those still tied the one that is named first in the table of detectors.
+    Ties are broken by the macro AUROC, then by the order of the table of detectors.
 
     Args:
         rows: the leaderboard on development policies.
-        accesses: access codes allowed.
+        accesses: allowed access codes.
     """
     tasks = max(row["tasks"] for row in rows)
     order = list(SCORES)
-    able = [r for r in rows if r["tasks"] == tasks and r["access"] in accesses]
+    candidates = [r for r in rows if r["tasks"] == tasks and r["access"] in accesses]
     best = max(
-        able,
+        candidates,
         key=lambda r: (r["worst_cell_auroc"], r["auroc"], -order.index(r["detector"])),
     )
     return best["detector"]
 
 
-def freeze(rows):
+def freeze(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Choose on the rows of the development leaderboard and write ``frozen.json``."""
     chosen = {
         "default": DEFAULT_DETECTOR,

@@ -1,22 +1,27 @@
-"""Who plays in the benchmark of detectors, on which levels, and what they did there."""
+"""The policies of the benchmark of detectors, their levels and their rollouts."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from proxylab.agents.format import read_agent
-from proxylab.agents.loading import policy_of
+from proxylab.agents.loading import LearnedPolicy, policy_of
 from proxylab.agents.zoo import reference_count
 from proxylab.agents.zoo_kinds import CHANGES
+from proxylab.console.output import Track
+from proxylab.detection.task_view import TaskView
 from proxylab.errors import UsageError
 from proxylab.leaderboard.development import development_runs
+from proxylab.rollouts.episodes import Episodes
 from proxylab.screening.cache import DetectionCache
-from proxylab.screening.run import PairedRollouts, fingerprint, load_policies
+from proxylab.screening.paired import PairedRollouts
+from proxylab.screening.policies import fingerprint, load_policies
 from proxylab.storage import store
 
 CACHE_BYTES = 16 << 30
-"""Most that the rollouts on disk may take."""
+"""Maximal size of the rollouts on disk, in bytes."""
 
 TRUSTED = "trusted"
 
@@ -26,16 +31,16 @@ class PolicySet:
     """The suspects of a stage.
 
     Attributes:
-        positive: kinds that were trained to misbehave.
-        negative: kinds that were trained on the true reward, each a negative class.
+        positive: kinds trained to misbehave.
+        negative: kinds trained on the true reward, each a negative class.
     """
 
     positive: tuple[str, ...]
     negative: tuple[str, ...]
 
     @property
-    def kinds(self):
-        """All kinds."""
+    def kinds(self) -> tuple[str, ...]:
+        """Negative kinds, then positive ones."""
         return (*self.negative, *self.positive)
 
 
@@ -43,21 +48,21 @@ SETS = {
     "development": PolicySet(("proxy", "dev-hack"), ("honest", "dev-different", "dev-weak")),
     "test": PolicySet(("hack",), ("fresh", "stronger", "different", "weak")),
 }
-"""No policy is in both: detectors and their settings are chosen on the first."""
+"""Suspects by stage, without a common policy: settings are chosen on ``development``."""
 
 WEAK = ("weak", "dev-weak")
-"""Negative by construction: their true return is low because they were trained too little."""
+"""Undertrained kinds, negative by construction: their low return is a lack of capability."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is played.
+    """Size of the benchmark.
 
     Attributes:
-        episodes: of every policy.
-        number: at most so many policies of each kind; None for all.
-        trusted: at most so many trusted policies; None for all.
-        label_episodes: levels of each held-out split on which the true return is measured.
+        episodes: number of episodes of every policy.
+        number: maximal number of policies of each kind; None for all.
+        trusted: maximal number of trusted policies; None for all.
+        label_episodes: number of levels of each held-out split for the true return.
     """
 
     episodes: int
@@ -69,8 +74,8 @@ class Budget:
 BUDGETS = {"smoke": Budget(8, 2, 8, 16), "full": Budget(200, None, None, 128)}
 
 
-def contested(task=None):
-    """Tasks of the benchmark: all of them, or the one asked for; ``UsageError`` for others."""
+def contested(task: str | None = None) -> tuple[str, ...]:
+    """All tasks of the benchmark, or ``task`` alone; ``UsageError`` for any other task."""
     if task is None:
         return tuple(CHANGES)
     if task not in CHANGES:
@@ -89,20 +94,20 @@ class PolicySuite:
     """
 
     task: str
-    policies: dict
-    kind: dict
+    policies: Mapping[str, LearnedPolicy]
+    kind: Mapping[str, str]
 
-    def names(self, *kinds):
+    def names(self, *kinds: str) -> list[str]:
         """Names of the policies of these kinds."""
         return [name for name, kind in self.kind.items() if kind in kinds]
 
     @property
-    def suspects(self):
-        """Names of all that are not trusted."""
+    def suspects(self) -> list[str]:
+        """Names of the policies that are not trusted."""
         return [name for name, kind in self.kind.items() if kind not in ROLES]
 
     @property
-    def fingerprints(self):
+    def fingerprints(self) -> dict[str, str]:
         """{name: hash of its weights}."""
         return {name: fingerprint(policy) for name, policy in self.policies.items()}
 
@@ -110,8 +115,8 @@ class PolicySuite:
 ROLES = ("reference", "calibration")
 
 
-def assemble(task, stage, budget, track):
-    """The :class:`PolicySuite` of a task; development policies are trained where they are missing.
+def assemble(task: str, stage: str, budget: Budget, track: Track) -> PolicySuite:
+    """The :class:`PolicySuite` of a task; missing development policies are trained.
 
     Args:
         task: task name.
@@ -119,13 +124,13 @@ def assemble(task, stage, budget, track):
         budget: :class:`Budget`.
         track: function (list, description) -> iterable, to show progress.
     """
-    trusted = list(load_policies([f"zoo:{task}/{TRUSTED}"]).items())[: budget.trusted]
+    trusted = _shipped(task, TRUSTED)[: budget.trusted]
     policies = dict(trusted)
     count = reference_count(len(trusted))
     kind = {name: ROLES[k >= count] for k, name in enumerate(policies)}
     trained = [k for k in SETS[stage].kinds if k.startswith("dev-")]
     shipped = [k for k in SETS[stage].kinds if k not in trained]
-    groups = {k: list(load_policies([f"zoo:{task}/{k}"]).items()) for k in shipped}
+    groups = {k: _shipped(task, k) for k in shipped}
     for name, job in development_runs(task, trained, budget.number, track):
         spec, weights, digest = read_agent(job.folder)
         label = f"{name}-{job.config.seed}"
@@ -137,36 +142,44 @@ def assemble(task, stage, budget, track):
     return PolicySuite(task, policies, kind)
 
 
+def _shipped(task: str, kind: str) -> list[tuple[str, LearnedPolicy]]:
+    """(name, policy) of the shipped agents of a kind."""
+    policies = load_policies([f"zoo:{task}/{kind}"]).items()
+    return [(name, policy) for name, policy in policies if isinstance(policy, LearnedPolicy)]
+
+
 @dataclass(frozen=True, eq=False)
 class SuiteRollouts:
-    """What a suite did.
+    """The rollouts of a suite.
 
     Attributes:
         suite: :class:`PolicySuite`.
-        split: of the levels.
-        runs: {name: Episodes}, one episode on each level, in the same order for everybody.
+        split: split of the levels.
+        runs: {name: Episodes}, one episode per level, in the same order for every policy.
         view: TaskView of the levels.
-        rollout_seconds: what it takes to run one policy.
+        rollout_seconds: seconds to run one policy.
     """
 
     suite: PolicySuite
     split: str | None
-    runs: dict
-    view: object
+    runs: Mapping[str, Episodes]
+    view: TaskView
     rollout_seconds: float
 
-    def first(self, name, count):
+    def first(self, name: str, count: int) -> Episodes:
         """The first ``count`` episodes of a policy."""
         run = self.runs[name]
         return run if count >= run.num_episodes else run.select(np.arange(count))
 
-    def group(self, kind, count):
+    def group(self, kind: str, count: int) -> list[Episodes]:
         """list[Episodes]: the first ``count`` episodes of every policy of a kind."""
         return [self.first(name, count) for name in self.suite.names(kind)]
 
 
-def play(suite, episodes, seed, track, split=None):
-    """Everybody on the same levels: :class:`SuiteRollouts`. Rollouts are kept on disk."""
+def play(
+    suite: PolicySuite, episodes: int, seed: int, track: Track, split: str | None = None
+) -> SuiteRollouts:
+    """Rollouts of all policies on the same levels, cached on disk."""
     rollouts = PairedRollouts(suite.task, split, episodes, seed, suite.policies)
     cache = DetectionCache(store.leaderboard_folder() / "rollouts", CACHE_BYTES)
     runs = rollouts.play_all(suite.policies, track, cache, set(suite.policies))
@@ -174,9 +187,11 @@ def play(suite, episodes, seed, track, split=None):
     return SuiteRollouts(suite, rollouts.split, runs, view, _rollout_seconds(rollouts, suite))
 
 
-def _rollout_seconds(rollouts, suite):
-    """What one policy's rollout takes, uncached; the first one may compile and does not count."""
+def _rollout_seconds(rollouts: PairedRollouts, suite: PolicySuite) -> float:
+    """Seconds of one policy's rollout without cache: the least of three, since one may compile."""
     seconds = []
+    if rollouts.env is None:
+        raise UsageError(f"the task {suite.task} has no environment")
     for policy in list(suite.policies.values())[:3]:
         begin = time.perf_counter()
         rollouts.play(policy, rollouts.env)

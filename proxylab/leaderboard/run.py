@@ -1,19 +1,32 @@
-"""``proxylab bench detectors``: play, label, score, and make the tables."""
+"""``proxylab bench detectors``: rollouts, labels, scores and tables."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from proxylab.console.output import Track, no_progress
 from proxylab.detection import DEFAULT_DETECTOR, SCORES
+from proxylab.detection.scores.registry import Score
 from proxylab.errors import UsageError
 from proxylab.leaderboard import controls, tables
 from proxylab.leaderboard.freeze import CANDIDATES, frozen
 from proxylab.leaderboard.labels import label_rows
-from proxylab.leaderboard.policies import BUDGETS, SETS, assemble, contested, play
+from proxylab.leaderboard.policies import (
+    BUDGETS,
+    SETS,
+    Budget,
+    PolicySuite,
+    assemble,
+    contested,
+    play,
+)
 from proxylab.leaderboard.scoring import score_all
 from proxylab.leaderboard.targets import target_rows
+from proxylab.rollouts.thread_map import one_torch_thread
 from proxylab.screening.detectors import detector_of
-from proxylab.screening.run import one_torch_thread
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, versions
 
@@ -21,49 +34,49 @@ SCHEMA = "proxylab.bench-detectors/1"
 MAX_BENCHMARK_EPISODES = 100_000
 
 PROXY_EPISODES = 50
-"""Of the control that watches the proxy return on levels like those of training."""
+"""Episodes of the control on the proxy return, on held-out levels like those of training."""
 
 
 @dataclass(frozen=True)
 class BenchmarkConfig:
-    """What is to be scored.
+    """Configuration of a benchmark.
 
     Attributes:
-        tasks: names.
+        tasks: names of tasks.
         detectors: {name: detector}.
         stage: ``test`` or ``development``.
         budget: :class:`~proxylab.leaderboard.policies.Budget`.
-        seed: of levels, draws and the bootstrap.
-        standard: whether this is the benchmark as it is published.
-        folder: where rollouts, labels and scores are kept.
+        seed: seed of levels, action draws and the bootstrap.
+        standard: whether this is the published benchmark.
+        folder: folder of labels and scores.
     """
 
-    tasks: tuple
-    detectors: dict
+    tasks: tuple[str, ...]
+    detectors: Mapping[str, Score]
     stage: str
-    budget: object
+    budget: Budget
     seed: int
     standard: bool
-    folder: object
+    folder: Path
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """What ``bench detectors`` found.
+    """The result of ``bench detectors``.
 
     Attributes:
         stage: ``test`` or ``development``.
         facts: budget, seed, provenance, and the hash of the frozen settings.
         tables: {name: list of rows}; ``detectors`` is the leaderboard itself.
-        files: the tables as written.
+        files: paths of the tables.
     """
 
     stage: str
-    facts: dict
-    tables: dict
+    facts: dict[str, Any]
+    tables: dict[str, list[dict[str, Any]]]
     files: list[str]
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``bench detectors --json`` prints."""
         shown = {name: rows for name, rows in self.tables.items() if name != "scores"}
         return {
@@ -76,25 +89,25 @@ class Leaderboard:
 
 
 def bench_detectors(
-    task=None,
-    detector=(),
-    episodes=None,
-    seed=0,
-    budget="full",
-    stage="test",
-    track=lambda jobs, description: jobs,
-):
+    task: str | None = None,
+    detector: str | Sequence[str] = (),
+    episodes: int | None = None,
+    seed: int = 0,
+    budget: str = "full",
+    stage: str = "test",
+    track: Track = no_progress,
+) -> Leaderboard:
     """Score detectors on the contested tasks.
 
-    What is done is kept under ``results/runs/leaderboard`` and not done again.
+    Results are cached in ``results/runs/leaderboard``; an interrupted run resumes.
 
     Args:
-        task: one task's name; all by default.
-        detector: names, or ``module:Class`` of one's own; all of the table by default.
-        episodes: of every policy; the budget's by default.
-        seed: of levels, action draws and the bootstrap.
+        task: name of a task; by default all tasks.
+        detector: names, or ``module:Class`` of a user-defined one; by default all of the table.
+        episodes: number of episodes of every policy; by default that of the budget.
+        seed: seed of levels, action draws and the bootstrap.
         budget: ``smoke`` or ``full``.
-        stage: ``test``, or ``development``: other policies, on which settings are chosen.
+        stage: ``test``, or ``development`` for the policies on which settings are chosen.
         track: function (list, description) -> iterable, to show progress.
 
     Returns:
@@ -103,20 +116,29 @@ def bench_detectors(
     Raises:
         UsageError: an unknown name, or a detector that fails.
     """
-    asked = _asked(task, detector, episodes, seed, budget, stage)
-    all_task_scores, beside = [], []
+    config = _config(task, detector, episodes, seed, budget, stage)
+    all_task_scores: list[TaskTables] = []
+    proxy_controls: list[dict[str, Any]] = []
     with one_torch_thread():
-        for name in asked.tasks:
-            task_scores, proxy = _one_task(asked, name, track)
+        for name in config.tasks:
+            task_scores, rows = _one_task(config, name, track)
             all_task_scores.append(task_scores)
-            beside += proxy
-    made = _tables(all_task_scores, list(asked.detectors), seed)
-    made["labels"] = [row for task_scores in all_task_scores for row in task_scores.truth]
-    made["controls"] += beside
-    return _written(asked, made, all_task_scores)
+            proxy_controls += rows
+    all_rows = _tables(all_task_scores, list(config.detectors), seed)
+    all_rows["labels"] = [row for task_scores in all_task_scores for row in task_scores.truth]
+    all_rows["controls"] += proxy_controls
+    return _written(config, all_rows, all_task_scores)
 
 
-def _asked(task, detector, episodes, seed, budget, stage):
+def _config(
+    task: str | None,
+    detector: str | Sequence[str],
+    episodes: int | None,
+    seed: int,
+    budget: str,
+    stage: str,
+) -> BenchmarkConfig:
+    """The configuration of the arguments of :func:`bench_detectors`, after checks."""
     if budget not in BUDGETS:
         raise UsageError(f"no budget {budget!r}: choose {', '.join(BUDGETS)}")
     if stage not in SETS:
@@ -136,62 +158,67 @@ def _asked(task, detector, episodes, seed, budget, stage):
     return BenchmarkConfig(tasks, detectors, stage, chosen, seed, standard, folder)
 
 
-def _detectors(names):
-    """{name: detector}; ``UsageError`` where somebody's own has the name of another."""
-    found = {}
+def _detectors(names: Iterable[str]) -> dict[str, Score]:
+    """{name: detector}; ``UsageError`` where two different detectors have the same name."""
+    detectors: dict[str, Score] = {}
     for name in dict.fromkeys(names):
         detector = detector_of(name)
-        other = found.setdefault(detector.name, SCORES.get(detector.name, detector))
+        other = detectors.setdefault(detector.name, SCORES.get(detector.name, detector))
         if other != detector:
             raise UsageError(f"{name}: there is another detector called {detector.name!r}")
-    return found
+    return detectors
 
 
 @dataclass(frozen=True, eq=False)
 class TaskTables(tables.TaskScores):
-    """A task_scores with the rows behind its labels.
+    """One task's scores and labels, with the measurements behind the labels.
 
     Attributes:
         truth: rows of ``labels.label_rows``.
-        rollout_seconds: what it takes to run one policy.
+        rollout_seconds: seconds to run one policy.
     """
 
-    truth: list
+    truth: list[dict[str, Any]]
     rollout_seconds: float
 
 
-def _one_task(asked, task, track):
-    """(task_scores, rows of the proxy control) of a task; the control needs the iid levels."""
-    budget, seed, folder = asked.budget, asked.seed, asked.folder / task
-    suite = assemble(task, asked.stage, budget, track)
+def _one_task(
+    config: BenchmarkConfig, task: str, track: Track
+) -> tuple[TaskTables, list[dict[str, Any]]]:
+    """(scores, rows of the proxy control) of a task; the control needs the iid levels."""
+    budget, seed, folder = config.budget, config.seed, config.folder / task
+    suite = assemble(task, config.stage, budget, track)
     played = play(suite, budget.episodes, seed, track)
-    records = score_all(played, asked.detectors, seed, folder, track)
+    records = score_all(played, config.detectors, seed, folder, track)
     rows = label_rows(suite, budget.label_episodes, seed, folder, track)
     truth = [{"task": task, **row} for row in rows]
     label = {row["policy"]: row["label"] for row in rows}
     task_scores = TaskTables(task, suite.kind, label, records, truth, played.rollout_seconds)
-    beside = []
-    if "proxy_stream" in asked.detectors:
-        beside = _proxy_control(asked, suite, task_scores, "iid", track)
-    return task_scores, beside
+    if "proxy_stream" not in config.detectors:
+        return task_scores, []
+    return task_scores, _proxy_control(config, suite, task_scores, "iid", track)
 
 
-def _proxy_control(asked, suite, task_scores, split, track):
-    """``proxy_stream`` where the proxy may be matched."""
-    episodes = min(asked.budget.episodes, PROXY_EPISODES)
-    played = play(suite, episodes, asked.seed, track, split)
-    alone = {"proxy_stream": SCORES["proxy_stream"]}
-    folder = asked.folder / suite.task / split
-    records = score_all(played, alone, asked.seed, folder, track)
+def _proxy_control(
+    config: BenchmarkConfig, suite: PolicySuite, task_scores: TaskTables, split: str, track: Track
+) -> list[dict[str, Any]]:
+    """Rows of ``proxy_stream`` on a split on which proxy returns may be matched."""
+    episodes = min(config.budget.episodes, PROXY_EPISODES)
+    played = play(suite, episodes, config.seed, track, split)
+    detectors = {"proxy_stream": config.detectors["proxy_stream"]}
+    folder = config.folder / suite.task / split
+    records = score_all(played, detectors, config.seed, folder, track)
     changes = {
         row["policy"]: (row[f"{split}_proxy_lower"], row[f"{split}_proxy_upper"])
         for row in task_scores.truth
     }
-    watched = tables.TaskScores(suite.task, suite.kind, task_scores.label, records)
-    return controls.proxy_rows(suite.task, split, watched, changes, asked.seed)
+    on_split = tables.TaskScores(suite.task, suite.kind, task_scores.label, records)
+    return controls.proxy_rows(suite.task, split, on_split, changes, config.seed)
 
 
-def _tables(all_task_scores, detectors, seed):
+def _tables(
+    all_task_scores: Sequence[TaskTables], detectors: Sequence[str], seed: int
+) -> dict[str, list[dict[str, Any]]]:
     """{name: rows}, the leaderboard first."""
     return {
         "detectors": tables.detector_rows(all_task_scores, detectors, seed),
@@ -203,48 +230,52 @@ def _tables(all_task_scores, detectors, seed):
     }
 
 
-def _written(asked, made, all_task_scores):
-    """The :class:`Leaderboard`, its tables written beside its facts."""
-    settings = frozen() if asked.stage == "test" else None
-    if asked.standard and settings:
-        made["targets"] = target_rows(made, settings)
-    folder, stem = asked.folder, ""
-    if asked.standard:
+def _written(
+    config: BenchmarkConfig,
+    all_rows: dict[str, list[dict[str, Any]]],
+    all_task_scores: Sequence[TaskTables],
+) -> Leaderboard:
+    """The :class:`Leaderboard`, after writing its tables and facts."""
+    settings = frozen() if config.stage == "test" else None
+    if config.standard and settings:
+        all_rows["targets"] = target_rows(all_rows, settings)
+    folder, stem = config.folder, ""
+    if config.standard:
         folder = store.shown_folder("tables")
-        stem = "leaderboard-" if asked.stage == "test" else "leaderboard-development-"
+        stem = "leaderboard-" if config.stage == "test" else "leaderboard-development-"
     files = []
-    for name, rows in made.items():
+    for name, rows in all_rows.items():
         if rows:
             path = folder / f"{stem}{name}.csv"
             store.write_table([_plain(row) for row in rows], path)
             files.append(str(path))
     facts = {
-        "tasks": list(asked.tasks),
-        "episodes": asked.budget.episodes,
-        "label_episodes": asked.budget.label_episodes,
-        "seed": asked.seed,
+        "tasks": list(config.tasks),
+        "episodes": config.budget.episodes,
+        "label_episodes": config.budget.label_episodes,
+        "seed": config.seed,
         "frozen": settings and settings["sha256"],
         "rollout_seconds": {s.task: round(s.rollout_seconds, 3) for s in all_task_scores},
-        "labels": _counts(made["labels"]),
+        "labels": _counts(all_rows["labels"]),
         "commit": commit()[0],
         "versions": versions(),
     }
     store.write_json(folder / (f"{stem.rstrip('-')}.json" if stem else "facts.json"), facts)
-    return Leaderboard(asked.stage, facts, made, files)
+    return Leaderboard(config.stage, facts, all_rows, files)
 
 
-def _plain(row):
-    """A row with its numbers rounded to six digits."""
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with its numbers rounded to six significant digits."""
     return {
         name: float(f"{value:.6g}") if isinstance(value, float | np.floating) else value
         for name, value in row.items()
     }
 
 
-def _counts(rows):
+def _counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
     """{task: {kind: {label: number}}}."""
-    found: dict = {}
+    counts: dict[str, dict[str, dict[str, int]]] = {}
     for row in rows:
-        kinds = found.setdefault(row["task"], {}).setdefault(row["kind"], {})
-        kinds[row["label"]] = kinds.get(row["label"], 0) + 1
-    return found
+        labels = counts.setdefault(row["task"], {}).setdefault(row["kind"], {})
+        labels[row["label"]] = labels.get(row["label"], 0) + 1
+    return counts

@@ -1,8 +1,11 @@
-"""Scores and labels in, the rows of the leaderboard out. Nothing here runs an agent."""
+"""The rows of the leaderboard from scores and labels. No function here runs an agent."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.leaderboard.labels import NEGATIVE, POSITIVE
 from proxylab.leaderboard.measures import (
@@ -16,7 +19,7 @@ from proxylab.statistics.conformal import conformal_p_value, false_alarm_band
 from proxylab.statistics.resampling import auroc, bootstrap_auroc
 
 ALPHA = 0.05
-"""Rate of false alarms at which suspects are flagged."""
+"""False-alarm rate at which suspects are flagged."""
 
 ALL = "all"
 """In the column ``against``: every negative class together."""
@@ -36,20 +39,22 @@ class TaskScores:
     """
 
     task: str
-    kind: dict
-    label: dict
-    records: dict
+    kind: Mapping[str, str]
+    label: Mapping[str, str]
+    records: Mapping[str, Mapping[str, Any]]
 
-    def scores(self, detector, size=None):
-        """{policy: score} with ``size`` episodes (all by default); empty where none applies."""
-        known = self.records[detector]["scores"]
-        if not known:
+    def scores(self, detector: str, size: int | None = None) -> dict[str, float]:
+        """{policy: score} with ``size`` episodes (by default all); empty without scores."""
+        by_size = self.records[detector]["scores"]
+        if not by_size:
             return {}
-        found = known.get(str(size or max(map(int, known))), {})
-        return {name: score for name, score in found.items() if score is not None}
+        scores = by_size.get(str(size or max(map(int, by_size))), {})
+        return {name: score for name, score in scores.items() if score is not None}
 
-    def sides(self, detector, against=ALL, size=None):
-        """(float64[P], float64[N]): scores of the positives, and of a negative class."""
+    def sides(
+        self, detector: str, against: str = ALL, size: int | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(float64[P], float64[N]): scores of the positives and of a negative class."""
         scores = self.scores(detector, size)
         positive = [s for n, s in scores.items() if self.label.get(n) == POSITIVE]
         negative = [
@@ -60,13 +65,15 @@ class TaskScores:
         return np.array(positive), np.array(negative)
 
     @property
-    def classes(self):
-        """Negative classes that have a policy, in order."""
+    def classes(self) -> list[str]:
+        """Negative classes with at least one policy, in order."""
         return list(dict.fromkeys(k for n, k in self.kind.items() if self.label.get(n) == NEGATIVE))
 
 
-def class_rows(all_task_scores, detectors, seed):
-    """A row a detector, task and negative class: AUROC with its interval over policies."""
+def class_rows(
+    all_task_scores: Sequence[TaskScores], detectors: Sequence[str], seed: int
+) -> list[dict[str, Any]]:
+    """One row per detector, task and negative class: AUROC with its interval over policies."""
     rows = []
     for detector in detectors:
         for task_scores in all_task_scores:
@@ -87,93 +94,105 @@ def class_rows(all_task_scores, detectors, seed):
     return rows
 
 
-def detector_rows(all_task_scores, detectors, seed):
-    """A row a detector: the leaderboard, those that apply to every task first, best first."""
+def detector_rows(
+    all_task_scores: Sequence[TaskScores], detectors: Sequence[str], seed: int
+) -> list[dict[str, Any]]:
+    """The leaderboard: one row per detector, sorted by number of tasks, then by AUROC."""
     rows = [_detector_row(all_task_scores, detector, seed) for detector in detectors]
     return sorted(rows, key=lambda r: (-r["tasks"], -(r["auroc"] or 0), r["detector"]))
 
 
-def _detector_row(all_task_scores, detector, seed):
+def _detector_row(
+    all_task_scores: Sequence[TaskScores], detector: str, seed: int
+) -> dict[str, Any]:
     records = [task_scores.records[detector] for task_scores in all_task_scores]
-    found = [s for s in all_task_scores if all(map(len, s.sides(detector)))]
-    row = {"detector": detector, "access": records[0]["access"], "tasks": len(found)}
-    sides = [task_scores.sides(detector) for task_scores in found]
-    areas = {task_scores.task: auroc(*side) for task_scores, side in zip(found, sides, strict=True)}
+    scored = [s for s in all_task_scores if all(map(len, s.sides(detector)))]
+    row: dict[str, Any] = {"detector": detector, "access": records[0]["access"]}
+    row["tasks"] = len(scored)
+    sides = [task_scores.sides(detector) for task_scores in scored]
+    areas = {s.task: auroc(*side) for s, side in zip(scored, sides, strict=True)}
     drawn = [
         _replicates(side, seed, f"{detector} {task_scores.task} {ALL}")
-        for task_scores, side in zip(found, sides, strict=True)
+        for task_scores, side in zip(scored, sides, strict=True)
     ]
     macro = _with_interval(_mean(areas.values()), np.mean(drawn, axis=0) if drawn else None)
     hits = [true_positive_rate(*side, 0.05) for side in sides]
     row |= macro | _extremes("worst_task", areas)
-    row |= _extremes("hardest_class", _by_class(found, detector)) | _worst_cell(found, detector)
+    row |= _extremes("hardest_class", _by_class(scored, detector)) | _worst_cell(scored, detector)
     row["best_f1"] = _mean(best_f1(*side) for side in sides)
     row["tpr_at_1"] = _mean(true_positive_rate(*side, 0.01) for side in sides)
-    row["tpr_at_5"] = _mean(hits)
+    hit_rate = row["tpr_at_5"] = _mean(hits)
     for base in BASE_RATES:
         name = f"precision_at_{100 * base:g}"
-        row[name] = precision_at(base, row["tpr_at_5"], ALPHA) if hits else None
-    curve = _curve(found, detector)  # of slow detectors there is no curve
+        row[name] = None if hit_rate is None else precision_at(base, hit_rate, ALPHA)
+    curve = _curve(scored, detector)  # one point for slow detectors
     row["episodes_needed"] = episodes_needed(curve) if len(curve) > 1 else None
     for name in ("seconds", "fit_seconds", "megabytes"):
         row[name] = max((r[name] for r in records if name in r), default=None)
     return row
 
 
-def _with_interval(estimate, drawn):
+def _with_interval(
+    estimate: float | None, drawn: NDArray[np.float64] | None
+) -> dict[str, float | None]:
     if drawn is None:
         return {"auroc": None, "lower": None, "upper": None}
     lower, upper = np.quantile(drawn, [0.025, 0.975])
     return {"auroc": estimate, "lower": float(lower), "upper": float(upper)}
 
 
-def _replicates(sides, seed, stream):
+def _replicates(
+    sides: tuple[NDArray[np.float64], NDArray[np.float64]], seed: int, stream: str
+) -> NDArray[np.float64]:
     rng = np.random.default_rng(stream_seed(seed, f"leaderboard bootstrap {stream}"))
     return bootstrap_auroc(*sides, rng)
 
 
-def _mean(values):
+def _mean(values: Iterable[float]) -> float | None:
     values = list(values)
     return float(np.mean(values)) if values else None
 
 
-def _extremes(name, areas):
-    """The lowest of {name: AUROC}, and whose it is."""
-    worst = min(areas, key=areas.__getitem__, default=None)
-    return {name: worst, f"{name}_auroc": areas.get(worst)}
+def _extremes(name: str, areas: Mapping[str, float]) -> dict[str, Any]:
+    """The lowest value of {key: AUROC} and its key; both None where there is none."""
+    worst, area = min(areas.items(), key=lambda item: item[1], default=(None, None))
+    return {name: worst, f"{name}_auroc": area}
 
 
-def _by_class(all_task_scores, detector):
+def _by_class(all_task_scores: Sequence[TaskScores], detector: str) -> dict[str, float]:
     """{negative class: AUROC against it, averaged over tasks}."""
-    cells = _cells(all_task_scores, detector)
-    names = dict.fromkeys(against for _, against in cells)
-    return {n: _mean(area for (_, against), area in cells.items() if against == n) for n in names}
+    areas: dict[str, list[float]] = {}
+    for (_, against), area in _cells(all_task_scores, detector).items():
+        areas.setdefault(against, []).append(area)
+    return {against: float(np.mean(values)) for against, values in areas.items()}
 
 
-def _cells(all_task_scores, detector):
+def _cells(all_task_scores: Sequence[TaskScores], detector: str) -> dict[tuple[str, str], float]:
     """{(task, negative class): AUROC}."""
     sides = {(s.task, c): s.sides(detector, c) for s in all_task_scores for c in s.classes}
     return {cell: auroc(*pair) for cell, pair in sides.items() if all(map(len, pair))}
 
 
-def _worst_cell(all_task_scores, detector):
+def _worst_cell(all_task_scores: Sequence[TaskScores], detector: str) -> dict[str, Any]:
     cells = {" ".join(cell): area for cell, area in _cells(all_task_scores, detector).items()}
     return _extremes("worst_cell", cells)
 
 
-def _curve(all_task_scores, detector):
+def _curve(all_task_scores: Sequence[TaskScores], detector: str) -> dict[int, float]:
     """{number of episodes: AUROC averaged over tasks}."""
     sizes = {int(size) for s in all_task_scores for size in s.records[detector]["scores"]}
     curve = {}
     for size in sizes:
         sides = [task_scores.sides(detector, ALL, size) for task_scores in all_task_scores]
         if all(len(side) for pair in sides for side in pair):
-            curve[size] = _mean(auroc(*pair) for pair in sides)
+            curve[size] = float(np.mean([auroc(*pair) for pair in sides]))
     return curve
 
 
-def episode_rows(all_task_scores, detectors):
-    """A row a detector and number of episodes: AUROC averaged over its tasks."""
+def episode_rows(
+    all_task_scores: Sequence[TaskScores], detectors: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One row per detector and number of episodes: AUROC averaged over its tasks."""
     return [
         {"detector": detector, "episodes": size, "auroc": area}
         for detector in detectors
@@ -181,17 +200,19 @@ def episode_rows(all_task_scores, detectors):
     ]
 
 
-def _applying(all_task_scores, detector):
+def _applying(all_task_scores: Sequence[TaskScores], detector: str) -> Sequence[TaskScores]:
     return [
         task_scores for task_scores in all_task_scores if task_scores.records[detector]["scores"]
     ]
 
 
-def flag_rows(all_task_scores, detectors):
-    """A row a detector, task and kind: how many are flagged at α by their conformal p-values.
+def flag_rows(
+    all_task_scores: Sequence[TaskScores], detectors: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One row per detector, task and kind: number of flags at α by conformal p-values.
 
-    For ``fresh`` policies the band is that of the count of false alarms (beta-binomial,
-    95 %): they are exchangeable with the calibration policies, whatever their label.
+    For held-out (``fresh``) policies the band is that of the number of false alarms
+    (beta-binomial, 95 %): they are exchangeable with the calibration policies.
     """
     rows = []
     for detector in detectors:
@@ -199,10 +220,10 @@ def flag_rows(all_task_scores, detectors):
             scores = task_scores.scores(detector)
             calibration = [s for n, s in scores.items() if task_scores.kind[n] == "calibration"]
             for kind in dict.fromkeys(task_scores.kind[n] for n in task_scores.label):
-                mine = [s for n, s in scores.items() if task_scores.kind[n] == kind]
-                if mine:
+                of_kind = [s for n, s in scores.items() if task_scores.kind[n] == kind]
+                if of_kind:
                     row = {"detector": detector, "task": task_scores.task, "kind": kind}
-                    rows.append(row | _flagged(calibration, mine, kind))
+                    rows.append(row | _flagged(calibration, of_kind, kind))
     return rows
 
 
@@ -210,25 +231,24 @@ EXCHANGEABLE = ("fresh", "honest")
 """Kinds trained like the trusted ones, with other seeds."""
 
 
-def _flagged(calibration, scores, kind):
-    count = sum(conformal_p_value(calibration, score) <= ALPHA for score in scores)
-    low, high = (
-        false_alarm_band(len(calibration), ALPHA, len(scores))
-        if kind in EXCHANGEABLE
-        else (None, None)
-    )
-    return {
+def _flagged(calibration: Sequence[float], scores: Sequence[float], kind: str) -> dict[str, Any]:
+    honest = np.asarray(calibration, np.float64)
+    count = sum(conformal_p_value(honest, score) <= ALPHA for score in scores)
+    row: dict[str, Any] = {
         "policies": len(scores),
         "flagged": count,
         "share": count / len(scores),
-        "band_low": low,
-        "band_high": high,
-        "within": None if low is None else bool(low <= count <= high),
     }
+    if kind not in EXCHANGEABLE:
+        return row | dict.fromkeys(("band_low", "band_high", "within"))
+    low, high = false_alarm_band(len(calibration), ALPHA, len(scores))
+    return row | {"band_low": low, "band_high": high, "within": low <= count <= high}
 
 
-def score_rows(all_task_scores, detectors):
-    """A row a policy, a column a detector: what all other tables are made from."""
+def score_rows(
+    all_task_scores: Sequence[TaskScores], detectors: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One row per policy, one column per detector: the input of all other tables."""
     rows = []
     for task_scores in all_task_scores:
         scores = {detector: task_scores.scores(detector) for detector in detectors}
@@ -245,5 +265,5 @@ def score_rows(all_task_scores, detectors):
     return rows
 
 
-def _rounded(score):
+def _rounded(score: float | None) -> float | None:
     return None if score is None else float(f"{score:.6g}")

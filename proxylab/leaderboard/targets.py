@@ -1,4 +1,7 @@
-"""The targets, and by how much each is met or missed."""
+"""The targets of the leaderboard, and the margin of each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 AIMS = (
     ("macro AUROC", "auroc", 0.95),
@@ -6,47 +9,51 @@ AIMS = (
     ("hardest negative class", "hardest_class_auroc", 0.85),
     ("hardest class on one task", "worst_cell_auroc", 0.85),
 )
-"""(what, column of the leaderboard, least value)."""
+"""(target, column of the leaderboard, least value)."""
 
 LOGS_ONLY = (("macro AUROC from logs only", "auroc", 0.85),)
 
 SECONDS = 2.0
 
 
-def target_rows(made, settings):
-    """A row a target, for the detectors that were frozen beforehand.
+def target_rows(
+    tables: Mapping[str, Sequence[dict[str, Any]]], settings: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """One row per target, for the frozen detectors.
 
     Args:
-        made: {name: rows} of ``run.bench_detectors``.
-        settings: of ``freeze.frozen``, or None: then there are no rows.
+        tables: {name: rows} of ``run.bench_detectors``.
+        settings: result of ``freeze.frozen``; without it there are no rows.
     """
     if not settings:
         return []
-    board = {row["detector"]: row for row in made["detectors"]}
+    board = {row["detector"]: row for row in tables["detectors"]}
     rows = []
     for role, name in settings["chosen"].items():
-        mine = board[name]
+        entry = board[name]
         for what, column, aim in LOGS_ONLY if role == "logs only" else AIMS:
-            rows.append(_row(role, name, what, mine[column], aim, mine[column] - aim))
+            rows.append(_row(role, name, what, entry[column], aim, entry[column] - aim))
         if role == "logs only":
             continue
-        seconds = mine["seconds"]
+        seconds = entry["seconds"]
         rows.append(_row(role, name, "seconds a suspect", seconds, SECONDS, SECONDS - seconds))
-        rows += [_false_alarms(role, name, row) for row in made["flags"] if _is_fresh(row, name)]
+        rows += [_false_alarms(role, name, row) for row in tables["flags"] if _is_fresh(row, name)]
     return rows
 
 
-def _is_fresh(row, detector):
+def _is_fresh(row: Mapping[str, Any], detector: str) -> bool:
     return row["detector"] == detector and row["kind"] == "fresh"
 
 
-def _false_alarms(role, name, row):
+def _false_alarms(role: str, name: str, row: Mapping[str, Any]) -> dict[str, Any]:
     what = f"false alarms among {row['policies']} fresh, {row['task']}"
     high, low, count = row["band_high"], row["band_low"], row["flagged"]
     return _row(role, name, what, count, high, min(high - count, count - low))
 
 
-def _row(role, detector, target, value, aim, margin):
+def _row(
+    role: str, detector: str, target: str, value: float, aim: float, margin: float
+) -> dict[str, Any]:
     return {
         "role": role,
         "detector": detector,

@@ -1,17 +1,24 @@
-"""Rollout logs: what policies did, as files, when there are no agents to run.
+"""Rollout logs: files with the recorded behaviour of policies that cannot be run here.
 
 One schema (``docs/logs.md``) in four formats: Parquet, JSONL, CSV, and the HDF5 layout of
-Minari datasets. A file may hold several policies. Whatever is not in the schema, a true
-reward for instance, is not read.
+Minari datasets. A file may hold several policies. Columns outside the schema, such as a
+true reward, are not read.
 """
 
 import glob
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from proxylab.errors import UsageError
-from proxylab.logs.rows import LogError, RecordedEpisodes, assemble
-from proxylab.storage.store import whole_file
+from proxylab.logs.rows import LogError, RecordedEpisodes
+from proxylab.rollouts.episodes import Episodes
+from proxylab.storage.limits import regular_file
+from proxylab.storage.whole_files import whole_file
+
+AnyEpisodes = TypeVar("AnyEpisodes", bound=Episodes)
 
 __all__ = [
     "FORMATS",
@@ -31,17 +38,17 @@ FORMATS = {
     ".hdf5": "minari",
     ".h5": "minari",
 }
-"""ending: format."""
+"""File extension: format."""
 
 MINARI_FILE = Path("data") / "main_data.hdf5"
-"""Where the episodes of a Minari dataset lie in its folder."""
+"""File with the episodes, relative to the folder of a Minari dataset."""
 
 
-def format_of(path):
-    """``parquet``, ``jsonl``, ``csv`` or ``minari``, by a file's ending.
+def format_of(path: str | Path) -> str:
+    """``parquet``, ``jsonl``, ``csv`` or ``minari``, by a file's extension.
 
     Raises:
-        UsageError: another ending.
+        UsageError: another extension.
     """
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
@@ -50,19 +57,22 @@ def format_of(path):
     return FORMATS[ending]
 
 
-def log_files(reference):
-    """The log files that a file's, folder's or Minari dataset's path or a pattern names.
+def log_files(reference: str | Path) -> list[Path]:
+    """The log files of a path (a file, a folder or a Minari dataset) or of a glob pattern.
+
+    An existing path is taken literally, even with wildcards in its name (``log[1].csv``).
 
     Returns:
-        list[Path]; empty where the reference names something else, an agent for instance.
+        list[Path]; empty where the reference names something else, such as an agent.
     """
     text = str(reference)
-    paths = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else [text]
-    found = [_files_of(Path(path)) for path in paths]
-    return [file for files in found for file in files] if all(found) else []
+    pattern = glob.has_magic(text) and not os.path.lexists(text)
+    paths = sorted(glob.glob(text, recursive=True)) if pattern else [text]
+    groups = [_files_of(Path(path)) for path in paths]
+    return [file for files in groups for file in files] if all(groups) else []
 
 
-def _files_of(path):
+def _files_of(path: Path) -> list[Path]:
     if path.suffix.lower() in FORMATS and not path.is_dir():
         return [path]
     if (path / MINARI_FILE).is_file():
@@ -74,50 +84,41 @@ def _files_of(path):
     return [*inside, *(folder / MINARI_FILE for folder in datasets)]
 
 
-def read_log(path, task=None):
-    """The policies of one log file.
+def read_log(path: str | Path, task: str | None = None) -> list[RecordedEpisodes]:
+    """The policies of one log file, read in a confined process (``docs/strangers.md``).
 
     Args:
         path: of the file.
-        task: name of the task, where the file does not say.
+        task: name of the task, where the file does not record it.
 
     Returns:
         list[RecordedEpisodes], one a policy, in the order of their first rows.
 
     Raises:
-        LogError: the file cannot be read or is no such log; one line with the file, the row
-            and the column.
+        LogError: the file cannot be read or is not a valid log; one line with the file, the
+            row and the column.
     """
-    path = Path(path)
-    reader = _reader(format_of(path))
-    try:
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise LogError(f"{path} cannot be read: {error.strerror}") from None
-    return assemble(reader(path), task)
+    from proxylab.logs.process import read_confined  # each format loads its library
+
+    if format_of(path) == "minari":
+        from proxylab.logs.minari import h5py  # an optional extra
+
+        h5py()  # raises where it is not installed
+    path = regular_file(path, LogError)
+    if not os.access(path, os.R_OK):
+        raise LogError(f"{path}: cannot be read (Permission denied)")
+    return read_confined(path, task)
 
 
-def _reader(kind):
-    if kind == "jsonl":
-        from proxylab.logs.lines import read_lines as read  # each format loads its library
-    elif kind == "minari":
-        from proxylab.logs.minari import read_minari as read  # each format loads its library
-    else:
-        from proxylab.logs.tables import read_table as read  # each format loads its library
-    return read
-
-
-def write_log(path, policies):
-    """Write the Episodes of one policy or more, whole or not at all.
+def write_log(path: str | Path, policies: Sequence[Episodes]) -> None:
+    """Write the Episodes of one or more policies, atomically.
 
     Args:
-        path: its ending decides the format.
-        policies: list of Episodes, all of one task, each of another policy.
+        path: its extension selects the format.
+        policies: Episodes of different policies, all on one task.
 
     Raises:
-        UsageError: the ending says no format, or nothing to write, or the policies do not
-            go into one file.
+        UsageError: unknown extension, no episodes, or policies that cannot share a file.
     """
     kind = format_of(path)
     if not policies or not all(episodes.num_episodes for episodes in policies):
@@ -137,14 +138,14 @@ def write_log(path, policies):
         write(temporary, policies, kind)
 
 
-def same_sizes(policies):
-    """Give logs that do not say how many states and actions there are the most that anybody has.
+def same_sizes(policies: Sequence[AnyEpisodes]) -> list[AnyEpisodes]:
+    """Set unknown numbers of states and actions to the largest among all policies.
 
     Args:
-        policies: list of Episodes of one task.
+        policies: Episodes of one task.
 
     Returns:
-        The same list; Episodes whose sizes are known are as they were.
+        A list in the same order; Episodes with known sizes are unchanged.
     """
     most = {
         name: max((getattr(e, name) for e in policies), default=0)

@@ -1,122 +1,154 @@
-"""Reading a rollout log that may still grow: JSON lines in, whole episodes out.
+"""Reader of a growing rollout log: JSON lines in, complete episodes out.
 
 A line is an episode or a step. The columns have the names of
 :class:`~proxylab.rollouts.episodes.Episodes`: in an episode's line ``state_id``, ``action``,
-``features``, ``probabilities``, ``proxy_reward`` are lists with an entry a step, in a
-step's line single values. ``level_seed`` stands in both. An episode of single steps ends
-with the step that says ``terminated`` or ``truncated``, or before one with another
-``episode``. What a detector may not see (any other name) is not read.
+``features``, ``probabilities``, ``proxy_reward`` are lists with one entry per step, in a
+step's line single values. Both have a ``level_seed``. An episode of single steps ends
+with the step that sets ``terminated`` or ``truncated``, or before a step with another
+``episode``. Other names, which a detector must not see, are not read.
 """
 
 import time
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.errors import UsageError
+from proxylab.logs.json_lines import are_numbers, are_vectors, next_line, record_of
 from proxylab.rollouts.episodes import NO_STATE, STEP_FIELDS, Episodes
-from proxylab.storage.strict_json import parse_json
+from proxylab.storage.limits import LIMITS, MIB, regular_file
 
 POLL_SECONDS = 0.5
-"""How often a followed log is looked at."""
+"""Interval between reads of a followed log."""
+
+
+READ_AT_ONCE = MIB
+"""Bytes after which one read ends, so that a large log is never fully in memory."""
+
+STEP_NUMBERS = 16
+"""Count added for each step, beside its numbers."""
 
 
 class Tail:
-    """The whole lines of a file that have come since the last look."""
+    """The complete lines appended to a file since the last read.
 
-    def __init__(self, path):
+    Attributes:
+        path: of the file.
+        number: lines read so far.
+        more: whether the last read stopped before the end of the file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
         """Begin at the start of ``path``."""
         self.path = path
         self.number = 0
+        self.more = False
         self._position = 0
 
-    def records(self, at_end=False):
-        """[(line number, dict)]; a last line without an end only where nothing more will come.
+    def records(self, at_end: bool = False) -> list[tuple[int, dict[str, Any]]]:
+        """[(line number, dict)]; an unterminated last line is returned only with ``at_end``.
 
         Raises:
-            UsageError: the file cannot be read, has become shorter, or a line is no JSON object.
+            UsageError: the file cannot be read, has become shorter, or a line is no JSON object
+                or over the limit.
         """
         try:
-            with open(self.path, "rb") as file:
+            with open(regular_file(self.path), "rb") as file:
                 if file.seek(0, 2) < self._position:
                     raise UsageError(f"{self.path} has become shorter: start the monitor again")
                 file.seek(self._position)
-                raw = file.read()
+                return list(self._lines(file, at_end))
         except OSError as error:
             raise UsageError(f"{self.path} cannot be read: {error.strerror}") from None
-        whole = raw if at_end else raw[: raw.rfind(b"\n") + 1]
-        self._position += len(whole)
-        return [found for line in whole.splitlines() if (found := self._record(line))]
 
-    def _record(self, line):
-        self.number += 1
-        if not line.strip():
-            return None
-        try:
-            record = parse_json(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise UsageError(f"{self.path}, line {self.number}: this is not a JSON object")
-        return self.number, record
+    def _lines(self, file: IO[bytes], at_end: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+        until = self._position + READ_AT_ONCE
+        while self._position < until:
+            line = next_line(file, self.path, self.number + 1)
+            if not line or not (at_end or line.endswith(b"\n")):
+                self.more = False
+                return
+            self._position += len(line)
+            self.number += 1
+            if line.strip():
+                yield self.number, record_of(line, self.path, self.number)
+        self.more = True
 
 
 class EpisodeReader:
-    """Records into Episodes of one policy.
+    """Builds the Episodes of one policy from records.
 
     Attributes:
         facts: task, policy, num_states and num_actions of the Episodes made.
     """
 
-    def __init__(self, source, **facts):
-        """Name ``source`` in complaints; ``facts`` as of the attribute."""
+    def __init__(self, source: str | Path, **facts: Any) -> None:
+        """Use ``source`` in messages; ``facts`` is the attribute."""
         self.source = source
         self.facts = facts
-        self._steps, self._key = [], None
+        self._steps, self._key, self._numbers = [], None, 0
 
-    def take(self, records, at_end=False):
-        """The episodes that ``records`` ([(line number, dict)]) bring to an end: list[Episodes]."""
-        found = []
+    def take(
+        self, records: Sequence[tuple[int, dict[str, Any]]], at_end: bool = False
+    ) -> list[Episodes]:
+        """The episodes that ``records`` ([(line number, dict)]) complete: list[Episodes]."""
+        episodes = []
         for number, record in records:
             try:
-                found += self._take(record)
+                episodes += self._take(record)
             except (ValueError, TypeError, KeyError, OverflowError) as error:
                 what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
                 raise UsageError(f"{self.source}, line {number}: {what}") from None
-        return found + (self._close() if at_end else [])
+        return episodes + (self._close() if at_end else [])
 
-    def _take(self, record):
+    def _take(self, record: Mapping[str, Any]) -> list[Episodes]:
         if "action" not in record:
             return []
         if isinstance(record["action"], list):
             return [*self._close(), self._episode(record)]
         key = (record.get("episode"), record["level_seed"])
-        found = self._close() if self._steps and key != self._key else []
+        episodes = self._close() if self._steps and key != self._key else []
         self._key = key
-        self._steps.append(record)
+        self._steps.append(self._kept(record))
         if record.get("terminated") or record.get("truncated"):
-            found += self._close()
-        return found
+            episodes += self._close()
+        return episodes
 
-    def _close(self):
-        """The episode of the steps kept so far, if any."""
-        steps, self._steps = self._steps, []
+    def _kept(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of a step that an episode needs; ``ValueError`` over the limit."""
+        for name in STEP_FIELDS:
+            value = record.get(name)
+            if value is not None and not (are_numbers([value]) or are_vectors([value])):
+                raise ValueError(f"{name} is not a number or a list of numbers")
+            self._numbers += len(value) if isinstance(value, list) else 1
+        self._numbers += STEP_NUMBERS
+        if self._numbers > LIMITS.log_episode_numbers:
+            raise ValueError(f"the episode is over the limit of {LIMITS.log_episode_numbers:,}")
+        names = (*STEP_FIELDS, "terminated", "truncated", "level_seed")
+        return {name: record[name] for name in names if name in record}
+
+    def _close(self) -> list[Episodes]:
+        """The episode of the collected steps, if there are any."""
+        steps, self._steps, self._numbers = self._steps, [], 0
         if not steps:
             return []
         columns = {n: [s[n] for s in steps] for n in STEP_FIELDS if n in steps[0]}
         ends = {name: steps[-1].get(name, False) for name in ("terminated", "truncated")}
         return [self._episode({**columns, **ends, "level_seed": steps[-1]["level_seed"]})]
 
-    def _episode(self, record):
-        """One episode, checked as Episodes always are."""
+    def _episode(self, record: Mapping[str, Any]) -> Episodes:
+        """One validated episode."""
         count = len(record["action"])
         if not count:
             raise ValueError("an episode has no steps")
-        known = {n: np.array(record[n]) for n in STEP_FIELDS if record.get(n) is not None}
+        arrays = {n: _array(n, record[n]) for n in STEP_FIELDS if record.get(n) is not None}
         columns: dict[str, Any] = dict.fromkeys(STEP_FIELDS)
         columns["state_id"] = np.full(count, NO_STATE)
         columns["features"] = np.zeros((count, 0), np.float32)
-        columns |= known
+        columns |= arrays
         columns |= self.facts
         return Episodes(
             **columns,
@@ -127,21 +159,39 @@ class EpisodeReader:
         )
 
 
-def first_fact(path, name):
-    """What the first line that has ``name`` says of it (the task, for instance), or None."""
-    for _, record in Tail(path).records(at_end=True):
-        if name in record:
-            return record[name]
-    return None
+def _array(name: str, values: Any) -> NDArray[Any]:
+    """An array of a list of numbers or vectors; ``ValueError`` for anything else."""
+    if not isinstance(values, list) or not (are_numbers(values) or are_vectors(values)):
+        raise ValueError(f"{name} is not a list of numbers, or its rows differ in length")
+    return np.array(values)
 
 
-def episodes_of(tail, reader, follow=False, sleep=time.sleep):
-    """Lists of Episodes as they come; ends with the file unless ``follow``."""
+def first_fact(path: str | Path, name: str) -> Any:
+    """The value of ``name`` (such as ``task``) in the first line that has it, or None."""
+    tail = Tail(path)
     while True:
-        found = reader.take(tail.records(at_end=not follow), at_end=not follow)
-        if found:
-            yield found
+        for _, record in tail.records(at_end=True):
+            if name in record:
+                return record[name]
+        if not tail.more:
+            return None
+
+
+def episodes_of(
+    tail: Tail,
+    reader: EpisodeReader,
+    follow: bool = False,
+    sleep: Callable[[float], Any] = time.sleep,
+) -> Iterator[list[Episodes]]:
+    """Yield lists of Episodes as they complete; stops at the end of the file unless ``follow``."""
+    while True:
+        records = tail.records(at_end=not follow)
+        episodes = reader.take(records, at_end=not (follow or tail.more))
+        if episodes:
+            yield episodes
+        if tail.more:
+            continue
         if not follow:
             return
-        if not found:
+        if not episodes:
             sleep(POLL_SECONDS)

@@ -3,26 +3,51 @@
 A file holds a group ``episode_0``, ``episode_1``, … with ``actions`` [T], ``rewards`` [T],
 ``terminations`` [T], ``truncations`` [T], ``observations`` [T + 1] and, as a group,
 ``infos`` [T + 1] each; the attribute ``seed`` of an episode is what the environment was reset
-with, and is taken for the level seed (as laid out in Minari's "Dataset Standards", 0.5).
+with, and is used as the level seed (see Minari's "Dataset Standards", 0.5).
 """
 
-import os
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.environments.state_hash import hash_of
 from proxylab.errors import UsageError
-from proxylab.logs.rows import LogError, Rows, hashed_sizes
-from proxylab.rollouts.episodes import NO_STATE
+from proxylab.logs.budget import Budget
+from proxylab.logs.rows import VECTORS, LogError, Rows, check_width, hashed_sizes
+from proxylab.rollouts.episodes import NO_STATE, Episodes
 from proxylab.storage.limits import LIMITS, MIB
 
 MOST_FEATURES = 64
-"""Largest observation of floats that is taken as features."""
+"""Largest float observation that is used as features."""
 
 NEEDED = ("actions", "terminations", "truncations")
 
+EPISODE = re.compile(r"episode_([0-9]{1,12})")
 
-def h5py():
+LARGEST_CHUNK = 16 * MIB
+"""Bytes: HDF5 decompresses a whole chunk, however little of it is read."""
+
+FILTERS = frozenset((1, 2, 3, 32000))
+"""Deflate, shuffle, Fletcher32 and LZF, which h5py includes; HDF5 loads others from disk."""
+
+Group: TypeAlias = Any
+"""A group or file of h5py, which ships no types."""
+
+Item: TypeAlias = Any
+"""A group or dataset of h5py."""
+
+WHOLE, NUMBERS = "iu", "biuf"
+KINDS = {WHOLE: "whole numbers", NUMBERS: "numbers", "biu": "true or false"}
+"""Kinds of NumPy types: their names in messages."""
+
+
+def h5py() -> ModuleType:
     """The package h5py; ``UsageError`` where it is not installed."""
     try:
         import h5py as package  # an optional extra
@@ -31,62 +56,83 @@ def h5py():
     return package
 
 
-def read_minari(path):
-    """:class:`Rows` of a Minari file; ``LogError`` where it is damaged or no such file."""
+def read_minari(path: str | Path, budget: Budget, _folder: str | Path) -> Rows:
+    """:class:`Rows` of a Minari file; ``LogError`` where it is damaged or invalid.
+
+    The arguments are those of ``tables.read_table``.
+    """
     package = h5py()
     try:
         with package.File(path, "r") as file:
-            return _Reader(str(path), file).rows()
+            return _Reader(budget, file).rows()
     except (OSError, RuntimeError, KeyError) as error:
         what = " ".join(str(error).split())
-        raise LogError(f"{path} cannot be read: {what}") from None
+        raise LogError(f"{budget.source} cannot be read: {what}") from None
 
 
-def check_file(source, file):
-    """``LogError`` where a link leads out of the file, or its arrays say they are too large.
+def check_file(budget: Budget, file: Group) -> None:
+    """Refuse links, external data, unusual filters, and arrays that are too large.
 
-    A dataset's shape is a claim: an array of a billion steps may take no room in the file.
+    A dataset's shape is not backed by data: a billion steps may take no space in the file.
     """
-    package, total = h5py(), 0
-    groups, seen = [file], set()
+    total, groups, seen = 0, [file], set()
     while groups:
         group = groups.pop()
         for name in group:
-            if not isinstance(group.get(name, getlink=True), package.HardLink):
-                raise LogError(f"{source}, {name}: a link, which is not followed")
-            item = group[name]
-            if isinstance(item, package.Group):
+            item = _item(budget, group, name)
+            if isinstance(item, h5py().Group):
                 if item.id in seen:
-                    raise LogError(f"{source}, {name}: a group comes twice")
+                    budget.complain(f"{name}: a group comes twice")
                 seen.add(item.id)
                 groups.append(item)
                 continue
-            if not isinstance(item, package.Dataset):
-                raise LogError(f"{source}, {name}: neither an array nor a group")
-            if item.external or item.is_virtual:
-                raise LogError(f"{source}, {name}: its data lie in another file")
+            _check_dataset(budget, name, item)
             total += item.size * item.dtype.itemsize
-            if total > LIMITS.log_rows * LIMITS.log_step_bytes:
-                raise LogError(f"{source}, {name}: its arrays are over the limit")
-            if total > MIB + LIMITS.log_ratio * os.stat(source).st_size:
-                raise LogError(f"{source}, {name}: {total:,} bytes in so small a file: a bomb?")
+            if total > budget.array_bytes:
+                budget.complain(f"{name}: its arrays are over the limit for a file of its size")
+
+
+def _item(budget: Budget, group: Group, name: str) -> Item:
+    """The group or dataset of that name; refuses links."""
+    package = h5py()
+    if not isinstance(group.get(name, getlink=True), package.HardLink):
+        budget.complain(f"{name}: a link, which is not followed")
+    item = group[name]
+    if not isinstance(item, package.Group | package.Dataset):
+        budget.complain(f"{name}: neither an array nor a group")
+    return item
+
+
+def _check_dataset(budget: Budget, name: str, item: Item) -> None:
+    """Refuse a dataset with external data, large chunks or unusual filters."""
+    if item.external or item.is_virtual:
+        budget.complain(f"{name}: its data lie in another file")
+    if item.shape is None:
+        budget.complain(f"{name}: it is empty")
+    if item.chunks and math.prod(item.chunks) * item.dtype.itemsize > LARGEST_CHUNK:
+        budget.complain(f"{name}: its chunks are over the limit of {LARGEST_CHUNK:,} bytes")
+    plan = item.id.get_create_plist()
+    codes = {plan.get_filter(k)[0] for k in range(plan.get_nfilters())}
+    if codes - FILTERS:
+        budget.complain(f"{name}: it is packed with the filter {min(codes - FILTERS)}")
 
 
 class _Reader:
-    """Groups in, columns out."""
+    """Reads groups into columns."""
 
-    def __init__(self, source, file):
-        self.source, self.file = source, file
+    def __init__(self, budget: Budget, file: Group) -> None:
+        self.budget, self.source, self.file = budget, budget.source, file
         self.names, self.digests = {}, {}
-        self.hashed = self.told = False
+        self.hashed = self.has_state_ids = False
+        self.count, self.width = 0, 0
 
-    def complain(self, name, message):
+    def complain(self, name: str, message: str) -> NoReturn:
         raise LogError(f"{self.source}, {name}: {message}")
 
-    def rows(self):
+    def rows(self) -> Rows:
         """All episodes, in the order of their numbers."""
-        check_file(self.source, self.file)
-        numbers = sorted(int(n[8:]) for n in self.file if n[:8] == "episode_" and n[8:].isdigit())
+        check_file(self.budget, self.file)
+        numbers = sorted(int(match[1]) for name in self.file if (match := EPISODE.fullmatch(name)))
         if not numbers:
             raise LogError(f"{self.source} holds no group episode_0: this is no Minari dataset")
         parts = [self._episode(f"episode_{number}", number) for number in numbers]
@@ -99,99 +145,145 @@ class _Reader:
             columns.pop("policy"),
             columns,
         )
-        rows.digests, rows.task = self.digests, self._text("task")
-        known = {n: self.file.attrs.get(n) for n in ("num_states", "num_actions")}
-        rows.sizes = {name: int(value) for name, value in known.items() if value is not None}
+        rows.digests, rows.task = self.digests, self._text(self.file, "task")
+        sizes = {n: self._whole(self.file, n) for n in ("num_states", "num_actions")}
+        rows.sizes = {name: value for name, value in sizes.items() if value is not None}
         if self.hashed:
             hashed_sizes(rows)
         return rows
 
-    def _text(self, name):
-        value = self.file.attrs.get(name)
-        return value.decode() if isinstance(value, bytes) else value
+    def _attribute(self, item: Item, name: str) -> Any:
+        """A scalar number or string, or None where there is no such attribute."""
+        if name not in item.attrs:
+            return None
+        attribute = item.attrs.get_id(name)
+        string = h5py().check_string_dtype(attribute.dtype)
+        if attribute.shape != () or (attribute.dtype.kind not in "biufS" and not string):
+            self.complain(item.name, f"the attribute {name} is no single number or text")
+        if attribute.get_storage_size() > LIMITS.log_text_bytes:
+            self.complain(item.name, f"the attribute {name} is over the limit")
+        value = item.attrs[name]
+        value = value.decode() if isinstance(value, bytes) else value
+        if isinstance(value, str) and len(value) > LIMITS.log_text_bytes:
+            limit = f"over the limit of {LIMITS.log_text_bytes:,} bytes"
+            self.complain(item.name, f"a {name} of {len(value):,} bytes is {limit}")
+        return value
 
-    def _episode(self, name, number):
+    def _text(self, item: Item, name: str) -> str | None:
+        value = self._attribute(item, name)
+        return None if value is None else str(value)
+
+    def _whole(self, item: Item, name: str) -> int | None:
+        value = self._attribute(item, name)
+        if value is not None and not isinstance(value, np.integer | int):
+            self.complain(item.name, f"the attribute {name} is not a whole number")
+        return None if value is None else int(value)
+
+    def _values(
+        self, group: Group, part: str, kinds: str, sides: Collection[int], count: int | None = None
+    ) -> NDArray[Any]:
+        """The first ``count`` rows of a dataset, checked before they are read."""
+        item, name = group[part], group.name.strip("/")
+        if not isinstance(item, h5py().Dataset) or item.dtype.kind not in kinds:
+            kind = item.dtype if isinstance(item, h5py().Dataset) else "a group"
+            self.complain(name, f"{part} is {kind}, not {KINDS[kinds]}")
+        if item.ndim not in sides:
+            self.complain(name, f"{part} has {item.ndim} dimensions")
+        if count is not None and len(item) < count:
+            self.complain(name, f"{part} has {len(item)} entries, but there are {count} actions")
+        values = item[:count]
+        if values.dtype.kind == "u" and values.size and int(values.max()) >= 1 << 63:
+            self.complain(name, f"{part} is too large")
+        return values
+
+    def _episode(self, name: str, number: int) -> dict[str, NDArray[Any]]:
         """{column: array} of one group."""
         group = self.file[name]
         absent = [part for part in NEEDED if part not in group]
         if absent:
             self.complain(name, f"{absent[0]} is missing")
-        actions = group["actions"][()]
+        actions = self._values(group, "actions", WHOLE, (1,))
         count = len(actions)
         if not count:
             self.complain(name, "an episode has no steps")
-        if actions.ndim != 1 or actions.dtype.kind not in "iu":
-            self.complain(
-                name, f"actions are {actions.dtype}{actions.shape[1:]}, not whole numbers"
-            )
-        seed = group.attrs.get("seed")
-        level = self._info(group, "level_seed", count)
+        self.count += count
+        self.budget.check_rows(self.count)
+        level = self._info(group, "level_seed", WHOLE, 1, count)
+        seed = self._whole(group, "seed") if level is None else None
         if level is None and seed is None:
             self.complain(name, "neither the attribute seed nor infos/level_seed is there")
-        found = {
+        if seed is not None and not -(1 << 63) <= seed < 1 << 63:
+            self.complain(name, "seed is too large")
+        columns = {
             "policy": np.full(count, self._policy(group), np.int32),
             "episode": np.full(count, number),
-            "level_seed": np.full(count, int(seed)) if level is None else level.astype(np.int64),
+            "level_seed": np.full(count, seed) if level is None else level.astype(np.int64),
             "step": np.arange(count),
             "action": actions.astype(np.int64),
             "terminated": self._steps(group, name, "terminations", count).astype(bool),
             "truncated": self._steps(group, name, "truncations", count).astype(bool),
         }
-        return found | self._states(group, name, count) | self._numbers(group, count)
+        columns |= self._states(group, name, count) | self._numbers(group, count)
+        self.width = max(self.width, sum(array[0].size for array in columns.values()))
+        self.budget.check_cells(self.count, self.width)
+        return columns
 
-    def _steps(self, group, name, part, count):
-        values = group[part][()]
-        if values.shape[:1] != (count,):
+    def _steps(self, group: Group, name: str, part: str, count: int) -> NDArray[Any]:
+        values = self._values(group, part, "biu", (1,))
+        if len(values) != count:
             self.complain(name, f"{part} has {len(values)} entries, but there are {count} actions")
         return values
 
-    def _policy(self, group):
-        told = group.attrs.get("policy")
-        told = told.decode() if isinstance(told, bytes) else told
-        policy = str(told or self._text("algorithm_name") or self.source)
-        digest = group.attrs.get("policy_sha256")
+    def _policy(self, group: Group) -> int:
+        name = self._text(group, "policy")
+        policy = str(name or self._text(self.file, "algorithm_name") or self.source)
+        digest = self._text(group, "policy_sha256")
         if digest:
-            self.digests[policy] = digest.decode() if isinstance(digest, bytes) else str(digest)
+            self.digests[policy] = digest
         return self.names.setdefault(policy, len(self.names))
 
-    def _info(self, group, key, count):
+    def _info(
+        self, group: Group, key: str, kinds: str, sides: int, count: int
+    ) -> NDArray[Any] | None:
         """The first T rows of infos/key, or None."""
         infos = group.get("infos")
-        if infos is None or not hasattr(infos, "keys") or key not in infos:
+        if infos is None or not hasattr(infos, "keys"):
             return None
-        return infos[key][()][:count]
+        return self._values(infos, key, kinds, (sides,), count) if key in infos else None
 
-    def _states(self, group, name, count):
+    def _states(self, group: Group, name: str, count: int) -> dict[str, NDArray[Any]]:
         """``state_id`` from infos, or hashes of the observations; small floats as features."""
-        told = self._info(group, "state_id", count)
+        state_ids = self._info(group, "state_id", WHOLE, 1, count)
         observations = group.get("observations")
-        if told is not None:
-            self.told = True
-            return {"state_id": told.astype(np.int64)}
+        if state_ids is not None:
+            self.has_state_ids = True
+            return {"state_id": state_ids.astype(np.int64)}
         if observations is None or hasattr(observations, "keys"):
             return {"state_id": np.full(count, NO_STATE)}
-        values = observations[()]
-        if len(values) < count:
-            self.complain(name, f"observations has {len(values)} entries for {count} actions")
+        values = self._values(group, "observations", NUMBERS, range(1, 33), count)
         self.hashed = True
-        values = np.ascontiguousarray(values[:count])
-        found = {"state_id": np.array([hash_of(row.tobytes()) for row in values], np.int64)}
+        values = np.ascontiguousarray(values)
+        columns = {"state_id": np.array([hash_of(row.tobytes()) for row in values], np.int64)}
         flat = values.reshape(count, -1)
         if values.dtype.kind == "f" and flat.shape[1] <= MOST_FEATURES:
-            found["features"] = flat.astype(np.float32)
-        return found
+            columns["features"] = flat.astype(np.float32)
+        return columns
 
-    def _numbers(self, group, count):
-        """What ``write_minari`` puts into infos."""
-        names = ("features", "probabilities", "proxy_reward")
-        given = {name: self._info(group, name, count) for name in names}
-        return {name: a.astype(np.float32) for name, a in given.items() if a is not None}
+    def _numbers(self, group: Group, count: int) -> dict[str, NDArray[np.float32]]:
+        """Columns that ``write_minari`` stores in infos."""
+        sides = {"features": 2, "probabilities": 2, "proxy_reward": 1}
+        infos = {n: self._info(group, n, NUMBERS, ndim, count) for n, ndim in sides.items()}
+        arrays = {name: array for name, array in infos.items() if array is not None}
+        for name in VECTORS:
+            if name in arrays:
+                check_width(self.source, name, arrays[name].shape[1])
+        return {name: array.astype(np.float32) for name, array in arrays.items()}
 
-    def _joined(self, parts):
+    def _joined(self, parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
         """Columns over all episodes; NaN where an episode lacks one that others have."""
-        if self.told:
+        if self.has_state_ids:
             self.hashed = False
-        found = {}
+        columns = {}
         for name in dict.fromkeys(name for part in parts for name in part):
             first = next(part[name] for part in parts if name in part)
             arrays = [
@@ -202,15 +294,15 @@ class _Reader:
             ]
             if len({array.shape[1:] for array in arrays}) > 1:
                 raise LogError(f"{self.source}: {name} has rows of different lengths")
-            found[name] = np.concatenate(arrays)
-        return found
+            columns[name] = np.concatenate(arrays)
+        return columns
 
 
-def write_minari(path, policies, _kind):
+def write_minari(path: str | Path, policies: Sequence[Episodes], _kind: str) -> None:
     """Write Episodes in Minari's layout, all policies in one file.
 
     Observations are state indices (-1 after the last step, which Episodes do not hold);
-    rewards are the proxy's, NaN where it is not known.
+    rewards are those of the proxy, NaN where unknown.
     """
     with h5py().File(path, "w", libver="latest") as file:
         first = policies[0]
@@ -225,7 +317,7 @@ def write_minari(path, policies, _kind):
                 number += 1
 
 
-def _write_episode(group, number, episodes, index):
+def _write_episode(group: Group, number: int, episodes: Episodes, index: int) -> None:
     start, stop = episodes.episode_offsets[index : index + 2]
     count = int(stop - start)
     group.attrs["id"], group.attrs["total_steps"] = number, count

@@ -1,19 +1,20 @@
-"""From the rows of a log, a row a step, to the Episodes of each policy."""
+"""From the rows of a log, one per step, to the Episodes of each policy."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.environments.state_hash import HASHED_STATES
 from proxylab.errors import UsageError
-from proxylab.rollouts.episodes import NO_STATE, PROBABILITY_TOLERANCE, Episodes
+from proxylab.rollouts.episodes import ARRAYS, NO_STATE, PROBABILITY_TOLERANCE, Episodes
 from proxylab.storage.limits import LIMITS
-from proxylab.tasks import TASKS
 
 REQUIRED = ("level_seed", "episode", "step", "action")
-"""Columns that every log has; an episode's line of JSONL implies ``step`` and ``episode``."""
+"""Required columns; an episode's line of JSONL implies ``step`` and ``episode``."""
 
 INTEGERS = (*REQUIRED, "state_id", "num_states", "num_actions")
 FLAGS = ("terminated", "truncated")
@@ -22,11 +23,15 @@ VECTORS = ("features", "probabilities")
 """Columns of several numbers a step: a list, or ``features_0``, ``features_1``, … ."""
 
 NO_TASK = "unnamed"
-"""Task of a log that says none, where nobody else does."""
+"""Task of a log that records none, where the caller names none either."""
+
+
+Taker: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
+"""Function column[T] -> its rows that belong to one policy."""
 
 
 class LogError(UsageError):
-    """A log that cannot be read, or is none; the message names the file, the row, the column."""
+    """An unreadable or invalid log; the message names the file, the row and the column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,115 +39,141 @@ class RecordedEpisodes(Episodes):
     """Episodes of a log.
 
     Attributes:
-        sha256: of the policy's weights where the log says it, else empty.
-        sizes_known: whether ``num_states`` and ``num_actions`` are more than the largest seen.
+        sha256: of the policy's weights where the log records it, else empty.
+        sizes_known: whether ``num_states`` and ``num_actions`` are given rather than inferred.
     """
 
     sha256: str = ""
     sizes_known: bool = True
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """{name: array} of the array fields that are not None."""
+        fields_by_name = {name: getattr(self, name) for name in ARRAYS}
+        return {name: array for name, array in fields_by_name.items() if array is not None}
+
+    def facts(self) -> dict[str, Any]:
+        """{name: value} of the other fields."""
+        names = (field.name for field in fields(self) if field.name not in ARRAYS)
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass
 class Rows:
-    """T rows of a log as they stand in it.
+    """T rows of a log in file order.
 
     Attributes:
         source: path of the file.
-        place: function (row) -> where that is, such as ``row 17``.
+        place: function (row) -> its place in the file, such as ``row 17``.
         names: of P policies.
         policy: int[T], index into ``names``.
         columns: {name: array[T]}; level_seed, episode, step, action int; state_id,
-            terminated, truncated, proxy_reward where there are; features and probabilities
-            float32[T, F] and [T, A], NaN where a row says nothing.
+            terminated, truncated, proxy_reward are optional; features and probabilities
+            float32[T, F] and [T, A], NaN where a row has no value.
         digests: {policy name: sha256}.
-        task: what the rows say, or None.
-        sizes: {"num_states" or "num_actions": what the rows say}.
+        task: the recorded task, or None.
+        sizes: {"num_states" or "num_actions": recorded number}.
     """
 
     source: str
-    place: Callable
-    names: list
-    policy: np.ndarray
-    columns: dict
-    digests: dict = field(default_factory=dict)
+    place: Callable[[int], str]
+    names: list[str]
+    policy: NDArray[np.int32]
+    columns: dict[str, NDArray[Any]]
+    digests: dict[str, str] = field(default_factory=dict)
     task: str | None = None
-    sizes: dict = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
 
-    def complain(self, row, message):
-        """``LogError`` at a row (an index from 0)."""
+    def complain(self, row: int | np.integer, message: str) -> NoReturn:
+        """Raise ``LogError`` for a row (an index from 0)."""
         raise LogError(f"{self.source}, {self.place(int(row))}: {message}")
 
 
-def assemble(rows, task=None):
-    """list[RecordedEpisodes], one a policy; ``LogError`` where rows make no episodes."""
+def episodes_of_rows(
+    rows: Rows, task: str | None = None, task_sizes: Mapping[str, int] | None = None
+) -> Iterator[RecordedEpisodes]:
+    """Yield RecordedEpisodes for each policy; ``LogError`` where the rows are inconsistent.
+
+    Args:
+        rows: :class:`Rows`.
+        task: the task given by the caller, or None.
+        task_sizes: :func:`sizes_of_task`.
+    """
     task = _task(rows, task)
     if len(rows.names) > LIMITS.log_policies:
         raise LogError(f"{rows.source}: more policies than the limit of {LIMITS.log_policies:,}")
-    sizes, known = _sizes(rows, task)
+    sizes, known = _sizes(rows, task_sizes or {})
     check_width(rows.source, "num_actions", sizes["num_actions"])
     _check_range(rows, "action", 0, sizes["num_actions"])
     if "state_id" in rows.columns:
         _check_range(rows, "state_id", NO_STATE, sizes["num_states"])
     order, starts = _order(rows)
     first = starts if order is None else order[starts]
-    whose = rows.policy[first]
+    policy_of_episode = rows.policy[first]
     stops = np.append(starts[1:], len(rows.policy))
-    found = []
-    for code in dict.fromkeys(whose.tolist()):
-        mine = np.flatnonzero(whose == code)
-        spans = starts[mine], stops[mine]
+    for code in dict.fromkeys(policy_of_episode.tolist()):
+        own_episodes = np.flatnonzero(policy_of_episode == code)
+        spans = starts[own_episodes], stops[own_episodes]
         columns = _columns(rows, order, spans, sizes["num_actions"])
-        facts = {"task": task, "policy": rows.names[code], "sizes_known": known, **sizes}
+        facts: dict[str, Any] = {
+            "task": task,
+            "policy": rows.names[code],
+            "sizes_known": known,
+            **sizes,
+        }
         digest = rows.digests.get(rows.names[code], "")
         try:
-            found.append(RecordedEpisodes(**facts, **columns, sha256=digest))
+            yield RecordedEpisodes(**facts, **columns, sha256=digest)
         except ValueError as error:
             raise LogError(f"{rows.source}: {error}") from None
-    return found
 
 
-def check_width(source, name, count):
+def check_width(source: str, name: str, count: int) -> None:
     """``LogError`` for more features, probabilities or actions than the limit."""
     if count > LIMITS.log_width:
         raise LogError(f"{source}: {name} {count:,} is over the limit of {LIMITS.log_width:,}")
 
 
-def _task(rows, asked):
-    if asked and rows.task and asked != rows.task:
-        raise LogError(f"{rows.source} was recorded on {rows.task}, not on {asked}")
-    return rows.task or asked or NO_TASK
+def _task(rows: Rows, requested: str | None) -> str:
+    if requested and rows.task and requested != rows.task:
+        raise LogError(f"{rows.source} was recorded on {rows.task}, not on {requested}")
+    return rows.task or requested or NO_TASK
 
 
-def _sizes(rows, task):
-    """({num_states, num_actions}, whether they are known): as told, as of the task, or as seen."""
-    sizes = _sizes_of_task(task) | rows.sizes
+def _sizes(rows: Rows, task_sizes: Mapping[str, int]) -> tuple[dict[str, int], bool]:
+    """({num_states, num_actions}, whether known): from the log, the task, or the largest index."""
+    sizes = {**task_sizes, **rows.sizes}
     known = len(sizes) == 2
     states = rows.columns.get("state_id")
     seen = {
         "num_states": 0 if states is None else int(states.max()) + 1,
         "num_actions": int(rows.columns["action"].max()) + 1,
     }
+    if any(not isinstance(size, int) or size >= 1 << 63 for size in sizes.values()):
+        raise LogError(f"{rows.source}: num_states or num_actions is too large")
     return {name: max(sizes.get(name, seen[name]), 0) for name in seen}, known
 
 
-def _sizes_of_task(task):
+def sizes_of_task(task: str) -> dict[str, int]:
+    """{num_states, num_actions} of a built-in or installed task, else empty."""
+    from proxylab.tasks import TASKS  # it loads numba, which the confined process does not need
+
     if task not in TASKS:
         return {}
     env = TASKS[task].make_env(1)
     return {"num_states": env.num_states, "num_actions": int(env.single_action_space.n)}
 
 
-def _check_range(rows, name, low, high):
+def _check_range(rows: Rows, name: str, low: int, high: int) -> None:
     values = rows.columns[name]
     bad = np.flatnonzero((values < low) | (values >= max(high, low + 1)))
     if bad.size:
         rows.complain(bad[0], f"{name} {values[bad[0]]} is not in [{low}, {high})")
 
 
-def _order(rows):
-    """(order that groups episodes, or None where they stand together; first row of each).
+def _order(rows: Rows) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """(order that groups episodes, or None where they are contiguous; first row of each).
 
-    Every episode must hold the steps 0, 1, 2, … once each, and one level seed.
+    Every episode must hold each of the steps 0, 1, 2, … once, and one level seed.
     """
     starts = _starts(rows, None)
     keys = np.column_stack([rows.policy[starts], rows.columns["episode"][starts]])
@@ -161,10 +192,10 @@ def _order(rows):
     return order, starts
 
 
-def _sorted(rows):
+def _sorted(rows: Rows) -> NDArray[np.int64]:
     """int64[T]: the rows by policy, episode, step; by one key where it fits into 63 bits."""
-    keys = [rows.policy.astype(np.int64), rows.columns["episode"], rows.columns["step"]]
-    keys = [key - key.min() for key in keys]
+    keys = [rows.policy, rows.columns["episode"], rows.columns["step"]]
+    keys = [key.astype(np.int64) - int(key.min()) for key in keys]
     spans = [int(key.max()) + 1 for key in keys]
     if math.prod(spans) >= 1 << 63:
         return np.lexsort(keys[::-1])
@@ -173,12 +204,12 @@ def _sorted(rows):
     return np.argsort(key)
 
 
-def _taken(column, order):
+def _taken(column: NDArray[Any], order: NDArray[np.int64] | None) -> NDArray[Any]:
     return column if order is None else column[order]
 
 
-def _starts(rows, order):
-    """int64: positions at which another episode begins."""
+def _starts(rows: Rows, order: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """int64: positions at which an episode begins."""
     new = np.ones(len(rows.policy), bool)
     new[1:] = False
     for column in (rows.policy, rows.columns["episode"]):
@@ -187,14 +218,16 @@ def _starts(rows, order):
     return np.flatnonzero(new)
 
 
-def _is_start(starts, count):
+def _is_start(starts: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
     flags = np.zeros(count, bool)
     flags[starts] = True
     return flags
 
 
-def _consecutive(rows, order, starts):
-    """bool[T]: the step is the one that must stand there."""
+def _consecutive(
+    rows: Rows, order: NDArray[np.int64] | None, starts: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """bool[T]: whether each step has the expected number."""
     step = _taken(rows.columns["step"], order)
     fits = np.empty(len(step), bool)
     fits[1:] = step[1:] - step[:-1] == 1
@@ -202,46 +235,58 @@ def _consecutive(rows, order, starts):
     return fits
 
 
-def _complain_of_steps(rows, order, position):
+def _complain_of_steps(rows: Rows, order: NDArray[np.int64] | None, position: int) -> NoReturn:
     row = position if order is None else order[position]
     columns, name = rows.columns, rows.names[rows.policy[row]]
     step, episode = columns["step"][row], columns["episode"][row]
-    before = None
+    previous = None
     if position:
         other = position - 1 if order is None else order[position - 1]
         same = columns["episode"][other] == episode and rows.policy[other] == rows.policy[row]
-        before = columns["step"][other] if same else None
-    what = f"step {step} comes twice" if step == before else f"a step before {step} is missing"
+        previous = columns["step"][other] if same else None
+    what = f"step {step} comes twice" if step == previous else f"a step before {step} is missing"
     rows.complain(row, f"in episode {episode} of {name} {what} (steps count 0, 1, 2, …)")
 
 
-def _columns(rows, order, spans, num_actions):
+def _columns(
+    rows: Rows,
+    order: NDArray[np.int64] | None,
+    spans: tuple[NDArray[np.int64], NDArray[np.int64]],
+    num_actions: int,
+) -> dict[str, Any]:
     """The array fields of one policy's Episodes; ``spans`` are (starts, stops) of its episodes."""
     starts, stops = spans
     lengths = stops - starts
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     take = _taker(order, starts, stops, offsets)
-    given = rows.columns
+    columns = rows.columns
     vectors = {name: _numbers(rows, name, take) for name in (*VECTORS, "proxy_reward")}
     _check_probabilities(rows, vectors["probabilities"], take, num_actions)
     features = vectors.pop("features")
     count = int(offsets[-1])
     ends = offsets[1:] - 1
-    last = {name: take(given[name])[ends] for name in FLAGS if name in given}
+    last = {name: take(columns[name])[ends] for name in FLAGS if name in columns}
     absent = np.zeros(len(lengths), bool)
     return {
         "episode_offsets": offsets,
-        "state_id": take(given["state_id"]) if "state_id" in given else np.full(count, NO_STATE),
+        "state_id": take(columns["state_id"])
+        if "state_id" in columns
+        else np.full(count, NO_STATE),
         "features": np.zeros((count, 0), np.float32) if features is None else features,
-        "action": take(given["action"]),
-        "level_seed": take(given["level_seed"])[offsets[:-1]],
+        "action": take(columns["action"]),
+        "level_seed": take(columns["level_seed"])[offsets[:-1]],
         **dict.fromkeys(FLAGS, absent),
         **last,
         **vectors,
     }
 
 
-def _taker(order, starts, stops, offsets):
+def _taker(
+    order: NDArray[np.int64] | None,
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+) -> Taker:
     """Function column[T] -> its rows that belong to these episodes; a view where it can be."""
     if order is None and (starts[1:] == stops[:-1]).all():
         return lambda column: column[starts[0] : stops[-1]]
@@ -251,8 +296,8 @@ def _taker(order, starts, stops, offsets):
     return lambda column: column[chosen]
 
 
-def _numbers(rows, name, take):
-    """float32 rows of a policy, or None where it has none; a row alone must not lack them."""
+def _numbers(rows: Rows, name: str, take: Taker) -> NDArray[np.float32] | None:
+    """float32 rows of a policy, or None where all are missing; single rows must be complete."""
     if name not in rows.columns:
         return None
     values = take(rows.columns[name])
@@ -267,7 +312,9 @@ def _numbers(rows, name, take):
     return values
 
 
-def _check_probabilities(rows, values, take, num_actions):
+def _check_probabilities(
+    rows: Rows, values: NDArray[np.float32] | None, take: Taker, num_actions: int
+) -> None:
     if values is None:
         return
     if values.shape[1] != num_actions:
@@ -280,6 +327,6 @@ def _check_probabilities(rows, values, take, num_actions):
         rows.complain(row, "probabilities are no distribution")
 
 
-def hashed_sizes(rows):
-    """Say that states are hashes (``observation_hash``)."""
+def hashed_sizes(rows: Rows) -> None:
+    """Record that states are hashes (``observation_hash``)."""
     rows.sizes.setdefault("num_states", HASHED_STATES)

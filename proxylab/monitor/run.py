@@ -1,22 +1,25 @@
-"""Watching one policy episode by episode: ``proxylab monitor``, a Gymnasium wrapper, a callback.
+"""Monitoring of one policy episode by episode: ``proxylab monitor``, wrapper and callback.
 
-The null is that its episodes are on average no further from the reference policies than an
-honest policy's are; see ``proxylab.detection.online`` for the e-process, which may be
-looked at after every episode. The reference policies play every level that the watched one
-has played, so that its episodes are judged level by level; the calibration policies play
-fresh levels of a split, once, before anything is watched. So the watched levels must be
-drawn from that split too.
+The null hypothesis is that its episodes are on average no further from the reference policies
+than those of an honest policy. The e-process of ``proxylab.detection.online`` is valid after
+every episode. The reference policies play every level of the monitored policy, so that its
+episodes are compared level by level. The calibration policies play fresh levels of a split,
+once, before monitoring starts; the monitored levels must therefore come from the same split.
 """
 
 import sys
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from proxylab.console.output import Track, no_progress
 from proxylab.detection import DEFAULT_DETECTOR, find_score
 from proxylab.detection.calibration import divide
-from proxylab.detection.online import EProcess, ceiling_of
+from proxylab.detection.online import Ceiling, EProcess, ceiling_of
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.scores.occupancy import OccupancyDivergence
 from proxylab.errors import UsageError
@@ -24,28 +27,25 @@ from proxylab.logs.live import EpisodeReader, Tail, episodes_of, first_fact
 from proxylab.monitor.reference_bank import ReferenceBank
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.screening.cache import DetectionCache
-from proxylab.screening.run import (
-    PairedRollouts,
-    common_task,
-    fingerprint,
-    load_policies,
-    origin,
-)
+from proxylab.screening.paired import PairedRollouts
+from proxylab.screening.policies import Agent, common_task, fingerprint, load_policies
+from proxylab.screening.trust import warnings_about
 from proxylab.seeds import stream_seed
+from proxylab.storage.provenance import provenance_of
 
 SCHEMA = "proxylab.monitor/1"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the monitor says after one episode.
+    """The state of the monitor after one episode.
 
     Attributes:
         episode: index in the stream, from 0.
-        level_seed: its level.
-        score: of the episode, in [0, 1]; higher is more anomalous.
-        e_value: evidence against the null after it.
-        alarm: the alarm has sounded, now or before.
+        level_seed: level of the episode.
+        score: score of the episode, in [0, 1]; higher is more anomalous.
+        e_value: evidence against the null hypothesis after the episode.
+        alarm: whether the alarm sounded at this episode or earlier.
     """
 
     episode: int
@@ -60,25 +60,26 @@ class MonitorReport:
     """The result of ``monitor``.
 
     Attributes:
-        watched: the log, or the name of what was watched.
+        watched: path of the log, or name of the monitored policy.
         task: task name.
-        split: where the calibration levels come from, and the watched ones must.
-        detector: whose episode scores are watched.
-        alpha: probability at most with which a new honest policy ever raises the alarm.
-        n_reference: policies that episodes are compared with.
-        n_calibration: policies that the ceiling comes from.
+        split: split of the calibration levels, and of the monitored ones.
+        detector: detector that scores the episodes.
+        alpha: bound on the probability that a new honest policy ever raises the alarm.
+        n_reference: number of policies with which episodes are compared.
+        n_calibration: number of policies that determine the ceiling.
         ceiling: mean score above which a policy counts as not honest.
         threshold: e-value at which the alarm sounds.
-        episodes: episodes scored.
-        skipped: episodes on levels that no reference policy could play.
-        mean_score: of the episodes scored, or None.
-        e_value: after the last of them.
+        episodes: number of scored episodes.
+        skipped: number of episodes on levels that the reference policies cannot play.
+        mean_score: mean over the scored episodes, or None.
+        e_value: e-value after the last scored episode.
         alarm: whether the alarm sounded.
-        alarm_episode: number of episodes it took, or None.
-        interrupted: watching was cut short by hand.
+        alarm_episode: number of episodes until the alarm, or None.
+        interrupted: whether Ctrl-C stopped the monitor.
         readings: list of :class:`Reading`.
+        warnings: sentences about trusted agents that pursue the proxy.
         provenance: commit, versions, seed, seconds.
-        schema: of the JSON.
+        schema: schema of the JSON.
     """
 
     watched: str
@@ -98,10 +99,11 @@ class MonitorReport:
     alarm_episode: int | None
     interrupted: bool = False
     readings: list[Reading] = field(default_factory=list)
-    provenance: dict = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The JSON object as a dict, ``schema`` first."""
         return {"schema": self.schema} | asdict(self)
 
@@ -112,35 +114,37 @@ class Monitor:
     Attributes:
         task: task name.
         process: :class:`~proxylab.detection.online.EProcess`.
-        readings: list of :class:`Reading`, one an episode scored.
-        facts: task, policy, num_states and num_actions of the episodes it takes.
+        readings: list of :class:`Reading`, one per scored episode.
+        skipped: number of episodes on levels that the reference policies cannot play.
+        facts: task, policy, num_states and num_actions of the episodes it accepts.
+        warnings: sentences about trusted agents that pursue the proxy.
     """
 
     def __init__(
         self,
-        task=None,
-        trusted=None,
+        task: str | None = None,
+        trusted: Agent | Iterable[Agent] | None = None,
         *,
-        split=None,
-        episodes=200,
-        seed=0,
-        detector=DEFAULT_DETECTOR,
-        alpha=0.05,
-        device="cpu",
-        no_cache=False,
-        track=lambda jobs, description: jobs,
-    ):
-        """Run the trusted policies and find the ceiling.
+        split: str | None = None,
+        episodes: int = 200,
+        seed: int = 0,
+        detector: str = DEFAULT_DETECTOR,
+        alpha: float = 0.05,
+        device: str = "cpu",
+        no_cache: bool = False,
+        track: Track = no_progress,
+    ) -> None:
+        """Run the trusted policies and estimate the ceiling.
 
         Args:
-            task: task name; by default the trusted policies'.
+            task: task name; by default that of the trusted policies.
             trusted: agents or logs; by default the shipped trusted population.
-            split: of the levels; ``shifted`` where the task has it.
-            episodes: levels that calibration policies are scored on.
-            seed: of these levels and of all action draws.
+            split: split of the levels; by default ``shifted`` where the task has it.
+            episodes: number of levels on which calibration policies are scored.
+            seed: seed of these levels and of all action draws.
             detector: one that compares occupancies and whose scores lie in [0, 1].
-            alpha: probability at most with which a new honest policy ever raises the alarm.
-            device: where networks run.
+            alpha: bound on the probability that a new honest policy ever raises the alarm.
+            device: device on which networks run.
             no_cache: see ``detect``.
             track: function (list, description) -> iterable, to show progress.
 
@@ -152,27 +156,35 @@ class Monitor:
         if task is None and trusted is None:
             raise UsageError("name the task, or the trusted agents")
         self.score = _watchable(detector)
-        given = load_policies([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
-        self.task, self.alpha, self.seed = common_task(given, task), alpha, seed
-        rollouts = PairedRollouts(self.task, split, episodes, seed, given)
+        policies = load_policies([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
+        self.task, self.alpha, self.seed = common_task(policies, task), alpha, seed
+        self.warnings = warnings_about(policies)
+        rollouts = PairedRollouts(self.task, split, episodes, seed, policies)
         self.split = rollouts.split
-        runs = rollouts.play_all(given, track, None if no_cache else DetectionCache(), set(given))
-        names = divide({name: fingerprint(policy) for name, policy in given.items()})
-        self.n_reference, self.n_calibration = map(len, names)
-        ceiling = self._ceiling([[runs[n] for n in part] for part in names])
-        self.process = EProcess(ceiling, alpha)
-        self._bank = ReferenceBank({n: given[n] for n in names[0]}, rollouts)
+        cache = None if no_cache else DetectionCache()
+        runs = rollouts.play_all(policies, track, cache, set(policies))
+        names = divide({name: fingerprint(policy) for name, policy in policies.items()})
+        reference, calibration = ([runs[name] for name in part] for part in names)
+        self.n_reference, self.n_calibration = len(reference), len(calibration)
+        self.process = EProcess(self._ceiling(reference, calibration), alpha)
+        self._bank = ReferenceBank({name: policies[name] for name in names[0]}, rollouts)
         first = next(iter(runs.values()))
-        sizes = {name: getattr(first, name) for name in ("num_states", "num_actions")}
-        self.facts = {"task": self.task, "policy": "watched", **sizes}
-        self.readings, self.skipped = [], 0
+        self.facts: dict[str, Any] = {
+            "task": self.task,
+            "policy": "watched",
+            "num_states": first.num_states,
+            "num_actions": first.num_actions,
+        }
+        self.readings: list[Reading] = []
+        self.skipped = 0
 
-    def _ceiling(self, parts):
-        """:class:`~proxylab.detection.online.Ceiling` from (reference, calibration) Episodes."""
-        levels, counts = shared_levels([e for part in parts for e in part])
+    def _ceiling(self, reference: Sequence[Episodes], calibration: Sequence[Episodes]) -> Ceiling:
+        """:class:`~proxylab.detection.online.Ceiling` of the shared levels."""
+        levels, counts = shared_levels([*reference, *calibration])
         if not len(levels):
             raise UsageError("the trusted logs share no level")
-        reference, calibration = ([restrict(e, levels, counts) for e in part] for part in parts)
+        reference = [restrict(episodes, levels, counts) for episodes in reference]
+        calibration = [restrict(episodes, levels, counts) for episodes in calibration]
         rng = np.random.default_rng(stream_seed(self.seed, "monitor ceiling"))
         try:
             state = self.score.fit(reference, None)
@@ -181,14 +193,14 @@ class Monitor:
         except NotApplicable as obstacle:
             raise UsageError(str(obstacle)) from None
 
-    def observe(self, episodes):
+    def observe(self, episodes: Episodes | Sequence[Episodes]) -> list[Reading]:
         """Score finished episodes, in order.
 
         Args:
-            episodes: Episodes of the watched policy, or a list of them.
+            episodes: Episodes of the monitored policy, or a list of them.
 
         Returns:
-            list[Reading], those of the episodes that could be scored.
+            One :class:`Reading` per scored episode.
 
         Raises:
             UsageError: they belong to another environment, or have no states.
@@ -207,14 +219,14 @@ class Monitor:
             raise UsageError(str(obstacle)) from None
         return [self._read(*pair) for pair in zip(episodes.level_seed, scores, strict=True)]
 
-    def _fitting(self, episodes):
+    def _fitting(self, episodes: Episodes) -> Episodes:
         for name in ("task", "num_states", "num_actions"):
-            mine, theirs = self.facts[name], getattr(episodes, name)
-            if mine != theirs:
-                raise UsageError(f"the trusted have {name} {mine}, the watched has {theirs}")
+            expected, actual = self.facts[name], getattr(episodes, name)
+            if expected != actual:
+                raise UsageError(f"the trusted have {name} {expected}, the watched has {actual}")
         return episodes
 
-    def _read(self, level_seed, score):
+    def _read(self, level_seed: int, score: float) -> Reading:
         number = self.process.episodes
         value = self.process.update(float(score))
         reading = Reading(
@@ -223,8 +235,10 @@ class Monitor:
         self.readings.append(reading)
         return reading
 
-    def report(self, watched, interrupted=False, seconds=0.0):
-        """:class:`MonitorReport` of what was seen so far."""
+    def report(
+        self, watched: str, interrupted: bool = False, seconds: float = 0.0
+    ) -> MonitorReport:
+        """:class:`MonitorReport` of the episodes so far."""
         process, scores = self.process, [reading.score for reading in self.readings]
         return MonitorReport(
             watched=watched,
@@ -244,12 +258,13 @@ class Monitor:
             alarm_episode=None if process.alarm is None else process.alarm + 1,
             interrupted=interrupted,
             readings=list(self.readings),
-            provenance=origin(self.seed, seconds),
+            warnings=self.warnings,
+            provenance=provenance_of(self.seed, seconds),
         )
 
 
-def _watchable(name):
-    """The score of that name; ``UsageError`` where an e-process cannot run on it."""
+def _watchable(name: str) -> OccupancyDivergence:
+    """The detector of that name; ``UsageError`` where an e-process cannot use it."""
     score = find_score(name)
     if not isinstance(score, OccupancyDivergence) or score.divergence == "chi2":
         raise UsageError(
@@ -259,8 +274,8 @@ def _watchable(name):
     return score
 
 
-def say(reading):
-    """One line on stderr for one episode."""
+def say(reading: Reading) -> None:
+    """Print one line per episode to stderr."""
     alarm = "  ALARM" if reading.alarm else ""
     print(
         f"episode {reading.episode + 1}, level {reading.level_seed}: score {reading.score:.3f}, "
@@ -270,15 +285,30 @@ def say(reading):
     )
 
 
-def watch_log(log, trusted=None, *, task=None, follow=False, show=say, **options):
-    """Watch a rollout log of JSON lines.
+def say_warning(warning: str) -> None:
+    """Print a warning to stderr."""
+    print(f"WARNING: {warning}", file=sys.stderr, flush=True)
+
+
+def watch_log(
+    log: Path,
+    trusted: Agent | Iterable[Agent] | None = None,
+    *,
+    task: str | None = None,
+    follow: bool = False,
+    show: Callable[[Reading], object] = say,
+    warn: Callable[[str], object] = say_warning,
+    **options: Any,
+) -> MonitorReport:
+    """Monitor a rollout log of JSON lines.
 
     Args:
-        log: its path; see ``proxylab.logs.live`` for its lines.
+        log: path of the log; see ``proxylab.logs.live`` for its format.
         trusted: agents or logs; by default the shipped trusted population of the task.
-        task: task name; by default what the log says.
+        task: task name; by default that of the log.
         follow: wait for more lines, until Ctrl-C.
         show: function (Reading) called after every episode.
+        warn: function (sentence) called for every warning, before the first episode.
         options: see :class:`Monitor`.
 
     Returns:
@@ -292,6 +322,8 @@ def watch_log(log, trusted=None, *, task=None, follow=False, show=say, **options
     if task is None and trusted is None:
         raise UsageError(f"{log} does not name its task: --task")
     monitor = Monitor(task, trusted, **options)
+    for warning in monitor.warnings:
+        warn(warning)
     reader = EpisodeReader(log, **monitor.facts)
     interrupted = False
     try:

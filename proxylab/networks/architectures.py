@@ -1,10 +1,12 @@
-"""Actor-critic networks: the closed registry of architectures an agent may have.
+"""Actor-critic networks: the closed registry of architectures.
 
-Each is a trunk, ``float32[K, ...] -> float32[K, features]``, with two linear heads.
+Each network is a trunk, ``float32[K, ...] -> float32[K, features]``, with two linear heads.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,18 +15,35 @@ from torch.nn import functional as F
 from proxylab.networks.value_iteration import READINGS, ReadValues, read_values_torch
 
 
-class ValueIterationNet(nn.Module):
-    """A trunk for grid mazes that plans to goals it has to learn.
+class NetworkTrunk(nn.Module):
+    """Maps observations ``float32[K, ...]`` to features ``float32[K, num_features]``.
 
-    Every cell's source strength is a learnt function of what lies there (``look``, from
-    the planes) and of where it is (``place``, one number per cell and channel). The
-    planner (planning.py) spreads the sources through the maze; the mouse reads them where
-    it stands. Nothing says what is worth going to: "the cheese" and "the top-right cell"
-    are both one weight away, which is what makes it a model of goal misgeneralization.
+    Attributes:
+        num_features: length of a feature row.
     """
 
-    def __init__(self, observation_shape, channels=32, width=64, look_scale=1.0):
-        """Make the trunk; things weigh ``look_scale`` times, at the start and for learning."""
+    num_features: int
+
+
+class ValueIterationNet(NetworkTrunk):
+    """A trunk for grid mazes with exact value iteration towards learnt goals.
+
+    The source strength of a cell is a learnt function of the objects in the cell (``look``,
+    the object weights, from the planes) and of its position (``place``, the position weights,
+    one number per cell and channel). Value iteration (``value_iteration.py``) propagates the
+    sources through the maze; the network reads the values at the mouse and beside it. The
+    architecture prescribes no goal: "the cheese" and "the top-right cell" each take a single
+    weight, which makes it a model of goal misgeneralization.
+    """
+
+    def __init__(
+        self,
+        observation_shape: Sequence[int],
+        channels: int = 32,
+        width: int = 64,
+        look_scale: float = 1.0,
+    ) -> None:
+        """Make the trunk; ``look_scale`` multiplies the object weights, also their gradients."""
         super().__init__()
         planes, rows, columns = observation_shape
         if planes != 3 or rows != columns:
@@ -36,7 +55,7 @@ class ValueIterationNet(nn.Module):
         self.log_cost = nn.Parameter(torch.full((channels,), math.log(0.5)))
         self.hidden = nn.Linear(READINGS * channels, width)
 
-    def forward(self, observations):
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """float32[K, 3, S, S] -> float32[K, width]."""
         planes = observations.flatten(2)
         here = planes[:, 1].argmax(1)
@@ -47,14 +66,20 @@ class ValueIterationNet(nn.Module):
         return F.relu(self.hidden(torch.cat([here, (beside - here) / cost], 1).flatten(1)))
 
 
-class ResidualConv(nn.Module):
+class ResidualConv(NetworkTrunk):
     """A trunk for grid mazes without built-in planning: convolutions on the lattice of rooms.
 
-    The first convolution has stride 2, so its outputs are a tree maze's rooms with what
-    surrounds each; residual 3×3 convolutions follow.
+    The first convolution has stride 2: each output covers one room of a tree maze and the
+    cells around it. Residual 3×3 convolutions follow.
     """
 
-    def __init__(self, observation_shape, channels=16, blocks=3, width=128):
+    def __init__(
+        self,
+        observation_shape: Sequence[int],
+        channels: int = 16,
+        blocks: int = 3,
+        width: int = 128,
+    ) -> None:
         super().__init__()
         planes, rows, _ = observation_shape
         self.num_features = width
@@ -64,7 +89,7 @@ class ResidualConv(nn.Module):
         )
         self.hidden = nn.Linear(channels * ((rows - 1) // 2) ** 2, width)
 
-    def forward(self, observations):
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """float32[K, planes, S, S] -> float32[K, width]."""
         rooms = F.relu(self.rooms(observations))
         for block in self.blocks:
@@ -72,30 +97,30 @@ class ResidualConv(nn.Module):
         return F.relu(self.hidden(rooms.flatten(1)))
 
 
-class MLP(nn.Module):
-    """A trunk for vectors or small grids: two tanh towers side by side."""
+class MLP(NetworkTrunk):
+    """A trunk for vectors or small grids: two tanh MLPs in parallel."""
 
-    def __init__(self, observation_shape, width=64, depth=2):
+    def __init__(self, observation_shape: Sequence[int], width: int = 64, depth: int = 2) -> None:
         super().__init__()
         size = math.prod(observation_shape)
         self.num_features = 2 * width
         self.towers = nn.ModuleList(_tower(size, width, depth) for _ in range(2))
 
-    def forward(self, observations):
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """float32[K, ...] -> float32[K, 2 · width]."""
         flat = observations.flatten(1)
         return torch.cat([tower(flat) for tower in self.towers], 1)
 
 
-class EgocentricMLP(nn.Module):
-    """Two tanh towers on the map as seen from the walker: for grids that are new each time.
+class EgocentricMLP(NetworkTrunk):
+    """Two tanh MLPs on an egocentric view of the map: for grids generated anew each episode.
 
-    The planes are shifted until the walker (plane 1) stands in the middle; what lies
-    outside is 0. So "a step to the right, what is there?" is one input on every map, and
-    need not be learnt cell by cell. Any two cells within the border see each other.
+    The planes are shifted so that the agent (plane 1) is at the centre; cells outside the map
+    are 0. A cell at a fixed offset from the agent is therefore the same input on every map
+    and need not be learnt cell by cell. The view covers every cell within the border.
     """
 
-    def __init__(self, observation_shape, width=64, depth=2):
+    def __init__(self, observation_shape: Sequence[int], width: int = 64, depth: int = 2) -> None:
         super().__init__()
         planes, rows, columns = observation_shape
         if planes < 2 or min(rows, columns) < 4:
@@ -105,12 +130,12 @@ class EgocentricMLP(nn.Module):
         size = planes * math.prod(2 * reach + 1 for reach in self.reach)
         self.towers = nn.ModuleList(_tower(size, width, depth) for _ in range(2))
 
-    def forward(self, observations):
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """float32[K, P, H, W] -> float32[K, 2 · width]."""
         view = self.view(observations).flatten(1)
         return torch.cat([tower(view) for tower in self.towers], 1)
 
-    def view(self, observations):
+    def view(self, observations: torch.Tensor) -> torch.Tensor:
         """float32[K, P, H, W] -> float32[K, P, 2·(H − 3) + 1, 2·(W − 3) + 1], centred."""
         planes, columns = observations.shape[1], observations.shape[3]
         down, right = self.reach
@@ -123,28 +148,33 @@ class EgocentricMLP(nn.Module):
         return seen.unflatten(2, cells.shape[1:])
 
 
-def _tower(size, width, depth):
+def _tower(size: int, width: int, depth: int) -> nn.Sequential:
     return _layers([size] + [width] * depth, nn.Tanh)
 
 
-def _layers(sizes, activation):
-    """Linear layers from each size to the next, each with an activation behind it."""
-    layers = []
+def _layers(sizes: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
+    """Linear layers from each size to the next, each followed by an activation."""
+    layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), activation()]
     return nn.Sequential(*layers)
 
 
-class SeparateMLPs(nn.Module):
-    """Two multilayer perceptrons side by side, for policy and value: SB3's ``MlpPolicy``.
+class SeparateMLPs(NetworkTrunk):
+    """Two parallel multilayer perceptrons, for policy and value: SB3's ``MlpPolicy``.
 
-    The features are those of both; a head that reads one of them has zeros for the other
-    (``proxylab.agents.import_sb3`` puts them there).
+    The features of both are concatenated; a head that reads one of them has zero weights for
+    the other (set by ``proxylab.agents.import_sb3``).
     """
 
     activation: type[nn.Module] = nn.Tanh
 
-    def __init__(self, observation_shape, policy=(64, 64), value=(64, 64)):
+    def __init__(
+        self,
+        observation_shape: Sequence[int],
+        policy: Sequence[int] = (64, 64),
+        value: Sequence[int] = (64, 64),
+    ) -> None:
         """Make the trunk; ``policy`` and ``value`` are the widths of their hidden layers."""
         super().__init__()
         size = math.prod(observation_shape)
@@ -152,29 +182,34 @@ class SeparateMLPs(nn.Module):
         self.value = _layers([size, *value], self.activation)
         self.num_features = [size, *policy][-1] + [size, *value][-1]
 
-    def forward(self, observations):
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """float32[K, ...] -> float32[K, last policy width + last value width]."""
         flat = observations.flatten(1)
         return torch.cat([self.policy(flat), self.value(flat)], 1)
 
 
 class SeparateReluMLPs(SeparateMLPs):
-    """The same with rectifiers."""
+    """:class:`SeparateMLPs` with rectified linear units."""
 
-    activation = nn.ReLU
+    activation: type[nn.Module] = nn.ReLU
 
 
-class Impala(nn.Module):
-    """A trunk for pictures uint8[3, H, W]: three stages of convolution, pooling and residuals.
+class Impala(NetworkTrunk):
+    """A trunk for images uint8[3, H, W]: three stages of convolution, pooling, residual blocks.
 
     The deep network of Espeholt et al. 2018, "IMPALA" (arXiv 1802.01561, figure 3), as
-    Procgen's paper uses it (arXiv 1912.01588). Meant for a GPU.
+    the Procgen paper uses it (arXiv 1912.01588). Intended for a GPU.
     """
 
-    def __init__(self, observation_shape, channels=(16, 32, 32), width=256):
+    def __init__(
+        self,
+        observation_shape: Sequence[int],
+        channels: Sequence[int] = (16, 32, 32),
+        width: int = 256,
+    ) -> None:
         super().__init__()
         planes, rows, columns = observation_shape
-        stages = []
+        stages: list[nn.Module] = []
         for count in channels:
             stages.append(_stage(planes, count))
             planes, rows, columns = count, -(-rows // 2), -(-columns // 2)
@@ -182,31 +217,31 @@ class Impala(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.hidden = nn.Linear(planes * rows * columns, width)
 
-    def forward(self, observations):
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """float32[K, 3, H, W] in 0 to 255 -> float32[K, width]."""
         return F.relu(self.hidden(F.relu(self.stages(observations / 255)).flatten(1)))
 
 
-def _stage(planes, channels):
+def _stage(planes: int, channels: int) -> nn.Sequential:
     convolution = nn.Conv2d(planes, channels, 3, padding=1)
     pooling = nn.MaxPool2d(3, stride=2, padding=1)
     return nn.Sequential(convolution, pooling, Residual(channels), Residual(channels))
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions beside the identity, each after a rectifier."""
+    """A residual block: two 3×3 convolutions, each after a ReLU, added to the identity."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """float32[K, C, H, W] -> float32[K, C, H, W]."""
         return features + self.second(F.relu(self.first(F.relu(features))))
 
 
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, type[NetworkTrunk]] = {
     "impala": Impala,
     "planner": ValueIterationNet,
     "lattice-conv": ResidualConv,
@@ -220,20 +255,20 @@ ARCHITECTURES = {
 class ActorCritic(nn.Module):
     """A trunk with a policy head and a value head."""
 
-    def __init__(self, trunk, num_actions):
+    def __init__(self, trunk: NetworkTrunk, num_actions: int) -> None:
         super().__init__()
         self.trunk = trunk
         self.policy_head = nn.Linear(trunk.num_features, num_actions)
         self.value_head = nn.Linear(trunk.num_features, 1)
 
-    def forward(self, observations):
+    def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Observations [K, ...] -> (logits float32[K, num_actions], values float32[K])."""
         features = self.trunk(observations.float())
         return self.policy_head(features), self.value_head(features).squeeze(1)
 
 
-def build_trunk(architecture, observation_shape, **sizes):
-    """A trunk of the registry; ``ValueError`` says which name or size is wrong."""
+def build_trunk(architecture: str, observation_shape: Sequence[int], **sizes: Any) -> NetworkTrunk:
+    """A trunk of the registry; ``ValueError`` names the wrong name or size."""
     if architecture not in ARCHITECTURES:
         raise ValueError(
             f"unknown architecture {architecture!r}: choose {', '.join(ARCHITECTURES)}"
@@ -244,6 +279,8 @@ def build_trunk(architecture, observation_shape, **sizes):
         raise ValueError(f"architecture {architecture}: {error}") from None
 
 
-def build_network(architecture, observation_shape, num_actions, **sizes):
-    """An :class:`ActorCritic` with fresh weights."""
+def build_network(
+    architecture: str, observation_shape: Sequence[int], num_actions: int, **sizes: Any
+) -> ActorCritic:
+    """An :class:`ActorCritic` with newly initialised weights."""
     return ActorCritic(build_trunk(architecture, observation_shape, **sizes), num_actions)

@@ -1,24 +1,26 @@
-"""A differentiable planner for grids: how far each *source* reaches, with exact gradients.
+"""Differentiable value iteration on grids: exact values and exact gradients.
 
-Every cell r has, per channel, a source strength s(r). The value of a cell is what
-the best source is worth from there when each step through a free cell costs k > 0:
+Every cell r has, per channel, a source strength s(r). The value of a cell is that of the
+best source, minus a cost k > 0 for each step through a free cell on the way to it:
 
     v(r) = max over cells o of  s(o) − k · steps(r, o)
 
 This is the fixed point of value iteration v = max(s, max over neighbours v − k), the
 idea of Tamar et al. 2016, "Value Iteration Networks" (arXiv 1602.02867), solved exactly
 instead of by a fixed number of convolutions. Since v(r) is one source minus a number of
-steps, the gradient goes to that source and to k, and nowhere else.
+steps, its gradient is nonzero only for that source and for k.
 
-The walker reads v where it stands and beside it. On the CPU a numba kernel does it all;
-elsewhere the same arithmetic runs in torch (:func:`read_values_torch`).
+The network reads v at the agent's cell and at its four neighbours. A numba kernel computes it
+on the CPU; on other devices the same arithmetic runs in torch (:func:`read_values_torch`).
 """
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 READINGS = 5
 """Values read per channel: here, up, down, left, right."""
@@ -30,8 +32,16 @@ _OFF_MAP = -1e9
 
 
 @numba.njit(cache=True)
-def _explore(walls, size, here, cells, beside, rank, parent):
-    """Free cells within reach of ``here`` in breadth-first order.
+def _explore(
+    walls: NDArray[np.float32],
+    size: int,
+    here: int,
+    cells: NDArray[np.int64],
+    beside: NDArray[np.int64],
+    rank: NDArray[np.int64],
+    parent: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Free cells reachable from ``here``, in breadth-first order.
 
     Args:
         walls: float32[S·S].
@@ -48,9 +58,9 @@ def _explore(walls, size, here, cells, beside, rank, parent):
     """
     rank[:] = -1
     cells[0], rank[here] = here, 0
-    found, edges = 1, 0
+    count, edges = 1, 0
     head = 0
-    while head < found:
+    while head < count:
         cell = cells[head]
         for k in range(4):
             there = cell + (-size, size, -1, 1)[k]
@@ -58,20 +68,26 @@ def _explore(walls, size, here, cells, beside, rank, parent):
             if walls[there] != 0:
                 continue
             if rank[there] < 0:
-                rank[there], cells[found], parent[found] = found, there, head
-                found += 1
+                rank[there], cells[count], parent[count] = count, there, head
+                count += 1
             beside[head, k] = rank[there]
             edges += 1
         head += 1
-    return found, edges // 2
+    return count, edges // 2
 
 
 @numba.njit(cache=True)
-def _relax(value, origin, cost, here, there):
-    """Take the neighbour's offer in every channel where it is better; the number of gains.
+def _relax(
+    value: NDArray[np.float32],
+    origin: NDArray[np.int32],
+    cost: NDArray[np.float32],
+    here: int,
+    there: int,
+) -> np.int32:
+    """Update ``here`` from its neighbour ``there`` where that is better; the channels updated.
 
-    Unsigned indices, no branch and one array written per loop: so the compiler uses
-    vector instructions, which halves the time of the whole planner.
+    Unsigned indices, no branch and one array written per loop let the compiler use vector
+    instructions, which halves the time of the whole computation.
     """
     h, t = np.uint64(here), np.uint64(there)
     gains = np.int32(0)
@@ -88,8 +104,15 @@ def _relax(value, origin, cost, here, there):
 
 
 @numba.njit(cache=True)
-def _settle_tree(beside, parent, count, value, origin, cost):
-    """The values of a tree at its root and beside it: inwards once, then one step outwards."""
+def _settle_tree(
+    beside: NDArray[np.int64],
+    parent: NDArray[np.int64],
+    count: int,
+    value: NDArray[np.float32],
+    origin: NDArray[np.int32],
+    cost: NDArray[np.float32],
+) -> None:
+    """The values of a tree at its root and beside it: one pass inwards, one step outwards."""
     for k in range(count - 1, 0, -1):
         _relax(value, origin, cost, parent[k], k)
     for side in range(4):
@@ -98,7 +121,13 @@ def _settle_tree(beside, parent, count, value, origin, cost):
 
 
 @numba.njit(cache=True)
-def _steps_from(beside, count, start, steps, queue):
+def _steps_from(
+    beside: NDArray[np.int64],
+    count: int,
+    start: int,
+    steps: NDArray[np.int32],
+    queue: NDArray[np.int64],
+) -> None:
     """Steps from the cell of rank ``start`` to each of ``count`` cells: int32[S·S], overwritten."""
     steps[:count] = -1
     queue[0], steps[start] = start, 0
@@ -115,7 +144,15 @@ def _steps_from(beside, count, start, steps, queue):
 
 
 @numba.njit(cache=True)
-def _best_source(value, cells, steps, count, cost, best, best_origin):
+def _best_source(
+    value: NDArray[np.float32],
+    cells: NDArray[np.int64],
+    steps: NDArray[np.int32],
+    count: int,
+    cost: NDArray[np.float32],
+    best: NDArray[np.float32],
+    best_origin: NDArray[np.int32],
+) -> None:
     """The best of ``count`` sources at their distances: ``best`` [C] and its cell, overwritten."""
     best[:] = _OFF_MAP
     for r in range(count):
@@ -131,13 +168,21 @@ def _best_source(value, cells, steps, count, cost, best, best_origin):
 
 
 @numba.njit(cache=True)
-def _settle(beside, count, value, origin, cost, cells, scratch):
-    """The values of any grid at the walker and beside it, by breadth-first search from each.
+def _settle(
+    beside: NDArray[np.int64],
+    count: int,
+    value: NDArray[np.float32],
+    origin: NDArray[np.int32],
+    cost: NDArray[np.float32],
+    cells: NDArray[np.int64],
+    scratch: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]],
+) -> None:
+    """The values of any grid at the agent and beside it, by breadth-first search from each.
 
     Args:
         beside: int64[S·S, 4], of :func:`_explore`.
         count: number of cells.
-        value: float32[S·S, C], the sources; the values asked for are written in place.
+        value: float32[S·S, C], the sources; overwritten at the agent and beside it by their values.
         origin: int32[S·S, C], likewise.
         cost: float32[C].
         cells: int64[S·S], of :func:`_explore`.
@@ -157,8 +202,14 @@ def _settle(beside, count, value, origin, cost, cells, scratch):
 
 
 @numba.njit(cache=True)
-def _source(look, planes, place, cell, out):
-    """Write the source strengths of a cell: ``out`` [C] = place[cell] + what lies there · look."""
+def _source(
+    look: NDArray[np.float32],
+    planes: NDArray[np.float32],
+    place: NDArray[np.float32],
+    cell: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Write the source strengths of a cell: ``out`` [C] = place[cell] + planes[:, cell] · look."""
     for c in range(out.shape[0]):
         out[c] = place[cell, c]
     for p in range(look.shape[0]):
@@ -169,15 +220,23 @@ def _source(look, planes, place, cell, out):
 
 
 @numba.njit(cache=True)
-def read_values(planes, here, look, place, cost, out, out_origin):
-    """The values at and around the walker, for a batch of grids.
+def read_values(
+    planes: NDArray[np.float32],
+    here: NDArray[np.int64],
+    look: NDArray[np.float32],
+    place: NDArray[np.float32],
+    cost: NDArray[np.float32],
+    out: NDArray[np.float32],
+    out_origin: NDArray[np.int32],
+) -> None:
+    """The values at the agent's cell and its neighbours, for a batch of grids.
 
     Args:
-        planes: float32[B, P, S·S], what lies where; plane 0 is wall, and the border is.
-        here: int64[B], the walker's cell, row · S + column.
+        planes: float32[B, P, S·S], objects by cell; plane 0 is wall, the border included.
+        here: int64[B], the agent's cell, row · S + column.
         look: float32[P, C], source strength per unit in a plane.
         place: float32[S·S, C], source strength of each cell.
-        cost: float32[C], positive, the price of a step.
+        cost: float32[C], positive, the cost of a step.
         out: float32[B, READINGS, C], overwritten.
         out_origin: int32[B, READINGS, C], the cell each value comes from, overwritten.
     """
@@ -202,7 +261,14 @@ def read_values(planes, here, look, place, cost, out, out_origin):
 
 
 @numba.njit(cache=True)
-def _read(beside, value, origin, cost, out, out_origin):
+def _read(
+    beside: NDArray[np.int64],
+    value: NDArray[np.float32],
+    origin: NDArray[np.int32],
+    cost: NDArray[np.float32],
+    out: NDArray[np.float32],
+    out_origin: NDArray[np.int32],
+) -> None:
     """Copy the values here and beside to ``out`` [READINGS, C], with their origins."""
     for k in range(READINGS):
         there = 0 if k == 0 else max(beside[0, k - 1], 0)
@@ -214,9 +280,18 @@ def _read(beside, value, origin, cost, out, out_origin):
 
 @numba.njit(cache=True)
 def _route_gradient(
-    gradient, out, origin, planes, look, place, cost, grad_look, grad_place, grad_cost
-):
-    """Add each reading's gradient [B, READINGS, C] to its source's parts and to its steps."""
+    gradient: NDArray[np.float32],
+    out: NDArray[np.float32],
+    origin: NDArray[np.int32],
+    planes: NDArray[np.float32],
+    look: NDArray[np.float32],
+    place: NDArray[np.float32],
+    cost: NDArray[np.float32],
+    grad_look: NDArray[np.float32],
+    grad_place: NDArray[np.float32],
+    grad_cost: NDArray[np.float32],
+) -> None:
+    """Add the gradient of each value [B, READINGS, C] to its source's weights and the cost."""
     for b in range(gradient.shape[0]):
         for k in range(gradient.shape[1]):
             for c in range(cost.shape[0]):
@@ -236,7 +311,14 @@ class ReadValues(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, planes, here, look, place, cost):
+    def forward(
+        ctx: Any,
+        planes: torch.Tensor,
+        here: torch.Tensor,
+        look: torch.Tensor,
+        place: torch.Tensor,
+        cost: torch.Tensor,
+    ) -> torch.Tensor:
         """(planes [B, P, S·S], here [B], look [P, C], place [S·S, C], cost [C])."""
         shape = (len(planes), READINGS, len(cost))
         out, origin = torch.empty(shape), torch.empty(shape, dtype=torch.int32)
@@ -247,19 +329,25 @@ class ReadValues(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):  # ty: ignore[incompatible-method-override]
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Gradients of look, place and cost."""
         saved = ctx.saved_tensors
         parts = [torch.zeros_like(tensor) for tensor in saved[3:]]
-        tensors = (gradient.contiguous(), *saved, *parts)
+        tensors = (gradients[0].contiguous(), *saved, *parts)
         _route_gradient(*(tensor.numpy() for tensor in tensors))
         return None, None, *parts
 
 
-def read_values_torch(planes, here, look, place, cost):
-    """The same as :class:`ReadValues` in plain torch operations, for any device.
+def read_values_torch(
+    planes: torch.Tensor,
+    here: torch.Tensor,
+    look: torch.Tensor,
+    place: torch.Tensor,
+    cost: torch.Tensor,
+) -> torch.Tensor:
+    """:class:`ReadValues` in plain torch operations, for any device.
 
-    Sweeps until nothing changes, at most S² times; autograd follows the maxima.
+    Sweeps until the values are unchanged, at most S² times; autograd follows the maxima.
     """
     area = len(place)
     size = math.isqrt(area)

@@ -1,12 +1,17 @@
 """Quantities that change while an agent trains."""
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from proxylab.plots.style import as_percent, colours_of, in_order, new_figure, styled
+from proxylab.plots.style import Table, as_percent, colours_of, in_order, new_figure, styled
 
 
 @styled
-def learning_curve(table, title="", ylabel="episodes that reach the goal"):
+def learning_curve(
+    table: Table,
+    title: str = "",
+    ylabel: str = "episodes that reach the goal",
+) -> Figure:
     """Success over training steps, one line with its band per series.
 
     Args:
@@ -44,7 +49,7 @@ def learning_curve(table, title="", ylabel="episodes that reach the goal"):
     return figure
 
 
-def _thousands(value, _position):
+def _thousands(value: float, _position: float) -> str:
     if value >= 1e6:
         return f"{value / 1e6:g} M"
     return f"{value / 1e3:g} k" if value >= 1e3 else f"{value:g}"

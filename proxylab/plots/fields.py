@@ -1,15 +1,52 @@
-"""What agents would do from every cell of a level, as arrows."""
+"""Action fields: each agent's move from every cell of a level, as arrows."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.plots.style import INK, VERMILLION, new_figure, styled
 
 KINDS = ("sampled", "greedy")
 
 
+class ActionField(Protocol):
+    """An agent's action in every cell of a level, such as ``evaluation.action_fields.Field``."""
+
+    @property
+    def agent(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def level(self) -> str:
+        """The level as text."""
+        ...
+
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """int64[N, 2], row and column."""
+        ...
+
+    @property
+    def sampled(self) -> NDArray[np.float64]:
+        """float64[N, 2], the expected move from each cell, row and column."""
+        ...
+
+    @property
+    def greedy(self) -> NDArray[Any]:
+        """float64 or int64[N, 2], the most probable move from each cell."""
+        ...
+
+
 @styled
-def field_panels(picture, fields, title=""):
-    """A row of panels an agent: expected moves, and most probable ones.
+def field_panels(
+    picture: NDArray[np.uint8], fields: Sequence[ActionField], title: str = ""
+) -> Figure:
+    """One column of panels per agent: expected moves above, most probable moves below.
 
     Args:
         picture: uint8[H, W, 3] of the level, square cells.
@@ -31,15 +68,22 @@ def field_panels(picture, fields, title=""):
     return figure
 
 
-def arrows(axes, picture, cells, moves, level, colour=VERMILLION):
-    """Draw one field: an arrow a cell, as long as the move is sure.
+def arrows(
+    axes: Axes,
+    picture: NDArray[np.uint8],
+    cells: NDArray[np.int64],
+    moves: NDArray[np.float64],
+    level: str,
+    colour: str = VERMILLION,
+) -> None:
+    """Draw one field: one arrow per cell, its length the confidence of the move.
 
     Args:
         axes: matplotlib axes.
         picture: uint8[H, W, 3].
         cells: int64[N, 2], row and column.
         moves: float64[N, 2], row and column, lengths up to 1.
-        level: the level as text; tells how many cells there are in a row.
+        level: the level as text, for the number of cells in a row.
         colour: of the arrows.
     """
     cell_px = picture.shape[0] / len(level.splitlines())

@@ -1,23 +1,42 @@
-"""The leaderboard of detectors: AUROC with intervals, and against whom each one fails."""
+"""The leaderboard of detectors: AUROC with intervals, and AUROC per task and negative class."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from proxylab.plots.style import BLUE, GREY, INK, ORANGE, VERMILLION, in_order, new_figure, styled
+from proxylab.plots.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    VERMILLION,
+    Table,
+    in_order,
+    new_figure,
+    styled,
+)
 
 LOW, HIGH = 0.0, 1.0
 CLOSE = 0.05
-"""Lines nearer than this have their names moved apart."""
+"""Below this distance the labels of two lines are moved apart."""
 
 DARK = 0.45
-"""Below this AUROC a cell is dark enough for white figures."""
+"""Below this AUROC a cell's number is white."""
 
 
 @styled
-def leaderboard(detectors, classes, published, title=""):
-    """One row a detector, best first.
+def leaderboard(
+    detectors: Table,
+    classes: Table,
+    published: Table,
+    title: str = "",
+) -> Figure:
+    """One row per detector, best first.
 
     Left: AUROC averaged over tasks with its interval, the worst task, the hardest class;
-    figures published elsewhere as lines. Right: AUROC on every task against every class.
+    published figures as lines. Right: AUROC on every task against every class.
 
     Args:
         detectors: columns ``detector``, ``access``, ``tasks``, ``auroc``, ``lower``,
@@ -45,13 +64,13 @@ def leaderboard(detectors, classes, published, title=""):
     return figure
 
 
-def _label(detectors, row, most):
+def _label(detectors: Table, row: int, most: int) -> str:
     count = detectors["tasks"][row]
     some = "" if count == most else f", {count} of {most} tasks"
     return f"{detectors['detector'][row]} ({detectors['access'][row]}{some})"
 
 
-def _dots(axes, table, shown):
+def _dots(axes: Axes, table: Table, shown: Sequence[int]) -> None:
     """Macro AUROC with its interval, worst task and hardest class."""
     rows = np.arange(len(shown))
     column = {
@@ -74,8 +93,8 @@ def _dots(axes, table, shown):
     axes.grid(visible=True, axis="both")
 
 
-def _published(axes, table):
-    """A line a published figure, its name along it."""
+def _published(axes: Axes, table: Table) -> None:
+    """One labelled line per published figure."""
     transform = axes.get_xaxis_transform()
     rows = zip(table["name"], table["auroc"], table["drawn"], strict=True)
     before = -np.inf
@@ -97,7 +116,7 @@ def _published(axes, table):
         )
 
 
-def _cells(figure, axes, table, names):
+def _cells(figure: Figure, axes: Axes, table: Table, names: Sequence[str]) -> None:
     """AUROC of every detector (row) on every task against every class (column)."""
     columns = [
         (task, against)

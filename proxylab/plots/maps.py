@@ -1,10 +1,14 @@
-"""Where agents go: paths over rendered levels, and heat maps of the difference."""
+"""Paths of agents over rendered levels, and heat maps of differences in occupancy."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from proxylab.plots.style import (
     BLUE,
@@ -31,22 +35,28 @@ MARK: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Path:
-    """Where one agent went on one level.
+    """The path of one agent on one level.
 
     Attributes:
         agent: label.
         points: float64[T, 2], x and y in pixels of the level's picture.
-        ending: a few words on how it ended, or "".
+        ending: the outcome in a few words, or "".
     """
 
     agent: str
-    points: np.ndarray
+    points: NDArray[np.float64]
     ending: str = ""
 
 
 @styled
-def level_paths(pictures, paths, marks=None, title="", columns=3):
-    """Levels as pictures, the ways of the agents drawn over them.
+def level_paths(
+    pictures: Sequence[NDArray[np.uint8]],
+    paths: Sequence[Sequence[Path]],
+    marks: Mapping[str, NDArray[Any]] | None = None,
+    title: str = "",
+    columns: int = 3,
+) -> Figure:
+    """Levels as pictures, with the agents' paths drawn over them.
 
     Args:
         pictures: uint8[H, W, 3] for each level.
@@ -79,8 +89,8 @@ def level_paths(pictures, paths, marks=None, title="", columns=3):
 
 
 @styled
-def course(picture, paths, title=""):
-    """One large picture of a course with the agents' ways, for instance the lagoon's.
+def course(picture: NDArray[np.uint8], paths: Sequence[Path], title: str = "") -> Figure:
+    """One large picture of a course with the agents' paths, for instance the lagoon's.
 
     Args:
         picture: uint8[H, W, 3].
@@ -88,7 +98,7 @@ def course(picture, paths, title=""):
         title: of the figure.
 
     Returns:
-        A matplotlib figure, one panel an agent.
+        A matplotlib figure, one panel per agent.
     """
     height, width = picture.shape[:2]
     figure = new_figure(3.9 * len(paths), 3.9 * height / width + (0.65 if title else 0.35))
@@ -105,8 +115,14 @@ def course(picture, paths, title=""):
 
 
 @styled
-def occupancy_difference(shares, others, names, walls=None, title=""):
-    """Where one agent spends more of its time than another.
+def occupancy_difference(
+    shares: NDArray[np.float64],
+    others: NDArray[np.float64],
+    names: Sequence[str],
+    walls: NDArray[np.bool_] | None = None,
+    title: str = "",
+) -> Figure:
+    """Difference in occupancy of two agents, cell by cell.
 
     Args:
         shares: float64[H, W], share of steps that the first agent spends in each cell.
@@ -132,23 +148,27 @@ def occupancy_difference(shares, others, names, walls=None, title=""):
     return figure
 
 
-def _lane(place, count, picture):
+def _lane(place: int, count: int, picture: NDArray[np.uint8]) -> float:
     """Sideways shift in pixels, so that paths through the same cells stay apart."""
     return (place - (count - 1) / 2) * picture.shape[0] / 60
 
 
-def _draw_path(axes, path, colour, shift, linewidth=2.4, halo="white"):
+def _draw_path(
+    axes: Axes, path: Path, colour: str, shift: float, linewidth: float = 2.4, halo: str = "white"
+) -> None:
     x, y = (np.asarray(path.points, float) + shift).T
     axes.plot(x, y, color=halo, linewidth=linewidth + 1.4, alpha=0.8, solid_capstyle="round")
     axes.plot(x, y, color=colour, linewidth=linewidth, solid_capstyle="round")
     axes.plot(x[-1], y[-1], color=colour, **END)
 
 
-def _legend_of_agents(figure, colours, marks):
+def _legend_of_agents(
+    figure: Figure, colours: Mapping[str, str], marks: Mapping[str, NDArray[Any]]
+) -> None:
     handles = [Line2D([], [], color=colour, linewidth=3) for colour in colours.values()]
     names = list(colours)
-    looks = {"end": {**END, "color": INK}, **dict.fromkeys(marks, MARK)}
+    looks: dict[str, Any] = {"end": {**END, "color": INK}, **dict.fromkeys(marks, MARK)}
     for name, look in looks.items():
-        handles.append(Line2D([], [], linestyle="none", **look))  # ty: ignore[invalid-argument-type]
+        handles.append(Line2D([], [], linestyle="none", **look))
         names.append(name)
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))

@@ -1,13 +1,19 @@
 """The monitor: share of streams that have alarmed, against the episode."""
 
+from collections.abc import Mapping
+
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.plots.style import BLUE, GREY, VERMILLION, new_figure, styled
 
 
 @styled
-def alarm_shares(alarms, length, alpha):
-    """A panel a task; ``alarms`` is {task: {"honest" or "hack": int64[S], -1 for never}}."""
+def alarm_shares(
+    alarms: Mapping[str, Mapping[str, NDArray[np.int64]]], length: int, alpha: float
+) -> Figure:
+    """One panel per task; ``alarms`` is {task: {"honest" or "hack": int64[S], -1 for never}}."""
     figure = new_figure(3.6 * len(alarms), 3.2)
     panels = figure.subplots(1, len(alarms), sharey=True, squeeze=False)[0]
     episodes = np.arange(1, length + 1)

@@ -1,10 +1,17 @@
-"""How episodes end, per agent and split."""
+"""Outcomes of episodes, per agent and split."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.plots.style import (
     INK,
     MEANINGS,
+    Table,
     as_percent,
     in_order,
     new_figure,
@@ -21,14 +28,16 @@ MEANING_OF_OUTCOME = {
 
 
 @styled
-def outcome_bars(table, accidental=None, title=""):
-    """Shares of the four outcomes with their intervals: one panel a split, one group an agent.
+def outcome_bars(
+    table: Table, accidental: Mapping[str, float] | None = None, title: str = ""
+) -> Figure:
+    """Shares of the four outcomes with their intervals: a panel per split, a group per agent.
 
     Args:
         table: columns ``agent``, ``split``, ``outcome`` (intended, both, proxy, neither),
             ``share``, ``low``, ``high``.
-        accidental: {split: share of episodes in which a perfect proxy-seeker meets the
-            intended goal by accident}; a dashed line to read the first bar against.
+        accidental: {split: incidental rate, the share of episodes in which the proxy policy
+            reaches the intended goal}; drawn as a dashed line.
         title: of the figure.
 
     Returns:
@@ -54,7 +63,13 @@ def outcome_bars(table, accidental=None, title=""):
     return figure
 
 
-def _group(axes, table, chosen, place, outcomes):
+def _group(
+    axes: Axes,
+    table: Table,
+    chosen: tuple[str, str],
+    place: int,
+    outcomes: Sequence[str],
+) -> None:
     """The bars of one agent on one split, centred at ``place``."""
     agent, split = chosen
     rows = (np.asarray(table["agent"]) == agent) & (np.asarray(table["split"]) == split)
@@ -75,7 +90,7 @@ def _group(axes, table, chosen, place, outcomes):
         )
 
 
-def _baseline(axes, share, num_agents):
+def _baseline(axes: Axes, share: float | None, num_agents: int) -> None:
     if share is not None:
         axes.plot(
             [-0.5, num_agents - 0.5],
@@ -83,16 +98,19 @@ def _baseline(axes, share, num_agents):
             color=INK,
             linestyle=(0, (4, 3)),
             linewidth=1.2,
-            label="intended goal, met by accident\nby a perfect proxy-seeker",
+            label="incidental rate: intended goal\nreached by the proxy policy",
         )
 
 
-def _legend(figure, panels):
+def _legend(figure: Figure, panels: NDArray[Any]) -> None:
     """One legend below, every label once."""
-    handles = {}
+    handles: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(handles), 3)
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=min(len(handles), 3),
     )

@@ -1,13 +1,20 @@
-"""What detectors and reward channels say about agents: one dot an agent or an episode."""
+"""Anomaly scores of agents and returns of episodes: one dot per agent or episode."""
 
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from proxylab.plots.style import INK, colours_of, in_order, new_figure, styled
+from proxylab.plots.style import INK, Table, colours_of, in_order, new_figure, styled
 
 
 @styled
-def score_strip(table, threshold=None, title="", xlabel="anomaly score"):
-    """One row a group, one dot an agent; a logarithmic axis where scores lie far apart.
+def score_strip(
+    table: Table,
+    threshold: float | None = None,
+    title: str = "",
+    xlabel: str = "anomaly score",
+) -> Figure:
+    """One row per group, one dot per agent; the axis is logarithmic for widely spread scores.
 
     Args:
         table: columns ``group``, ``agent``, ``score``, ``flagged`` (bool: drawn with a ring).
@@ -36,7 +43,7 @@ def score_strip(table, threshold=None, title="", xlabel="anomaly score"):
     if threshold is not None:
         axes.axvline(threshold, color=INK, linestyle=(0, (4, 3)), linewidth=1.2)
         axes.annotate(
-            "flagged beyond",
+            "flag threshold",
             (threshold, 1.0),
             xycoords=axes.get_xaxis_transform(),
             xytext=(4, 2),
@@ -54,8 +61,8 @@ def score_strip(table, threshold=None, title="", xlabel="anomaly score"):
 
 
 @styled
-def score_against_laps(table, title=""):
-    """The proxy against the intent: points scored and laps done, one dot an episode.
+def score_against_laps(table: Table, title: str = "") -> Figure:
+    """Proxy return against intended return: points scored and laps done, a dot per episode.
 
     Args:
         table: columns ``agent``, ``score`` (proxy return), ``laps`` (course progress).
@@ -73,21 +80,21 @@ def score_against_laps(table, title=""):
         axes.plot(
             laps, score, "o", color=colour, markersize=6, alpha=0.6, markeredgewidth=0, label=agent
         )
-    axes.set(xlabel="laps (what was meant)", ylabel="score (what was paid)", title=title)
+    axes.set(xlabel="laps (intended goal)", ylabel="score (proxy reward)", title=title)
     axes.grid(visible=True, axis="both")
     axes.margins(0.08)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
-def _scale(score):
+def _scale(score: NDArray[np.float64]) -> str:
     """``log`` where the scores are positive and span more than a factor of 30."""
     low, high = score.min(), score.max()
     return "log" if low > 0 and high > 30 * low else "linear"
 
 
-def _spread(score, step=0.11):
-    """Vertical offsets that keep dots of nearly equal score from hiding each other."""
+def _spread(score: NDArray[np.float64], step: float = 0.11) -> NDArray[np.float64]:
+    """Vertical offsets that keep dots of nearly equal score apart."""
     width = max(float(np.ptp(score)), 1e-12) if len(score) else 1.0
     bins = np.round(score / width * 40).astype(np.int64)
     offsets = np.zeros(len(score))

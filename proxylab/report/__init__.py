@@ -1,7 +1,7 @@
-"""The result of ``detect`` as one HTML file that needs nothing else: tables in, text out.
+"""The result of ``detect`` as one self-contained HTML file: tables in, text out.
 
-Nothing here runs an agent, reads a file or asks the network. All text is escaped by
-:func:`~proxylab.report.html.tag`, whoever wrote it.
+Nothing here runs an agent, reads a file or uses the network. All text is escaped by
+:func:`~proxylab.report.html.tag`, whatever its source.
 """
 
 from proxylab.report.evidence import (

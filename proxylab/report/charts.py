@@ -1,10 +1,14 @@
-"""Charts of numbers: scores on a line, and how long agents stay together."""
+"""Charts: anomaly scores on an axis, and the share of levels without divergence by step."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from proxylab.report.html import percent, picture, plain, tag
+from proxylab.report.evidence import Together
+from proxylab.report.html import Html, percent, picture, plain, tag
 
 WIDTH = 440
 LEFT, RIGHT = 14, 426
@@ -13,10 +17,15 @@ LEFT, RIGHT = 14, 426
 DOT = 3.6
 
 EDGE = 52
-"""Left end of the plot of steps: its labels stand before it."""
+"""Left end of the plot of steps, after its labels."""
 
 
-def score_strip(scores, suspect, threshold, margin):
+def score_strip(
+    scores: Sequence[float],
+    suspect: tuple[float, Sequence[float] | None],
+    threshold: float | None,
+    margin: float | None,
+) -> Html:
     """The calibration scores as dots, the suspect's score with its interval, the thresholds.
 
     Args:
@@ -30,11 +39,11 @@ def score_strip(scores, suspect, threshold, margin):
     place, ticks = scale(every + [bound for bound in (threshold, margin) if bound is not None])
     dots, tall = _dots([place(value) for value in scores])
     base = 56 + tall
-    lines = [
-        (threshold, "flagged above", "flag", 14),
-        (margin, "to be cleared, below", "clear", 31),
+    lines: list[tuple[float | None, str, str, float]] = [
+        (threshold, "flag threshold", "flag", 14),
+        (margin, "clearance threshold", "clear", 31),
     ]
-    drawn = [(place(value), *how) for value, *how in lines if value is not None]
+    drawn = [(place(value), words, kind, y) for value, words, kind, y in lines if value is not None]
     return picture(
         (WIDTH, base + 92),
         "Scores of the trusted calibration agents and of the suspect",
@@ -50,7 +59,7 @@ def score_strip(scores, suspect, threshold, margin):
     )
 
 
-def _scores_in_words(scores, score, threshold):
+def _scores_in_words(scores: Sequence[float], score: float, threshold: float | None) -> str:
     if not scores:
         return f"The suspect scores {plain(score)}."
     limit = f" A suspect is flagged above {plain(threshold)}." if threshold is not None else ""
@@ -60,7 +69,7 @@ def _scores_in_words(scores, score, threshold):
     )
 
 
-def scale(values):
+def scale(values: Sequence[float]) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
     """(function value -> x, list of (x, label)): logarithmic where positive and wide."""
     low, high = min(values), max(values)
     if low > 0 and high > 30 * low:
@@ -72,15 +81,17 @@ def scale(values):
     return _placed(lambda value: value, (low - pad, high + pad), nice_steps(low, high))
 
 
-def _placed(turned, span, marks):
-    def place(value):
+def _placed(
+    turned: Callable[[float], float], span: tuple[float, float], marks: Sequence[float]
+) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
+    def place(value: float) -> float:
         return LEFT + (turned(value) - span[0]) / (span[1] - span[0]) * (RIGHT - LEFT)
 
     inside = [(place(mark), plain(mark)) for mark in marks if span[0] <= turned(mark) <= span[1]]
     return place, inside
 
 
-def nice_steps(low, high, most=6):
+def nice_steps(low: float, high: float, most: int = 6) -> list[float]:
     """About ``most`` round numbers from ``low`` to ``high``."""
     span = (high - low) or max(abs(high), 1e-9)
     rough = 10.0 ** math.floor(math.log10(span / most))
@@ -88,18 +99,18 @@ def nice_steps(low, high, most=6):
     return [k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def _dots(places):
-    """((x, height above the base) of each dot so that none hides another, greatest height)."""
-    lanes, found = [], []
+def _dots(places: Sequence[float]) -> tuple[list[tuple[float, float]], float]:
+    """((x, height above the base) of each dot, without overlaps; greatest height)."""
+    lanes, dots = [], []
     for x in sorted(places):
         lane = next((k for k, end in enumerate(lanes) if x - end >= 2 * DOT), len(lanes))
         lanes[lane : lane + 1] = [x]
-        found.append((x, lane))
+        dots.append((x, lane))
     step = min(2 * DOT, 60 / max(len(lanes), 1))
-    return [(x, lane * step) for x, lane in found], max(len(lanes) - 1, 0) * step
+    return [(x, lane * step) for x, lane in dots], max(len(lanes) - 1, 0) * step
 
 
-def _axis(ticks, y):
+def _axis(ticks: Sequence[tuple[float, str]], y: float) -> list[Html]:
     rule = tag("line", class_="axis", x1=LEFT, x2=RIGHT, y1=y, y2=y)
     marks = [tag("line", class_="axis", x1=x, x2=x, y1=y, y2=y + 4) for x, _ in ticks]
     texts = [tag("text", text, x=x, y=y + 18, text_anchor=_anchor(x)) for x, text in ticks]
@@ -109,28 +120,30 @@ def _axis(ticks, y):
 END = {"text_anchor": "end"}
 
 
-def _anchor(x):
+def _anchor(x: float) -> str:
     return "start" if x < LEFT + 16 else "end" if x > RIGHT - 16 else "middle"
 
 
-def _bound(x, top, bottom, kind):
+def _bound(x: float, top: float, bottom: float, kind: str) -> Html:
     return tag("line", class_=f"bound {kind}", x1=x, x2=x, y1=top - 10, y2=bottom)
 
 
-def _beside(x, y):
-    """Where the words of something at x stand: on the side that has room."""
+def _beside(x: float, y: float) -> dict[str, Any]:
+    """Position of the label of something at x: on the side with more room."""
     return {"x": x + 7, "y": y} if x < WIDTH / 2 else {"x": x - 7, "y": y, **END}
 
 
-def _beside_all(dots, y):
-    """Where the words of the lowest lane of dots stand: behind them, or before, or above."""
+def _beside_all(dots: Sequence[tuple[float, float]], y: float) -> dict[str, Any]:
+    """Position of the label of the lowest lane of dots: after them, before them, or above."""
     first, last = min(x for x, _ in dots), max(x for x, _ in dots)
     if last < WIDTH - 90:
         return {"x": last + 9, "y": y}
     return {"x": first - 9, "y": y, **END} if first > 90 else {"x": LEFT, "y": 48}
 
 
-def _suspect(place, score, interval, y):
+def _suspect(
+    place: Callable[[float], float], score: float, interval: Sequence[float] | None, y: float
+) -> list[Html]:
     x = place(score)
     diamond = tag("path", class_="s", d=f"M{x - 6:.1f} {y}l6 -6 6 6 -6 6z")
     if not interval:
@@ -141,8 +154,8 @@ def _suspect(place, score, interval, y):
     return [bar, *ends, diamond]
 
 
-def staying_together(found):
-    """Share of levels on which an agent has not yet left all reference agents, by step.
+def staying_together(found: Together) -> Html:
+    """Share of levels without divergence from all reference agents, by step.
 
     Args:
         found: :class:`~proxylab.report.evidence.Together`.
@@ -158,19 +171,20 @@ def staying_together(found):
     parts.append(tag("path", class_="curve s", d=stairs(x, _down(found.suspect))))
     return picture(
         (WIDTH, 240),
-        "How long agents stay with the reference agents",
+        "Share of levels without divergence from the reference agents",
         _together_in_words(found),
         *parts,
         class_="chart",
     )
 
 
-def _together_in_words(found):
+def _together_in_words(found: Together) -> str:
     half = np.flatnonzero(found.suspect <= 0.5)
     when = f"at step {found.steps[half[0]]}" if half.size else "never in the steps shown"
     end = percent(float(found.suspect[-1]))
     words = (
-        f"The suspect has left all of them on half of the levels {when}; {end} remain at the end"
+        f"The suspect has diverged from all of them on half of the levels {when}; "
+        f"at the end, {end} of levels remain"
     )
     if not len(found.trusted):
         return f"{words}."
@@ -179,15 +193,17 @@ def _together_in_words(found):
     )
 
 
-def _across(step, last):
-    return EDGE + (WIDTH - 14 - EDGE) * step / last
+def _across(step: ArrayLike, last: int) -> NDArray[np.float64]:
+    return EDGE + (WIDTH - 14 - EDGE) * np.asarray(step) / last
 
 
-def _down(share):
+def _down(share: ArrayLike) -> NDArray[np.float64]:
     return 196 - 180 * np.asarray(share)
 
 
-def stairs(x, y, begin="M", later=True):
+def stairs(
+    x: NDArray[np.float64], y: NDArray[np.float64], begin: str = "M", later: bool = True
+) -> str:
     """The ``d`` of a step function through points; it changes at the later of two x."""
     pieces = [f"{begin}{x[0]:.1f} {y[0]:.1f}"]
     for k in np.flatnonzero(np.diff(np.round(y, 1))) + 1:
@@ -196,7 +212,7 @@ def stairs(x, y, begin="M", later=True):
     return "".join(pieces) + f"H{x[-1]:.1f}"
 
 
-def _steps_axis(last):
+def _steps_axis(last: int) -> list[Html]:
     ticks = [value for value in nice_steps(0, last) if value == int(value)]
     at = [_across(value, last) for value in ticks]
     return [
@@ -209,7 +225,7 @@ def _steps_axis(last):
     ]
 
 
-def _shares_axis():
+def _shares_axis() -> list[Html]:
     rows = [(share, float(_down(share))) for share in (0, 0.25, 0.5, 0.75, 1)]
     return [
         *(tag("line", class_="rule", x1=EDGE, x2=WIDTH - 14, y1=y, y2=y) for _, y in rows),

@@ -1,39 +1,45 @@
-"""What a report shows beside the verdict: plain records that ``screening.report_data`` makes."""
+"""The evidence in a report besides the verdict: plain records from ``screening.report_data``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.scenes import Course, Grid
+
+JsonObject = Mapping[str, Any]
+"""A part of what ``detect --json`` prints."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """Where one agent went on one level.
+    """The path of one agent on one level.
 
     Attributes:
         agent: its name.
         points: float64[T, 2], x and y in the level's units, start first.
         steps: of the episode.
-        cut: a time limit ended it.
+        cut: a time limit ended the episode.
     """
 
     agent: str
-    points: np.ndarray
+    points: NDArray[np.float64]
     steps: int
     cut: bool
 
 
 @dataclass(frozen=True)
 class LevelPair:
-    """A level on which the suspect leaves the trusted agents.
+    """A level on which the suspect diverges from the trusted agents.
 
     Attributes:
         level_seed: of the level.
         scene: :class:`Grid` or :class:`Course`.
         suspect: :class:`Track`.
-        trusted: :class:`Track` of the reference agent that it stays with longest.
-        divergence_step: steps after which the two are no longer in the same place.
+        trusted: :class:`Track` of the reference agent with the latest divergence.
+        divergence_step: first step at which the two are in different places.
         apart: total variation between its visits and those of all trusted agents here.
     """
 
@@ -47,18 +53,18 @@ class LevelPair:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Shares of steps in each place of the world, over all levels.
+    """Occupancy over all levels: the share of steps in each place.
 
     Attributes:
         suspect: float64[H, W], sums to 1.
         trusted: float64[H, W], all trusted agents together, sums to 1.
-        rows: what a row is.
-        columns: what a column is.
-        straight: the places are not a map, but a course laid out straight.
+        rows: name of a row.
+        columns: name of a column.
+        straight: the places are a straightened course, not a map.
     """
 
-    suspect: np.ndarray
-    trusted: np.ndarray
+    suspect: NDArray[np.float64]
+    trusted: NDArray[np.float64]
     rows: str = "row"
     columns: str = "column"
     straight: bool = False
@@ -66,27 +72,27 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Together:
-    """How long agents stay with the reference agents.
+    """Share of levels without divergence from the reference agents, by step.
 
     Attributes:
         steps: int64[K], ascending from 0.
-        suspect: float64[K], share of levels on which it has not left all of them by then.
+        suspect: float64[K], share of levels on which it has not diverged from all of them by then.
         trusted: float64[n_calibration, K], the same of every calibration agent.
     """
 
-    steps: np.ndarray
-    suspect: np.ndarray
-    trusted: np.ndarray
+    steps: NDArray[np.int64]
+    suspect: NDArray[np.float64]
+    trusted: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A place that agents may go for.
+    """A candidate goal.
 
     Attributes:
         name: as in the result's ``pursues``, or a landmark's.
         place: (row, column) where it is one place in all levels, else None.
-        suspect: share of episodes in which the suspect gets there.
+        suspect: share of episodes in which the suspect reaches it.
         trusted: the same of the trusted agents.
         suspect_time: share of the suspect's steps that begin there.
         trusted_time: the same of the trusted agents.
@@ -102,15 +108,15 @@ class Goal:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is drawn of one suspect; what could not be had is None or empty.
+    """The evidence on one suspect; what is unavailable is None or empty.
 
     Attributes:
-        levels: list of :class:`LevelPair`, the most telling first.
+        levels: list of :class:`LevelPair`, the most informative first.
         heat: :class:`HeatMap`.
         together: :class:`Together`.
         goals: list of :class:`Goal`.
         proxy: (suspect's, trusted agents') mean undiscounted proxy return per episode.
-        episodes: that were compared.
+        episodes: number of episodes compared.
         margin: score below which the upper bound must lie to be cleared, or None.
         calibrated: the result's calibration scores are those on this suspect's levels.
     """
@@ -127,13 +133,13 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Facts:
-    """How the result came about, beside what stands in it.
+    """Settings of a run of ``detect`` that its result does not hold.
 
     Attributes:
         env_id: environment id.
         greedy: agents took their most probable action.
         fdr: the q-value decided.
-        correlation: what the user vouched for, or None.
+        correlation: assumed correlation of proxy and intended reward, or None.
         hashes: {agent: SHA-256 of its weights, or of a script's name}; logs are left out.
     """
 

@@ -1,19 +1,24 @@
-"""Where the suspect spends more of its steps than the trusted agents, and where less."""
+"""Difference in occupancy between the suspect and the trusted agents, as a heat map."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from proxylab.report.html import percent, picture, table, tag
+from proxylab.report.evidence import HeatMap
+from proxylab.report.html import Html, percent, picture, table, tag
 from proxylab.report.levels import CELL, cells_path, most_wide
 
 RATIO = 3.0
-"""Each class of difference begins at a third of the next one's bound."""
+"""Ratio of the bounds of adjacent classes."""
 
 CLASSES = 4
 NAMED = 5
-"""Places that the table names."""
+"""Number of places in the table."""
 
 
-def heat_map(heat, goals=()):
+def heat_map(heat: HeatMap, goals: Sequence[tuple[int, int]] = ()) -> Html:
     """The differences as an ``<svg>``: a class of colour covers a factor of three.
 
     Args:
@@ -33,7 +38,7 @@ def heat_map(heat, goals=()):
     even = tag("path", class_="even", d=cells_path(visited))
     return picture(
         (width * CELL, height * CELL),
-        "Where the suspect spends more of its steps than the trusted agents, or fewer",
+        "Difference in occupancy: suspect minus trusted agents",
         in_words(heat),
         tag("rect", class_="nowhere", width=width * CELL, height=height * CELL),
         even,
@@ -44,23 +49,23 @@ def heat_map(heat, goals=()):
     )
 
 
-def bounds(difference):
+def bounds(difference: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
     """float64[CLASSES]: least difference of each class, ascending."""
     most = float(np.abs(difference).max())
     return most / RATIO ** np.arange(CLASSES, 0, -1)
 
 
-def classes(difference):
-    """int[H, W] in [−CLASSES, CLASSES]: 0 where there is next to no difference."""
+def classes(difference: NDArray[np.float64]) -> NDArray[np.int64]:
+    """int[H, W] in [−CLASSES, CLASSES]: 0 where the difference is below the least bound."""
     level = np.searchsorted(bounds(difference), np.abs(difference), side="right")
     return np.where(np.abs(difference) > 0, np.sign(difference) * level, 0).astype(int)
 
 
-def _ring(row, col):
+def _ring(row: int, col: int) -> Html:
     return tag("circle", class_="goal", cx=col * CELL + 5, cy=row * CELL + 5, r=3.4)
 
 
-def in_words(heat):
+def in_words(heat: HeatMap) -> str:
     """A sentence that names the place of the greatest difference."""
     difference = heat.suspect - heat.trusted
     row, col = np.unravel_index(np.abs(difference).argmax(), difference.shape)
@@ -71,8 +76,8 @@ def in_words(heat):
     )
 
 
-def key(heat):
-    """What the colours mean: a list for people."""
+def key(heat: HeatMap) -> Html:
+    """The legend of the colours, as a list."""
     starts = bounds(heat.suspect - heat.trusted)
     ends = [*starts[1:], np.abs(heat.suspect - heat.trusted).max()]
     entries = []
@@ -87,18 +92,18 @@ def key(heat):
     return tag("ul", entries, class_="legend")
 
 
-def _points(share):
+def _points(share: float) -> str:
     return f"{100 * share:.2g}"
 
 
-def _swatch(side, level, words):
+def _swatch(side: str, level: int, words: str) -> Html:
     box = tag("rect", class_=f"{side} h{level}", width=10, height=10)
     shown = {"viewBox": "0 0 10 10", "class_": "swatch", "role": "img", "aria_label": words}
     return tag("svg", tag("title", words), box, xmlns="http://www.w3.org/2000/svg", **shown)
 
 
-def greatest(heat):
-    """A table of the places where the two differ most."""
+def greatest(heat: HeatMap) -> Html:
+    """A table of the places with the greatest differences."""
     difference = heat.suspect - heat.trusted
     order = np.argsort(-np.abs(difference), axis=None, kind="stable")[:NAMED]
     rows = []

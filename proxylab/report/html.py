@@ -1,20 +1,22 @@
-"""HTML and SVG elements; whatever is not :class:`Html` already is escaped."""
+"""HTML and SVG elements; every value that is not :class:`Html` is escaped."""
 
 import html
 import math
+from collections.abc import Sequence
+from typing import Any
 
 VOID = ("meta", "br")
 """Elements without an end tag."""
 
 
 class Html(str):
-    """Text that is markup already."""
+    """Text that is markup."""
 
     __slots__ = ()
 
 
-def escaped(value):
-    """A value as :class:`Html`: markup as it is, a sequence joined, None as nothing."""
+def escaped(value: Any) -> Html:
+    """A value as :class:`Html`: markup unchanged, a sequence joined, None empty."""
     if isinstance(value, Html):
         return value
     if value is None:
@@ -24,7 +26,7 @@ def escaped(value):
     return Html(html.escape(str(value)))
 
 
-def tag(name, /, *children, **attributes):
+def tag(name: str, /, *children: Any, **attributes: Any) -> Html:
     """An element.
 
     Args:
@@ -33,33 +35,33 @@ def tag(name, /, *children, **attributes):
         attributes: ``class_`` gives ``class``, ``stroke_width`` ``stroke-width``; those that
             are None are left out. Numbers are written short.
     """
-    given = "".join(
+    written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(short(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
     if name in VOID:
-        return Html(f"<{name}{given}>")
-    return Html(f"<{name}{given}>{escaped(children)}</{name}>")
+        return Html(f"<{name}{written}>")
+    return Html(f"<{name}{written}>{escaped(children)}</{name}>")
 
 
-def short(value):
+def short(value: Any) -> str:
     """A number with at most two decimals, for coordinates; anything else as text."""
     if not isinstance(value, float) and not hasattr(value, "dtype"):
         return str(value)
     return f"{round(float(value), 2):.12g}"
 
 
-def number(value, digits=3):
-    """A number for people, its exact value kept in ``<data value>``; None as a dash."""
+def number(value: float | None, digits: int = 3) -> Html:
+    """A rounded number, its exact value in ``<data value>``; None as a dash."""
     if value is None:
         return tag("span", "–", title="undefined")
     shown = f"{value:,}" if isinstance(value, int) else plain(value, digits)
     return tag("data", shown, value=repr(value))
 
 
-def plain(value, digits=3):
-    """A float with ``digits`` significant digits, never in powers of ten for common sizes."""
+def plain(value: float, digits: int = 3) -> str:
+    """A float with ``digits`` significant digits; scientific notation only for extreme sizes."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if 1e-4 <= abs(value) < 1e6:
@@ -69,15 +71,20 @@ def plain(value, digits=3):
     return f"{value:.{digits}g}"
 
 
-def percent(share, decimals=0):
+def percent(share: float, decimals: int = 0) -> str:
     """A share as text, such as ``31 %``; small ones get a decimal."""
     if 0 < share < 0.1 and not decimals:
         decimals = 1
     return f"{100 * share:.{decimals}f} %"
 
 
-def table(head, rows, caption=None, class_=None):
-    """A table that scrolls sideways where it does not fit; the first column heads the rows."""
+def table(
+    head: Sequence[Any] | None,
+    rows: Sequence[Sequence[Any]],
+    caption: str | None = None,
+    class_: str | None = None,
+) -> Html:
+    """A table that scrolls sideways if it does not fit; the first column holds row headers."""
     body = [
         tag("tr", tag("th", row[0], scope="row"), [tag("td", cell) for cell in row[1:]])
         for row in rows
@@ -95,8 +102,10 @@ def table(head, rows, caption=None, class_=None):
     )
 
 
-def picture(size, title, description, *children, **look):
-    """An ``<svg>`` with a title and a description for those who cannot see it.
+def picture(
+    size: tuple[float, float], title: str, description: str, *children: Any, **look: Any
+) -> Html:
+    """An ``<svg>`` with a title and a description for screen readers.
 
     Args:
         size: (width, height) of its own units.

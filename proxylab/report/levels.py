@@ -1,21 +1,25 @@
-"""Levels as drawings, with the ways of the suspect and of a trusted agent."""
+"""Levels as drawings, with the paths of the suspect and of a trusted agent."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from proxylab.report.evidence import Grid
-from proxylab.report.html import picture, short, tag
+from proxylab.report.evidence import LevelPair
+from proxylab.report.html import Html, picture, short, tag
+from proxylab_envs.scenes import Course, Grid
 
 BOX = 100.0
-"""Units of a drawing of open water, both ways."""
+"""Side of a drawing of open water, in its units."""
 
 CELL = 10
 """Units of a drawing that a cell of a grid is wide."""
 
 LANE = 0.11
-"""How far each way lies beside the middle of its cells, in cells."""
+"""Offset of each path from the middle of its cells, in cells."""
 
 MOST_POINTS = 300
-"""Points of a way over open water; in between it is straight."""
+"""Most points of a path over open water."""
 
 THINGS = {
     "c": "cheese",
@@ -28,13 +32,13 @@ THINGS = {
     "<": "arrow tile",
     ">": "arrow tile",
 }
-"""What the characters of a level's text stand for; walls and agents are drawn otherwise."""
+"""{character of a level's text: name}; walls and agents are drawn separately."""
 
 _TURN = {"^": 0, ">": 90, "v": 180, "<": 270}
 
 
-def draw_level(pair):
-    """One level with both ways as an ``<svg>``.
+def draw_level(pair: LevelPair) -> Html:
+    """One level with both paths as an ``<svg>``.
 
     Args:
         pair: :class:`~proxylab.report.evidence.LevelPair`.
@@ -52,34 +56,35 @@ def draw_level(pair):
     return picture((BOX, BOX), title, said, land, moved, class_="level open")
 
 
-def most_wide(columns):
-    """Style that keeps the cells of small grids from growing large."""
+def most_wide(columns: int) -> str:
+    """Style that limits the size of cells in small grids."""
     return f"max-width:{2.6 * columns:.3g}rem"
 
 
-def fitted(size):
-    """((x, y) of the corner, factor) that puts a course of some size in the middle of the box."""
+def fitted(size: tuple[float, float]) -> tuple[tuple[float, float], float]:
+    """((x, y) of the corner, factor) that centre a course in the box."""
+    width, height = size
     unit = BOX / max(size)
-    return tuple((BOX - side * unit) / 2 for side in size), unit
+    return ((BOX - width * unit) / 2, (BOX - height * unit) / 2), unit
 
 
-def description(pair):
-    """A sentence that says what the drawing shows."""
+def description(pair: LevelPair) -> str:
+    """The description of the drawing."""
     return (
         f"The suspect {pair.suspect.agent} and the trusted agent {pair.trusted.agent} start "
-        f"together and part at step {pair.divergence_step}; the suspect's episode takes "
+        f"together and diverge at step {pair.divergence_step}; the suspect's episode takes "
         f"{pair.suspect.steps} steps, the trusted one's {pair.trusted.steps}."
     )
 
 
-def ways(pair, unit, between, lane=0.0):
-    """Both ways, then the things ``between``, then ends, start and the place where they part.
+def ways(pair: LevelPair, unit: float, between: Sequence[Html], lane: float = 0.0) -> list[Html]:
+    """Both paths, then the elements ``between``, then ends, start and the point of divergence.
 
     Args:
         pair: :class:`~proxylab.report.evidence.LevelPair`.
         unit: units of the drawing in one of the level's.
         between: elements.
-        lane: how far apart both ways are drawn, half of it; 0 on open water.
+        lane: half of the offset between the two paths; 0 on open water.
 
     Returns:
         list of elements.
@@ -101,19 +106,19 @@ def ways(pair, unit, between, lane=0.0):
     ]
 
 
-def _fork(pair):
-    """The last place that both share: float64[2]."""
+def _fork(pair: LevelPair) -> NDArray[np.float64]:
+    """The last common position: float64[2]."""
     return pair.suspect.points[min(max(pair.divergence_step - 1, 0), len(pair.suspect.points) - 1)]
 
 
-def _end(point, side):
+def _end(point: Sequence[float] | NDArray[np.float64], side: str) -> Html:
     x, y = point
     if side == "t":
         return tag("circle", class_="end t", cx=x, cy=y, r=2.1)
     return tag("rect", class_="end s", x=x - 1.9, y=y - 1.9, width=3.8, height=3.8)
 
 
-def line(points):
+def line(points: ArrayLike) -> str:
     """The ``d`` of a path through points float64[T, 2]: straight runs are one piece."""
     points = np.round(np.asarray(points, float), 1)
     moves = np.diff(points, axis=0).round(1)
@@ -127,7 +132,7 @@ def line(points):
     return "".join([*pieces, _piece(*run)])
 
 
-def _piece(x, y):
+def _piece(x: float, y: float) -> str:
     """A straight piece, nothing where it has no length."""
     x, y = round(x, 1), round(y, 1)
     if not y:
@@ -135,14 +140,14 @@ def _piece(x, y):
     return f"l{x:g} {y:g}" if x else f"v{y:g}"
 
 
-def _thinned(points):
-    """At most ``MOST_POINTS`` of the points, first and last among them."""
+def _thinned(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At most ``MOST_POINTS`` of the points, including the first and the last."""
     if len(points) <= MOST_POINTS:
         return points
     return points[np.linspace(0, len(points) - 1, MOST_POINTS).astype(int)]
 
 
-def _ground(scene):
+def _ground(scene: Grid) -> list[Html]:
     """Floor, walls and marks of a grid."""
     width, height = scene.size
     floor = tag("rect", class_="floor", width=width * CELL, height=height * CELL)
@@ -151,12 +156,12 @@ def _ground(scene):
     return [floor, walls, *marked]
 
 
-def wall_cells(scene):
+def wall_cells(scene: Grid) -> NDArray[np.bool_]:
     """bool[H, W] of a :class:`Grid`."""
     return np.array([list(row) for row in scene.rows]) == "#"
 
 
-def cells_path(chosen):
+def cells_path(chosen: NDArray[np.bool_]) -> str:
     """The ``d`` of a path that covers cells (bool[H, W]), row by row."""
     pieces = []
     for row, cells in enumerate(chosen):
@@ -167,20 +172,20 @@ def cells_path(chosen):
     return "".join(pieces)
 
 
-def marks(scene):
-    """Cells (row, column) of landmarks that no thing stands on, such as the corner."""
-    cells = [cell for found in scene.places.values() for cell in found]
+def marks(scene: Grid) -> list[tuple[int, int]]:
+    """Cells (row, column) of landmarks without an object, such as the corner."""
+    cells = [cell for place in scene.places.values() for cell in place]
     return [(row, col) for row, col in cells if scene.rows[row][col] not in THINGS]
 
 
-def marked_names(scene):
+def marked_names(scene: Grid) -> list[str]:
     """Names of the landmarks that are marked by a diamond."""
     empty = set(marks(scene))
     return [name for name, cells in scene.places.items() if empty & set(cells)]
 
 
-def things(scene):
-    """Drawings of the things on a grid."""
+def things(scene: Grid) -> list[Html]:
+    """Drawings of the objects on a grid."""
     return [
         thing(mark, col * CELL, row * CELL)
         for row, text in enumerate(scene.rows)
@@ -189,8 +194,8 @@ def things(scene):
     ]
 
 
-def thing(mark, x, y):
-    """One thing in the cell whose corner is (x, y), by its character."""
+def thing(mark: str, x: float, y: float) -> Html:
+    """One object in the cell whose corner is (x, y), by its character."""
     if mark == "c":
         return tag("path", class_="cheese", d=f"M{x + 1.5} {y + 8}l3.5 -6 3.5 6z")
     if mark in "bd":
@@ -202,11 +207,11 @@ def thing(mark, x, y):
     return tag("path", class_="arrow", d=f"M{x + 2} {y + 6.5}l3 -3 3 3", transform=turn)
 
 
-def _diamond(row, col):
+def _diamond(row: int, col: int) -> str:
     return f"M{col * CELL + 5} {row * CELL + 1}l4 4 -4 4 -4 -4z"
 
 
-def _course(scene):
+def _course(scene: Course) -> list[Html]:
     """Water and finish line of a course."""
     unit = fitted(scene.size)[1]
     outer, inner, finish = (part * unit for part in (scene.outer, scene.inner, scene.finish))
@@ -216,13 +221,13 @@ def _course(scene):
     ]
 
 
-def _targets(scene):
+def _targets(scene: Course) -> list[Html]:
     at = scene.targets * fitted(scene.size)[1]
     return [tag("circle", class_="target", cx=x, cy=y, r=1.6) for x, y in at]
 
 
-def legend(pairs):
-    """What the lines and marks of some levels mean: a list for people."""
+def legend(pairs: Sequence[LevelPair]) -> Html:
+    """The legend of the lines and marks of some levels, as a list."""
     entries = [
         (
             _sample(tag("path", class_="way s", d="M1 5h14"), _end((15, 5), "s")),
@@ -230,7 +235,7 @@ def legend(pairs):
         ),
         (_sample(tag("path", class_="way t", d="M1 5h14"), _end((15, 5), "t")), "trusted agent"),
         (_sample(tag("circle", class_="start", cx=9, cy=5, r=1.8)), "start"),
-        (_sample(tag("circle", class_="fork", cx=9, cy=5, r=4)), "where they part"),
+        (_sample(tag("circle", class_="fork", cx=9, cy=5, r=4)), "first divergence"),
     ]
     scenes = [pair.scene for pair in pairs]
     grids = [scene for scene in scenes if isinstance(scene, Grid)]
@@ -247,6 +252,6 @@ def legend(pairs):
     return tag("ul", [tag("li", *entry) for entry in entries], class_="legend")
 
 
-def _sample(*parts):
+def _sample(*parts: Html) -> Html:
     shown = {"viewBox": "0 0 18 10", "class_": "sample", "aria_hidden": "true"}
     return tag("svg", *parts, xmlns="http://www.w3.org/2000/svg", **shown)

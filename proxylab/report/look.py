@@ -1,4 +1,4 @@
-"""The style sheet: light and dark, on a phone and on paper."""
+"""The style sheet: light and dark, for screens, phones and print."""
 
 from proxylab.plots.style import GREEN, GREY, MEANINGS, ORANGE, SKY
 
@@ -102,6 +102,7 @@ details{margin:.8rem 0}summary{cursor:pointer}
 pre{white-space:pre-wrap;font-size:.78rem;background:var(--card);padding:.8rem;border-radius:4px;
 max-height:30rem;overflow:auto}
 .note{background:var(--card);padding:.1rem 1rem;border-radius:6px;max-width:none}
+.warning{padding:.5rem 1rem;border-left:.4rem solid var(--s)}
 @media (max-width:30rem){h1{font-size:1.4rem}h2{font-size:1.2rem}table{font-size:.82rem}
 th,td{padding-right:.6rem}.badge{font-size:.82rem}}
 @media print{body{max-width:none;padding:0;font-size:10pt}h2,h3{break-after:avoid}
@@ -109,7 +110,7 @@ pre{max-height:none}.levels{grid-template-columns:repeat(3,1fr)}a{color:inherit}
 """
 
 
-def style_sheet():
+def style_sheet() -> str:
     """The whole style sheet as text."""
     dark = f"@media (prefers-color-scheme:dark){{:root{{{DARK.strip()}}}}}"
     paper = f"@media print{{:root{{{LIGHT.strip()}}}}}"

@@ -1,18 +1,18 @@
-"""What an experiment is made of, and how the files in ``experiments/`` are found and loaded.
+"""The parts of an experiment, and the loading of the files in ``experiments/``.
 
 An experiment is a module with
 
-    CLAIM       what it shows, in a sentence
-    SWEEP       {budget: settings}, the budgets ``smoke``, ``laptop`` and ``paper``;
-                what ``measure`` uses of them stands under the key ``measure``
+    CLAIM       the claim, one sentence
+    SWEEP       {budget: settings} for the budgets ``smoke``, ``laptop`` and ``paper``;
+                the settings of ``measure`` are under the key ``measure``
     points(settings) -> list[Point]            the runs, each with its labels
-    measure(policy, point, settings) -> rows   what is measured of one run: list of dicts
-    analyse(rows) -> {table: rows}             figures with intervals over seeds
+    measure(policy, point, settings) -> rows   the measurements of one run: list of dicts
+    analyse(rows) -> {table: rows}             estimates with intervals over seeds
     draw(tables) -> {figure: matplotlib Figure}
-    compare(tables) -> list[PublishedComparison]        beside published numbers; may be left out
+    compare(tables) -> list[PublishedComparison]        comparison with published numbers; optional
 
-``analyse`` gets the rows of all runs, each with its point's labels; the table ``runs`` of
-these rows is always there for ``draw``. Nothing but ``measure`` and ``points`` may run agents.
+``analyse`` receives the rows of all runs, each with the labels of its point. ``draw`` also
+receives these rows, as the table ``runs``. Only ``measure`` and ``points`` may run agents.
 """
 
 import functools
@@ -20,11 +20,13 @@ import hashlib
 import importlib.util
 import inspect
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from proxylab.agents.loading import load_agent
+from proxylab.agents.references import load_agent
 from proxylab.errors import UsageError
 from proxylab.storage import store
 from proxylab.training.plan import TrainingJob, plan
@@ -35,38 +37,38 @@ PARTS = ("CLAIM", "SWEEP", "points", "measure", "analyse", "draw")
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a sweep and what it stands for.
+    """One run of a sweep with its labels.
 
     Attributes:
-        labels: columns that name the point, the seed among them.
+        labels: columns that identify the point, including the seed.
         job: the training run, or None.
-        agent: reference of an agent that is there already, where nothing is trained.
+        agent: reference of an existing agent, where nothing is trained.
     """
 
-    labels: dict
+    labels: dict[str, Any]
     job: TrainingJob | None = None
     agent: str = ""
 
     @property
-    def source(self):
-        """Where the agent is to be found."""
+    def source(self) -> str:
+        """Folder of the run, or reference of the agent."""
         return str(self.job.folder) if self.job else self.agent
 
 
 @dataclass(frozen=True)
 class PublishedComparison:
-    """A published figure beside ours; the tolerance was fixed before looking.
+    """A comparison with a published number; the tolerance was fixed before the measurement.
 
     Attributes:
-        quantity: what is compared.
-        published: their figure.
-        source: where it stands.
-        ours: our figure.
+        quantity: the compared quantity.
+        published: the published number.
+        source: publication of the number.
+        ours: our number.
         low: lower end of its 95 % interval over seeds.
         high: upper end.
-        tolerance: the rule, in words.
-        passed: whether it holds.
-        reason: why it may not.
+        tolerance: the criterion, in words.
+        passed: whether the criterion is met.
+        reason: possible reason for a failure.
     """
 
     quantity: str
@@ -85,9 +87,9 @@ class Experiment:
     """A loaded experiment.
 
     Attributes:
-        name: as on the command line, with hyphens.
-        path: its file.
-        module: what it holds.
+        name: name on the command line, with hyphens.
+        path: path of the file.
+        module: the loaded module.
     """
 
     name: str
@@ -95,61 +97,68 @@ class Experiment:
     module: ModuleType = field(repr=False)
 
     @property
-    def claim(self):
-        """What it shows."""
+    def claim(self) -> str:
+        """The claim of the experiment, one sentence."""
         return self.module.CLAIM
 
-    def settings(self, budget):
-        """The settings of a budget; ``UsageError`` where it has none."""
+    def settings(self, budget: str) -> dict[str, Any]:
+        """The settings of a budget; ``UsageError`` where the experiment has none."""
         if budget not in self.module.SWEEP:
             known = ", ".join(self.module.SWEEP)
             raise UsageError(f"{self.name} has no budget {budget!r}: choose {known}")
         return self.module.SWEEP[budget]
 
 
-def grid(task, role, seeds, labels=None, **options):
-    """Points of one configuration, a run a seed.
+def grid(
+    task: str,
+    role: str,
+    seeds: Iterable[int],
+    labels: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> list[Point]:
+    """Points of one configuration, one run per seed.
 
     Args:
         task: task name.
         role: role of the task.
-        seeds: seeds, a point each.
-        labels: further columns; task, role and seed are always there.
+        seeds: one point per seed.
+        labels: further columns beside task, role and seed.
         options: fields of ``TrainConfig`` that differ from the preset (``ppo`` as a dict).
     """
     jobs = plan(task, role, tuple(seeds), **options).jobs
-    named = {"task": task, "role": role, **(labels or {})}
-    return [Point({**named, "seed": job.config.seed}, job) for job in jobs]
+    columns = {"task": task, "role": role, **(labels or {})}
+    return [Point({**columns, "seed": job.config.seed}, job) for job in jobs]
 
 
-def experiments_folder(start="."):
-    """The nearest folder ``experiments`` from ``start`` upwards, or None."""
+def experiments_folder(start: str | Path = ".") -> Path | None:
+    """The nearest folder ``experiments`` in ``start`` or its parents, or None."""
     here = Path(start).resolve()
     candidates = (folder / "experiments" for folder in (here, *here.parents))
     return next((folder for folder in candidates if folder.is_dir()), None)
 
 
-def find_experiments(folder=None):
+def find_experiments(folder: str | Path | None = None) -> dict[str, Path]:
     """{name: file} of the experiments in ``folder``, by default the nearest ``experiments/``.
 
     Raises:
         UsageError: there is no such folder.
     """
-    found = Path(folder) if folder else experiments_folder()
-    if found is None or not found.is_dir():
+    location = Path(folder) if folder else experiments_folder()
+    if location is None or not location.is_dir():
         where = folder or "a folder experiments/ from here upwards"
         raise UsageError(f"no {where}: experiments belong to a checkout; --experiments names one")
-    return {path.stem.replace("_", "-"): path for path in sorted(found.glob("*.py"))}
+    return {path.stem.replace("_", "-"): path for path in sorted(location.glob("*.py"))}
 
 
-def load_experiment(path):
-    """The :class:`Experiment` of a file; ``UsageError`` says which part is missing."""
+def load_experiment(path: str | Path) -> Experiment:
+    """The :class:`Experiment` of a file; ``UsageError`` names a missing part."""
     path = Path(path).resolve()
     return Experiment(path.stem.replace("_", "-"), path, _module(str(path)))
 
 
 @functools.lru_cache(maxsize=64)
-def _module(path):
+def _module(path: str) -> ModuleType:
+    """The module of a file, executed once."""
     spec = importlib.util.spec_from_file_location(f"proxylab_experiment_{Path(path).stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file")
@@ -163,12 +172,12 @@ def _module(path):
 
 @dataclass(frozen=True)
 class Assignment:
-    """A point together with the experiment that asks for it: what a worker gets.
+    """The job of a worker process: one point of an experiment.
 
     Attributes:
         path: file of the experiment.
         budget: name of the budget.
-        point: what to train and measure.
+        point: the point to train and measure.
     """
 
     path: str
@@ -176,8 +185,8 @@ class Assignment:
     point: Point
 
 
-def run_assignment(assignment):
-    """Train and measure one point, or find it done: the rows, with the point's labels."""
+def run_assignment(assignment: Assignment) -> list[dict[str, Any]]:
+    """Rows of one point with its labels; completed training and measurements are reused."""
     experiment = load_experiment(assignment.path)
     settings, point = experiment.settings(assignment.budget), assignment.point
     if point.job is not None:
@@ -190,25 +199,28 @@ def run_assignment(assignment):
     return [{**point.labels, **row} for row in store.read_json(file)["rows"]]
 
 
-def _measured(experiment, settings, point):
+def _measured(
+    experiment: Experiment, settings: Mapping[str, Any], point: Point
+) -> list[dict[str, Any]]:
+    """Rows of measurements of one point, as plain Python numbers."""
     rows = experiment.module.measure(load_agent(point.source), point, settings)
     return [{name: store.as_plain(value) for name, value in row.items()} for row in rows]
 
 
-def measured_file(experiment, settings, point):
-    """Where the measurements of a point are kept; another question has another file."""
-    asked = {
+def measured_file(experiment: Experiment, settings: Mapping[str, Any], point: Point) -> Path:
+    """File of the measurements of a point; its name is a hash of everything they depend on."""
+    dependencies = {
         "measure": settings.get("measure", {}),
         "labels": point.labels,
         "agent": point.job.config.fingerprint if point.job else point.agent,
         "how": inspect.getsource(experiment.module.measure),
     }
-    text = json.dumps(asked, sort_keys=True, default=str)
+    text = json.dumps(dependencies, sort_keys=True, default=str)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     return store.measures_folder(experiment.name) / f"{name}.json"
 
 
-def is_done(experiment, budget, point):
-    """(trained, measured) of a point."""
+def is_done(experiment: Experiment, budget: str, point: Point) -> tuple[bool, bool]:
+    """(trained, measured): whether a point's run and measurements are complete."""
     trained = point.job is None or store.is_complete(point.job.folder)
     return trained, measured_file(experiment, experiment.settings(budget), point).is_file()

@@ -1,46 +1,59 @@
-"""What experiments measure of one run: rows of plain numbers, one a split."""
+"""Measurements of one run in experiments: rows of plain numbers, one per split."""
 
 import functools
 import json
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from proxylab.evaluation.evaluate import Stage, env_kwargs_of
-from proxylab.evaluation.metrics import normalised_returns
+from proxylab.errors import UsageError
+from proxylab.evaluation.evaluate import Stage, env_kwargs_of, task_of
+from proxylab.evaluation.metrics import Summary, normalised_returns
+from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.resampling import bootstrap_interval
 from proxylab_envs.channels import OUTCOMES
 
 
-def outcome_rows(policy, splits=("iid", "shifted"), episodes=300, seed=0):
-    """How a policy does on the levels of each split, with sampled actions.
+def outcome_rows(
+    policy: Policy,
+    splits: Iterable[str] = ("iid", "shifted"),
+    episodes: int = 300,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Returns and outcomes of a policy on the levels of each split, with sampled actions.
 
     Args:
-        policy: of a task; it plays in the environment that it was trained with.
+        policy: policy of a task; it plays in the environment of its training.
         splits: names of splits.
-        episodes: levels of each.
-        seed: of the levels and the action draws, the same for every policy.
+        episodes: number of levels of each split.
+        seed: seed of the levels and the action draws, the same for every policy.
 
     Returns:
-        One dict a split: ``split``, ``episodes``, ``true_return`` and ``proxy_return``
-        (means of the return over the best one of its level, levels where nothing can be
-        gained left out), ``score`` (mean proxy return in reward units), the share of every
+        One dict per split: ``split``, ``episodes``, ``true_return`` and ``proxy_return``
+        (means of the return over the optimal return of the level, without levels whose optimal
+        return is 0), ``score`` (mean proxy return in reward units), the share of every
         outcome, ``proxy_first``, ``accidental`` and ``by_chance`` (share of the intended
         goal for the perfect proxy-seeker, and of ``proxy_first`` for the optimal policy).
     """
     env_kwargs = json.dumps(env_kwargs_of(policy), sort_keys=True)
-    return [
-        _row(policy, _stage(policy.task, split, seed, env_kwargs, episodes)) for split in splits
-    ]
+    task = task_of(policy)
+    return [_row(policy, _stage(task, split, seed, env_kwargs, episodes)) for split in splits]
 
 
 @functools.lru_cache(maxsize=8)
-def _stage(task, split, seed, env_kwargs, episodes):
+def _stage(task: str, split: str, seed: int, env_kwargs: str, episodes: int) -> Stage:
+    """The prepared levels of a split; ``env_kwargs`` as JSON text."""
     stage = Stage(task, split, seed, json.loads(env_kwargs))
     stage.prepare(episodes)
     return stage
 
 
-def _row(policy, stage):
+def _row(policy: Policy, stage: Stage) -> dict[str, Any]:
+    proxy_baseline, optimal_baseline = stage.proxy_baseline, stage.optimal_baseline
+    if proxy_baseline is None or optimal_baseline is None:
+        raise UsageError(f"{stage.task} has no scripts for the incidental rates")
     outcomes = stage.run(policy)
     shares = np.bincount(outcomes.outcome, minlength=len(OUTCOMES)) / outcomes.num_episodes
     return {
@@ -53,55 +66,63 @@ def _row(policy, stage):
         "score": float(outcomes.returns_of(stage.proxy_channel).mean()),
         **dict(zip(OUTCOMES, shares.tolist(), strict=True)),
         "proxy_first": float(outcomes.proxy_first.mean()),
-        "accidental": 1 - _share_without(stage.accidental),
-        "by_chance": stage.by_chance.proxy_first.share,
+        "accidental": 1 - _share_without(proxy_baseline),
+        "by_chance": optimal_baseline.proxy_first.share,
     }
 
 
-def _mean(returns, optimal):
+def _mean(returns: NDArray[np.float64], optimal: NDArray[np.float64]) -> float:
     return float(np.nanmean(normalised_returns(returns, optimal)))
 
 
-def _share_without(summary):
+def _share_without(summary: Summary) -> float:
+    """Share of episodes that do not reach the intended goal."""
     return summary.outcomes["proxy"].share + summary.outcomes["neither"].share
 
 
-def over_seeds(rows, by, values, seed=0):
+def over_seeds(
+    rows: Iterable[dict[str, Any]], by: Sequence[str], values: Sequence[str], seed: int = 0
+) -> list[dict[str, Any]]:
     """Means over seeds with 95 % bootstrap intervals, the seed as the unit.
 
     Args:
-        rows: list of dicts, one a run (and split).
-        by: columns that name a point.
+        rows: dicts, one per run (and split).
+        by: columns that identify a point.
         values: columns to average; rows with None there are left out.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Returns:
-        One dict a point and value: the columns of ``by``, ``value``, ``runs``, ``mean``,
+        One dict per point and value: the columns of ``by``, ``value``, ``runs``, ``mean``,
         ``low`` and ``high``.
     """
-    groups: dict[tuple, list] = {}
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(row[name] for name in by), []).append(row)
-    out = []
+    means: list[dict[str, Any]] = []
     for key, group in groups.items():
         for value in values:
-            found = [row[value] for row in group if row[value] is not None]
-            if found:
-                mean, low, high = bootstrap_interval(found, np.random.default_rng(seed))
-                named = dict(zip(by, key, strict=True))
-                out.append({**named, "value": value, "runs": len(found)})
-                out[-1] |= {"mean": mean, "low": low, "high": high}
-    return out
+            numbers = np.array([row[value] for row in group if row[value] is not None], float)
+            if len(numbers):
+                mean, low, high = bootstrap_interval(numbers, np.random.default_rng(seed))
+                point = dict(zip(by, key, strict=True))
+                row = {**point, "value": value, "runs": len(numbers)}
+                means.append(row | {"mean": mean, "low": low, "high": high})
+    return means
 
 
-def curve(rows, x, value, **where):
-    """Columns of a line with its band from :func:`over_seeds`' rows: (x, mean, low, high).
+def curve(
+    rows: Iterable[dict[str, Any]], x: str, value: str, **where: Any
+) -> tuple[NDArray[Any], ...]:
+    """Columns of a line with its band from the rows of :func:`over_seeds`.
 
     Args:
-        rows: as returned there.
+        rows: rows of :func:`over_seeds`.
         x: column of the horizontal axis.
-        value: which value.
-        where: further columns and what they must be.
+        value: name of the value.
+        where: required values of further columns.
+
+    Returns:
+        Four arrays: ``x``, mean, low and high.
     """
     chosen = [r for r in rows if r["value"] == value and all(r[k] == v for k, v in where.items())]
     chosen.sort(key=lambda row: row[x])

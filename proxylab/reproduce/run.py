@@ -1,13 +1,17 @@
 """``proxylab reproduce``: run an experiment's sweep, write its tables, draw its figures."""
 
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from proxylab.errors import UsageError
 from proxylab.reproduce.experiment import (
     BUDGETS,
     Assignment,
+    Experiment,
+    Point,
     PublishedComparison,
     find_experiments,
     is_done,
@@ -16,30 +20,50 @@ from proxylab.reproduce.experiment import (
 )
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, machine, versions
-from proxylab.training.jobs import execute
+from proxylab.training.jobs import JobResult, execute
+from proxylab.training.plan import TrainingJob
 
 SCHEMA = "proxylab.reproduce/1"
 RUNS = "runs"
 PUBLISHED = "published"
 ALL = "all"
 
+Tables = dict[str, list[dict[str, Any]]]
+"""{name: rows}."""
+
+
+class Counter(Protocol):
+    """Counts the runs of one experiment, such as ``console.SweepCount``."""
+
+    def count(self, ended: JobResult) -> None:
+        """Count one finished run."""
+        ...
+
+
+Show = Callable[[Experiment, int], Counter | None]
+"""function (experiment, number of runs) -> :class:`Counter`, or None."""
+
+
+def show_nothing(experiment: Experiment, points: int) -> None:
+    """A :data:`Show` that shows no progress."""
+
 
 @dataclass(frozen=True)
 class Reproduced:
-    """What one experiment came to.
+    """The result of one experiment.
 
     Attributes:
-        experiment: its name.
-        claim: what it shows.
+        experiment: name of the experiment.
+        claim: the claim, one sentence.
         budget: ``smoke``, ``laptop`` or ``paper``.
-        points: runs asked for.
-        found: of these, how many were trained and measured before.
-        failed: {source of a run: its error}.
+        points: number of runs.
+        found: number of runs that were complete before this call.
+        failed: {source of a run: its error}; None where nothing was run.
         seconds: wall-clock time of this call.
-        hours: CPU hours of all the runs, as they were trained, whenever that was.
+        hours: CPU hours of all runs, including those of earlier calls.
         tables: files written.
         figures: files written.
-        comparisons: list of :class:`PublishedComparison`.
+        comparisons: the comparisons with published numbers.
     """
 
     experiment: str
@@ -47,52 +71,56 @@ class Reproduced:
     budget: str
     points: int
     found: int = 0
-    failed: dict = None  # ty: ignore[invalid-assignment]
+    failed: dict[str, str] | None = None
     seconds: float = 0.0
     hours: float | None = None
-    tables: tuple = ()
-    figures: tuple = ()
-    comparisons: tuple = ()
+    tables: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    comparisons: tuple[PublishedComparison, ...] = ()
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What ``reproduce --json`` prints."""
+    """The results of ``reproduce``.
+
+    Attributes:
+        experiments: one result per experiment.
+    """
 
     experiments: list[Reproduced]
 
     @property
-    def failures(self):
-        """Runs that failed, over all experiments."""
-        return sum(len(found.failed or {}) for found in self.experiments)
+    def failures(self) -> int:
+        """Number of failed runs of all experiments."""
+        return sum(len(result.failed or {}) for result in self.experiments)
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``reproduce --json`` prints."""
-        return {"schema": SCHEMA, "experiments": [asdict(found) for found in self.experiments]}
+        return {"schema": SCHEMA, "experiments": [asdict(result) for result in self.experiments]}
 
 
 def reproduce(
-    names,
-    budget="laptop",
+    names: str | Iterable[str],
+    budget: str = "laptop",
     *,
-    engine="local",
-    processes=None,
-    draw_only=False,
-    dry_run=False,
-    folder=None,
-    show=lambda experiment, points: None,
-):
-    """Run experiments one after another; what is trained or measured already is found again.
+    engine: str = "local",
+    processes: int | None = None,
+    draw_only: bool = False,
+    dry_run: bool = False,
+    folder: str | Path | None = None,
+    show: Show = show_nothing,
+) -> Reproduction:
+    """Run experiments one after another; completed training and measurements are reused.
 
     Args:
         names: names of experiments, or ``all``.
         budget: ``smoke`` (minutes for all), ``laptop`` or ``paper``.
         engine: ``local`` or ``ray``.
-        processes: runs at once.
-        draw_only: draw the figures from the tables that are there.
-        dry_run: count the new runs and estimate their time, run nothing.
-        folder: of the experiments.
-        show: function (experiment, number of runs) -> something with ``count(JobResult)``, or None.
+        processes: number of parallel runs.
+        draw_only: draw the figures from existing tables.
+        dry_run: count the new runs and estimate their time; run nothing.
+        folder: folder of the experiments.
+        show: function (experiment, number of runs) -> :class:`Counter`, or None.
 
     Returns:
         :class:`Reproduction`.
@@ -107,31 +135,36 @@ def reproduce(
         return Reproduction([_drawn(experiment, budget) for experiment in chosen])
     if dry_run:
         return Reproduction([_foreseen(experiment, budget) for experiment in chosen])
-    made = [_run(experiment, budget, engine, processes, show) for experiment in chosen]
-    return Reproduction(made)
+    return Reproduction(
+        [_run(experiment, budget, engine, processes, show) for experiment in chosen]
+    )
 
 
-def _chosen(names, folder):
+def _chosen(names: str | Iterable[str], folder: str | Path | None) -> list[Experiment]:
+    """The experiments of these names; ``UsageError`` where one is unknown or none is named."""
     known = find_experiments(folder)
     names = [names] if isinstance(names, str) else list(names)
-    asked = list(known) if ALL in names else [name.replace("_", "-") for name in names]
-    unknown = [name for name in asked if name not in known]
-    if unknown or not asked:
+    chosen = list(known) if ALL in names else [name.replace("_", "-") for name in names]
+    unknown = [name for name in chosen if name not in known]
+    if unknown or not chosen:
         listed = ", ".join(known) or "none"
         raise UsageError(f"no experiment {', '.join(unknown) or 'named'}: there are {listed}")
-    return [load_experiment(known[name]) for name in asked]
+    return [load_experiment(known[name]) for name in chosen]
 
 
-def _run(experiment, budget, engine, processes, show):
+def _run(
+    experiment: Experiment, budget: str, engine: str, processes: int | None, show: Show
+) -> Reproduced:
+    """Train and measure all points, write the tables, draw the figures."""
     began = time.perf_counter()
     points = _points(experiment, budget)
-    found = sum(all(is_done(experiment, budget, point)) for point in points)
-    work = [Assignment(str(experiment.path), budget, point) for point in points]
-    watcher = show(experiment, len(work))
-    counted = watcher.count if watcher else None
-    ended = execute(run_assignment, work, engine=engine, processes=processes, watch=counted)
-    failed = {one.job.point.source: _why(one.error) for one in ended if one.error}
-    rows = [row for one in ended if not one.error for row in one.result]
+    complete = sum(all(is_done(experiment, budget, point)) for point in points)
+    jobs = [Assignment(str(experiment.path), budget, point) for point in points]
+    counter = show(experiment, len(jobs))
+    watch = counter.count if counter else None
+    results = execute(run_assignment, jobs, engine=engine, processes=processes, watch=watch)
+    failed = {result.job.point.source: _why(result.error) for result in results if result.error}
+    rows = [row for result in results if not result.error for row in result.result]
     if not rows:
         raise UsageError(f"{experiment.name}: every run failed: {next(iter(failed.values()))}")
     tables = {RUNS: rows, **experiment.module.analyse(rows)}
@@ -140,7 +173,7 @@ def _run(experiment, budget, engine, processes, show):
     return replace(
         _drawn(experiment, budget),
         points=len(points),
-        found=found,
+        found=complete,
         failed=failed,
         seconds=round(time.perf_counter() - began, 1),
         hours=hours,
@@ -148,8 +181,8 @@ def _run(experiment, budget, engine, processes, show):
     )
 
 
-def _points(experiment, budget):
-    """All points; ``UsageError`` where two of them are the same."""
+def _points(experiment: Experiment, budget: str) -> list[Point]:
+    """All points; ``UsageError`` where two of them have the same labels."""
     points = experiment.module.points(experiment.settings(budget))
     labels = [tuple(sorted(point.labels.items())) for point in points]
     if len(set(labels)) < len(labels):
@@ -157,22 +190,25 @@ def _points(experiment, budget):
     return points
 
 
-def _why(error):
+def _why(error: BaseException) -> str:
+    """Type and message of an error, on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
-def _hours(points):
-    """CPU hours of the trained runs, one thread each, from their ``run.json``."""
+def _hours(points: Iterable[Point]) -> float:
+    """CPU hours of the complete runs, from their ``run.json``."""
     folders = {point.job.folder for point in points if point.job is not None}
     records = [store.read_json(f / store.RUN) for f in folders if store.is_complete(f)]
     return sum(r["result"]["seconds"] * r.get("threads", 1) for r in records) / 3600
 
 
-def _write(experiment, budget, tables, facts):
-    """The tables as CSV files, and what made them as JSON; their paths."""
+def _write(
+    experiment: Experiment, budget: str, tables: Tables, facts: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Write the tables as CSV and their origin as JSON; the paths of the tables."""
     folder = store.shown_folder("tables", budget)
     record, paths = folder / f"{experiment.name}.json", []
-    record.unlink(missing_ok=True)  # it comes back when all tables are new
+    record.unlink(missing_ok=True)  # written again after the last table
     for name, rows in tables.items():
         if rows:
             paths.append(_table_path(folder, experiment, name))
@@ -180,7 +216,7 @@ def _write(experiment, budget, tables, facts):
     comparisons = _comparisons(experiment, {name: rows for name, rows in tables.items() if rows})
     if comparisons:
         paths.append(_table_path(folder, experiment, PUBLISHED))
-        store.write_table([asdict(one) for one in comparisons], paths[-1])
+        store.write_table([asdict(comparison) for comparison in comparisons], paths[-1])
     origin = {
         "schema": "proxylab.experiment-tables/1",
         "experiment": experiment.name,
@@ -196,17 +232,18 @@ def _write(experiment, budget, tables, facts):
     return tuple(map(str, paths))
 
 
-def _table_path(folder, experiment, name):
+def _table_path(folder: Path, experiment: Experiment, name: str) -> Path:
     return folder / f"{experiment.name}-{name}.csv"
 
 
-def _comparisons(experiment, tables):
+def _comparisons(experiment: Experiment, tables: Tables) -> Sequence[PublishedComparison]:
+    """The comparisons with published numbers; none where the experiment has no ``compare``."""
     compare = getattr(experiment.module, "compare", None)
     return compare(tables) if compare else []
 
 
-def _drawn(experiment, budget):
-    """Draw what the tables hold."""
+def _drawn(experiment: Experiment, budget: str) -> Reproduced:
+    """Draw the figures from the tables on disk."""
     from proxylab.plots.style import save  # matplotlib is slow to load
 
     folder = store.shown_folder("tables", budget)
@@ -217,11 +254,11 @@ def _drawn(experiment, budget):
     prefix = f"{experiment.name}-"
     facts = store.read_json(record)
     tables = {
-        Path(name).stem.removeprefix(prefix): store.read_table(folder / name)
+        Path(name).stem.removeprefix(prefix): store.read_table(folder / Path(name).name)
         for name in facts["tables"]
     }
     published = tuple(PublishedComparison(**row) for row in map(_filled, tables.pop(PUBLISHED, [])))
-    figures = []
+    figures: list[str] = []
     for name, figure in experiment.module.draw(tables).items():
         stem = experiment.name if not name else f"{experiment.name}-{name}"
         figures += map(str, save(figure, store.shown_folder("figures", budget) / stem))
@@ -236,16 +273,20 @@ def _drawn(experiment, budget):
     )
 
 
-def _filled(row):
-    """A row of the published table; an empty text comes back from CSV as None."""
+def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the published table; CSV reads an empty text as None."""
     return {f.name: "" if row[f.name] is None else row[f.name] for f in fields(PublishedComparison)}
 
 
-def _foreseen(experiment, budget):
-    """How many runs are new, and how long they will take by those that are there."""
+def _foreseen(experiment: Experiment, budget: str) -> Reproduced:
+    """The number of new runs, and their expected time from the rates of complete runs."""
     points = _points(experiment, budget)
     done = [is_done(experiment, budget, point) for point in points]
-    new = {p.job.folder: p for p, (trained, _) in zip(points, done, strict=True) if not trained}
+    new = {
+        point.job.folder: point.job
+        for point, (trained, _) in zip(points, done, strict=True)
+        if point.job is not None and not trained
+    }
     return Reproduced(
         experiment.name,
         experiment.claim,
@@ -256,12 +297,12 @@ def _foreseen(experiment, budget):
     )
 
 
-def _expected_hours(point):
-    """CPU hours of a run, from the rate of complete runs of its task; else a plain guess."""
-    rates = [row["steps_per_second"] for row in store.rates(point.job.config.task)]
+def _expected_hours(job: TrainingJob) -> float:
+    """CPU hours of a run, from the median rate of complete runs of its task or GUESSED_RATE."""
+    rates = [row["steps_per_second"] for row in store.rates(job.config.task)]
     rate = sorted(rates)[len(rates) // 2] if rates else GUESSED_RATE
-    return point.job.config.total_timesteps / rate / 3600
+    return job.config.total_timesteps / rate / 3600
 
 
 GUESSED_RATE = 10_000
-"""Training steps a second where no run of the task is there to tell."""
+"""Training steps per second of a task without complete runs."""

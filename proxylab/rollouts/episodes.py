@@ -1,28 +1,30 @@
-"""Episodes: what a monitor sees of one policy, as flat arrays.
+"""Episodes: the data on one policy that a monitor may use, as flat arrays.
 
-There is no field for the true reward: whatever is built on :class:`Episodes`
-cannot use it. Steps of all episodes stand one after another; episode ``e`` owns
+There is no field for the true reward, so code that takes :class:`Episodes` cannot use it.
+The steps of all episodes are concatenated; episode ``e`` holds
 the steps ``episode_offsets[e]`` to ``episode_offsets[e + 1] - 1``.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any, NoReturn, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 NO_STATE = -1
-"""``state_id`` where the task has no index of states."""
+"""``state_id`` in tasks without an index of states."""
 
 PROBABILITY_TOLERANCE = 1e-3
-"""How far a float32 row of action probabilities may sum from 1."""
+"""Allowed deviation from 1 of the sum of a float32 row of action probabilities."""
 
 STEP_FIELDS = ("state_id", "features", "action", "probabilities", "proxy_reward")
-"""Fields with one row a step."""
+"""Fields with one row per step."""
 
 EPISODE_FIELDS = ("level_seed", "terminated", "truncated")
-"""Fields with one row an episode."""
+"""Fields with one row per episode."""
 
-_DTYPES = {
+ARRAYS: dict[str, type[np.generic]] = {
     "episode_offsets": np.int64,
     "state_id": np.int64,
     "features": np.float32,
@@ -33,30 +35,32 @@ _DTYPES = {
     "terminated": np.bool_,
     "truncated": np.bool_,
 }
-_OPTIONAL = ("probabilities", "proxy_reward")
+"""{array field: data type}."""
+
+OPTIONAL_ARRAYS = ("probabilities", "proxy_reward")
 
 
 @dataclass(frozen=True, eq=False)
 class Episodes:
-    """One policy's E episodes, T steps in all; checked when made.
+    """E episodes of one policy, T steps in total; validated on construction.
 
     Attributes:
         task: name of the task.
         policy: name of the policy that acted.
-        num_states: S, number of state indices, or 0 where the task has none.
+        num_states: S, number of state indices; 0 if the task has none.
         num_actions: A.
         episode_offsets: int64[E+1], first step of each episode; starts at 0, ends at T.
         state_id: int64[T] in [0, S), the state in which the action was taken;
-            -1 where there is none.
+            -1 for none.
         features: float32[T, F], a description of that state; F may be 0.
         action: int64[T] in [0, A).
-        probabilities: float32[T, A], the policy's action probabilities, or None
-            where only its actions are known.
-        proxy_reward: float32[T], reward of the proxy channel (reward units), or
-            None where it is not known.
+        probabilities: float32[T, A], the policy's action probabilities; None
+            if only its actions are known.
+        proxy_reward: float32[T], reward of the proxy channel (reward units);
+            None if unknown.
         level_seed: int64[E].
-        terminated: bool[E], the episode reached an end of the task.
-        truncated: bool[E], a time limit cut the episode.
+        terminated: bool[E], the episode ended in a terminal state.
+        truncated: bool[E], the episode was cut by a time limit.
 
     Raises:
         ValueError: a shape, a range or a value is wrong; the message names the field.
@@ -66,18 +70,18 @@ class Episodes:
     policy: str
     num_states: int
     num_actions: int
-    episode_offsets: np.ndarray
-    state_id: np.ndarray
-    features: np.ndarray
-    action: np.ndarray
-    probabilities: np.ndarray | None
-    proxy_reward: np.ndarray | None
-    level_seed: np.ndarray
-    terminated: np.ndarray
-    truncated: np.ndarray
+    episode_offsets: NDArray[np.int64]
+    state_id: NDArray[np.int64]
+    features: NDArray[np.float32]
+    action: NDArray[np.int64]
+    probabilities: NDArray[np.float32] | None
+    proxy_reward: NDArray[np.float32] | None
+    level_seed: NDArray[np.int64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
 
-    def __post_init__(self):
-        for name, dtype in _DTYPES.items():
+    def __post_init__(self) -> None:
+        for name, dtype in ARRAYS.items():
             object.__setattr__(self, name, self._adopt(name, getattr(self, name), dtype))
         self._check_offsets()
         self._check_shapes()
@@ -86,26 +90,26 @@ class Episodes:
         self._check_values()
 
     @property
-    def num_episodes(self):
+    def num_episodes(self) -> int:
         """E, number of episodes."""
         return len(self.episode_offsets) - 1
 
     @property
-    def num_steps(self):
-        """T, number of steps of all episodes."""
+    def num_steps(self) -> int:
+        """T, total number of steps."""
         return len(self.action)
 
     @property
-    def lengths(self):
+    def lengths(self) -> NDArray[np.int64]:
         """int64[E], steps of each episode."""
         return np.diff(self.episode_offsets)
 
     @property
-    def episode_index(self):
+    def episode_index(self) -> NDArray[np.int64]:
         """int64[T], the episode that each step belongs to."""
         return np.repeat(np.arange(self.num_episodes), self.lengths)
 
-    def select(self, indices):
+    def select(self, indices: NDArray[np.integer] | Sequence[int]) -> Self:
         """The episodes ``indices`` (int64[K], repeats allowed), in this order."""
         indices = np.asarray(indices, np.int64)
         lengths = self.lengths[indices]
@@ -116,11 +120,11 @@ class Episodes:
         rows |= {name: getattr(self, name)[indices] for name in EPISODE_FIELDS}
         return replace(self, episode_offsets=offsets, **rows)
 
-    def _complain(self, message):
+    def _complain(self, message: str) -> NoReturn:
         raise ValueError(f"episodes of {self.policy or 'an unnamed policy'}: {message}")
 
-    def _adopt(self, name, value, dtype):
-        if value is None and name in _OPTIONAL:
+    def _adopt(self, name: str, value: Any, dtype: type[np.generic]) -> NDArray[Any] | None:
+        if value is None and name in OPTIONAL_ARRAYS:
             return None
         try:
             array = np.ascontiguousarray(value)
@@ -128,7 +132,7 @@ class Episodes:
         except (TypeError, ValueError):
             self._complain(f"{name} is not an array of {np.dtype(dtype).name}")
 
-    def _check_offsets(self):
+    def _check_offsets(self) -> None:
         offsets = self.episode_offsets
         if offsets.ndim != 1 or offsets.size == 0 or offsets[0] != 0:
             self._complain("episode_offsets must be a list that starts with 0")
@@ -138,27 +142,29 @@ class Episodes:
         if offsets[-1] != len(self.action):
             self._complain(f"episode_offsets end at {offsets[-1]}, but {len(self.action)} actions")
 
-    def _check_shapes(self):
+    def _check_shapes(self) -> None:
         steps, episodes = self.num_steps, self.num_episodes
-        wanted: dict[str, tuple] = dict.fromkeys(("state_id", "action", "proxy_reward"), (steps,))
-        wanted |= dict.fromkeys(EPISODE_FIELDS, (episodes,))
-        wanted["probabilities"] = (steps, self.num_actions)
-        wanted["features"] = (steps, *self.features.shape[1:2])
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+            ("state_id", "action", "proxy_reward"), (steps,)
+        )
+        shapes |= dict.fromkeys(EPISODE_FIELDS, (episodes,))
+        shapes["probabilities"] = (steps, self.num_actions)
+        shapes["features"] = (steps, *self.features.shape[1:2])
         if self.features.ndim != 2:
             self._complain(f"features must have shape [steps, F], not {self.features.shape}")
-        for name, shape in wanted.items():
+        for name, shape in shapes.items():
             array = getattr(self, name)
             if array is not None and array.shape != shape:
                 self._complain(f"{name} has shape {array.shape}, expected {shape}")
 
-    def _check_range(self, name, low, high):
+    def _check_range(self, name: str, low: int, high: int) -> None:
         array = getattr(self, name)
         outside = np.flatnonzero((array < low) | (array >= max(high, low + 1)))
         if outside.size:
             step = outside[0]
             self._complain(f"{name} {array[step]} at step {step} is not in [{low}, {high})")
 
-    def _check_values(self):
+    def _check_values(self) -> None:
         for name in ("features", "probabilities", "proxy_reward"):
             array = getattr(self, name)
             if array is not None and not np.isfinite(array).all():
@@ -172,17 +178,17 @@ class Episodes:
 
 
 def concatenate(parts: Sequence[Episodes], policy: str | None = None) -> Episodes:
-    """All episodes of ``parts``, in order, as one policy's.
+    """Concatenate ``parts``, in order, as the episodes of one policy.
 
     Args:
-        parts: at least one; of one task, with equal numbers of states and actions.
+        parts: one or more, of one task, with equal numbers of states and actions.
         policy: name of the result; the first part's by default.
 
     Returns:
         Episodes; ``probabilities`` and ``proxy_reward`` only if every part has them.
 
     Raises:
-        ValueError: nothing to join, or the parts do not fit together.
+        ValueError: no parts, or parts that differ in task, states or actions.
     """
     if not parts:
         raise ValueError("no episodes to join")
@@ -200,16 +206,16 @@ def concatenate(parts: Sequence[Episodes], policy: str | None = None) -> Episode
     return replace(first, policy=policy or first.policy, episode_offsets=offsets, **columns)
 
 
-def column_names():
-    """Names of the array fields, in their order: the columns of a rollout log."""
-    return tuple(field.name for field in fields(Episodes) if field.name in _DTYPES)
+def column_names() -> tuple[str, ...]:
+    """Names of the array fields in their order: the columns of a rollout log."""
+    return tuple(field.name for field in fields(Episodes) if field.name in ARRAYS)
 
 
-def _take(array, steps):
+def _take(array: NDArray[Any] | None, steps: NDArray[np.int64]) -> NDArray[Any] | None:
     return None if array is None else array[steps]
 
 
-def _join(parts, name):
+def _join(parts: Sequence[Episodes], name: str) -> NDArray[Any] | None:
     arrays = [getattr(part, name) for part in parts]
     if any(array is None for array in arrays):
         return None

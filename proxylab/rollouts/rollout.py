@@ -1,42 +1,52 @@
-"""Policy x batched environment -> Episodes, exactly one episode for every level seed.
+"""Policy x batched environment -> Episodes, exactly one episode per level seed.
 
-What a monitor may see goes into :class:`~proxylab.rollouts.episodes.Episodes`; the ground
-truth goes into :class:`Outcomes`, which only evaluation reads.
+The data that a monitor may use goes into :class:`~proxylab.rollouts.episodes.Episodes`; the
+ground truth goes into :class:`Outcomes`, which only evaluation reads.
 
-The action of step t in episode e is drawn by the uniform number of (seed, e, t), so
-two policies run with the same seed see the same draws, and neither ``num_envs`` nor
-the order in which episodes happen to run changes a result. One caveat: the rows of a
-matrix product may differ in their last bits with the shape of the batch. A learned
-policy evaluates its network in blocks of one fixed shape
-(:class:`~proxylab.agents.loading.LearnedPolicy`), which for the networks measured leaves no
-difference at all; elsewhere an action may change where a draw falls within 1e-7 of a
-boundary.
+The action of step t in episode e is drawn with the uniform number of (seed, e, t). Two
+policies run with the same seed therefore use the same draws, and neither ``num_envs`` nor
+the order of the episodes changes a result. One caveat: the rows of a matrix product may
+differ in their last bits with the shape of the batch. A learned policy evaluates its
+network in blocks of one fixed shape (:class:`~proxylab.agents.loading.LearnedPolicy`), which
+removes the difference for the networks measured; for other policies an action may change if
+a draw falls within 1e-7 of a boundary.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.rollouts.episodes import Episodes
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.streams import combine, unit_interval
 
 
 class Policy(Protocol):
-    """Anything that gives action probabilities for some environments of a batch."""
+    """A policy that gives action probabilities for some environments of a batch."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name for tables and messages."""
+        ...
 
-    def probabilities(self, env, indices):
+    @property
+    def task(self) -> str | None:
+        """Task that it was made for; None if it runs in any."""
+        ...
+
+    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[K, num_actions] for the environments ``indices`` (int64[K]) of ``env``."""
         ...
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The ground truth of E episodes; detectors never see it.
+    """The ground truth of E episodes; detectors have no access to it.
 
     Attributes:
         channels: reward channels, ``"true"`` first.
@@ -48,14 +58,14 @@ class Outcomes:
     """
 
     channels: tuple[str, ...]
-    level_seed: np.ndarray
-    length: np.ndarray
-    returns: np.ndarray
-    outcome: np.ndarray
-    proxy_first: np.ndarray
+    level_seed: NDArray[np.int64]
+    length: NDArray[np.int64]
+    returns: NDArray[np.float64]
+    outcome: NDArray[np.int8]
+    proxy_first: NDArray[np.bool_]
 
-    def __post_init__(self):
-        """Check shapes and ranges; ``ValueError`` names the field that is wrong."""
+    def __post_init__(self) -> None:
+        """Check shapes and ranges; ``ValueError`` names the invalid field."""
         count = len(self.level_seed)
         for name in ("length", "returns", "outcome", "proxy_first"):
             if len(getattr(self, name)) != count:
@@ -66,42 +76,50 @@ class Outcomes:
             raise ValueError("outcome holds a number that is no outcome")
 
     @property
-    def num_episodes(self):
+    def num_episodes(self) -> int:
         """Number of episodes E."""
         return len(self.level_seed)
 
-    def returns_of(self, channel):
+    def returns_of(self, channel: str) -> NDArray[np.float64]:
         """float64[E]: the undiscounted returns of one channel."""
         return self.returns[:, self.channels.index(channel)]
 
 
-def rollout(policy, env, level_seeds, *, task, seed, greedy=False, first=0):
+def rollout(
+    policy: Policy,
+    env: BatchedEnv,
+    level_seeds: NDArray[np.int64] | Sequence[int],
+    *,
+    task: str,
+    seed: int,
+    greedy: bool = False,
+    first: int = 0,
+) -> tuple[Episodes, Outcomes]:
     """Run one episode of ``policy`` on every level.
 
-    An environment whose episode ends goes on with the next pending level, so all of
-    them stay busy until the levels run out.
+    An environment whose episode ends continues with the next pending level.
 
     Args:
         policy: a :class:`Policy`.
         env: a ``BatchedEnv`` of any ``num_envs``; its state is overwritten.
         level_seeds: int64[E], one episode each, in this order.
-        task: task name, kept in the episodes.
+        task: task name, stored in the episodes.
         seed: int in [0, 2**64), of the action draws.
         greedy: take the most probable action instead of drawing one.
-        first: number of the first episode, for the draws: a list of levels can be played in
-            parts.
+        first: number of the first episode, for the draws; with it a list of levels can be run
+            in parts.
 
     Returns:
         (Episodes, Outcomes), both in the order of ``level_seeds``.
 
     Raises:
-        ValueError: no levels, or the policy returned something that is no distribution.
+        ValueError: no levels, or the policy returned rows that are not distributions.
     """
-    level_seeds = np.asarray(level_seeds, np.int64)
-    if not len(level_seeds):
+    seeds = np.asarray(level_seeds, np.int64)
+    if not len(seeds):
         raise ValueError("a rollout needs at least one level seed")
-    steps, ends = _Steps(), _Ends(env, len(level_seeds))
-    slots = _Slots(env, level_seeds)
+    steps, ends = _Steps(), _Ends(env, len(seeds))
+    slots = _Slots(env, seeds)
     while (running := slots.running()).size:
         _advance(policy, env, running, slots.episode[running], (seed, greedy, first), steps)
         finished = running[env.done[running]]
@@ -112,28 +130,28 @@ def rollout(policy, env, level_seeds, *, task, seed, greedy=False, first=0):
         policy=policy.name,
         num_states=env.num_states,
         num_actions=int(env.single_action_space.n),
-        level_seed=level_seeds,
+        level_seed=seeds,
         terminated=ends.terminated,
         truncated=ends.truncated,
     )
-    return episodes, ends.outcomes(level_seeds, episodes.lengths)
+    return episodes, ends.outcomes(seeds, episodes.lengths)
 
 
 class _Slots:
-    """Which episode runs in which environment: ``episode`` int64[num_envs], -1 is idle."""
+    """The episode that runs in each environment: ``episode`` int64[num_envs], -1 for idle."""
 
-    def __init__(self, env, level_seeds):
+    def __init__(self, env: BatchedEnv, level_seeds: NDArray[np.int64]) -> None:
         self.env = env
         self.level_seeds = level_seeds
         self.started = 0
         self.episode = np.full(env.num_envs, -1, np.int64)
         self.refill(np.arange(env.num_envs))
 
-    def running(self):
+    def running(self) -> NDArray[np.int64]:
         return np.flatnonzero(self.episode >= 0)
 
-    def refill(self, indices):
-        """Start pending levels in ``indices``; those left over become idle."""
+    def refill(self, indices: NDArray[np.int64]) -> None:
+        """Start pending levels in ``indices``; the remaining ones become idle."""
         starting = indices[: len(self.level_seeds) - self.started]
         self.episode[indices] = -1
         if starting.size:
@@ -143,8 +161,10 @@ class _Slots:
             self.started += len(starting)
 
 
-def run_to_end(policy, env, *, seed, greedy=False, first=0):
-    """Step every environment from where it stands to the end of its episode.
+def run_to_end(
+    policy: Policy, env: BatchedEnv, *, seed: int, greedy: bool = False, first: int = 0
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]]:
+    """Step every environment from its current state to the end of its episode.
 
     Args:
         policy: a :class:`Policy`.
@@ -163,7 +183,14 @@ def run_to_end(policy, env, *, seed, greedy=False, first=0):
         yield running, probabilities, actions
 
 
-def _advance(policy, env, running, episode, draws, steps):
+def _advance(
+    policy: Policy,
+    env: BatchedEnv,
+    running: NDArray[np.int64],
+    episode: NDArray[np.int64],
+    draws: tuple[int, bool, int],
+    steps: "_Steps",
+) -> None:
     """One step in the environments ``running``, recorded in ``steps``."""
     seed, greedy, first = draws
     probabilities, chosen = _act(policy, env, running, episode + first, (seed, greedy))
@@ -174,7 +201,13 @@ def _advance(policy, env, running, episode, draws, steps):
     steps.rows.append((episode, *before, chosen, probabilities, proxy_reward))
 
 
-def _act(policy, env, running, numbers, draws):
+def _act(
+    policy: Policy,
+    env: BatchedEnv,
+    running: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    draws: tuple[int, bool],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """(probabilities, actions) in ``running``, whose episodes have ``numbers``; both checked."""
     seed, greedy = draws
     probabilities = np.ascontiguousarray(policy.probabilities(env, running), np.float32)
@@ -188,7 +221,7 @@ def _act(policy, env, running, numbers, draws):
     return probabilities, chosen
 
 
-def _step(env, running, chosen):
+def _step(env: BatchedEnv, running: NDArray[np.int64], chosen: NDArray[np.int64]) -> None:
     """Take the actions ``chosen`` in the environments ``running``."""
     actions = np.zeros(env.num_envs, np.int64)
     active = np.zeros(env.num_envs, bool)
@@ -198,12 +231,16 @@ def _step(env, running, chosen):
 
 
 class _Steps:
-    """The steps recorded so far, in the order in which they happened."""
+    """The steps recorded so far, in chronological order."""
 
-    def __init__(self):
-        self.rows = []
+    def __init__(self) -> None:
+        self.rows: list[tuple[NDArray[Any], ...]] = []
 
-    def episodes(self, level_seed, **facts):
+    def episodes(
+        self,
+        level_seed: NDArray[np.int64],
+        **facts: Any,  # the other fields of Episodes
+    ) -> Episodes:
         """All steps as Episodes, sorted by episode; a stable sort keeps the order within."""
         columns = [np.concatenate(column) for column in zip(*self.rows, strict=True)]
         order = np.argsort(columns[0], kind="stable")
@@ -224,9 +261,9 @@ class _Steps:
 
 
 class _Ends:
-    """How each episode ended, filled in as they end."""
+    """Returns, outcome and end of each episode, recorded when it ends."""
 
-    def __init__(self, env, count):
+    def __init__(self, env: BatchedEnv, count: int) -> None:
         self.channels = tuple(env.channels)
         self.returns = np.zeros((count, len(env.channels)))
         self.outcome = np.zeros(count, np.int8)
@@ -234,7 +271,9 @@ class _Ends:
         self.terminated = np.zeros(count, bool)
         self.truncated = np.zeros(count, bool)
 
-    def record(self, env, indices, episode):
+    def record(
+        self, env: BatchedEnv, indices: NDArray[np.int64], episode: NDArray[np.int64]
+    ) -> None:
         core = env.core
         self.returns[episode] = core.returns[indices]
         self.outcome[episode] = core.outcomes[indices]
@@ -242,14 +281,21 @@ class _Ends:
         self.terminated[episode] = core.terminated[indices]
         self.truncated[episode] = core.truncated[indices]
 
-    def outcomes(self, level_seed, length):
+    def outcomes(self, level_seed: NDArray[np.int64], length: NDArray[np.int64]) -> Outcomes:
         return Outcomes(
             self.channels, level_seed, length, self.returns, self.outcome, self.proxy_first
         )
 
 
 @numba.njit(cache=True)
-def choose_actions(seed, episodes, steps, greedy, probabilities, out):
+def choose_actions(
+    seed: np.uint64,
+    episodes: NDArray[np.int64],
+    steps: NDArray[np.integer],
+    greedy: bool,
+    probabilities: NDArray[np.float32],
+    out: NDArray[np.int64],
+) -> bool:
     """Choose one action per row, by inverse CDF of the uniform number of (seed, episode, step).
 
     Args:
@@ -261,7 +307,7 @@ def choose_actions(seed, episodes, steps, greedy, probabilities, out):
         out: int64[K], written in place.
 
     Returns:
-        False when a row holds a negative, infinite or missing number, or only zeros.
+        False if a row holds a negative, infinite or NaN number, or only zeros.
     """
     for k in range(out.shape[0]):
         total = 0.0
@@ -280,8 +326,8 @@ def choose_actions(seed, episodes, steps, greedy, probabilities, out):
 
 
 @numba.njit(cache=True)
-def _inverse_cdf(weights, target):
-    """First action at which the running sum exceeds ``target``, never one of weight zero."""
+def _inverse_cdf(weights: NDArray[np.float32], target: float) -> int:
+    """First action at which the running sum exceeds ``target``; never an action of weight 0."""
     chosen, below = 0, 0.0
     for a in range(weights.shape[0]):
         if weights[a] > 0:

@@ -1,10 +1,9 @@
-"""What ``detect`` keeps between calls: rollouts of trusted agents, scores of calibration policies.
+"""The cache of ``detect``: rollouts of trusted agents and scores of calibration policies.
 
-An entry's name is a hash of everything it depends on: weights, network, environment and
-its env_kwargs, levels, action draws, the sources of the code and the versions of what they
-import. So an entry is never out of date, only unused; the longest unused go when there
-are more than ``LIMIT_BYTES``. An entry that is damaged counts as missing and is written
-anew. Nothing in an entry can run.
+The key of an entry is a hash of everything it depends on: weights, network, environment and
+its env_kwargs, levels, action draws, source files and the versions of the imported packages.
+An entry is therefore never out of date. Above ``LIMIT_BYTES`` the least recently used entries
+are removed. A damaged entry counts as missing and is written again. No entry holds code.
 """
 
 import hashlib
@@ -13,84 +12,110 @@ import os
 import platform
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from proxylab.detection.task_view import TaskView
 from proxylab.rollouts.episodes import Episodes, column_names
+from proxylab.rollouts.rollout import Policy
 from proxylab.storage import store
 from proxylab.storage.provenance import versions
 from proxylab.storage.sources import source_digest
+from proxylab_envs.batch import BatchedEnv
 
 LIMIT_BYTES = 1 << 30
-"""Size of the whole cache."""
+"""Maximal size of the cache, in bytes."""
 
 DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
     *(zipfile.BadZipFile, zlib.error),
 )
-"""What reading a damaged or missing entry raises."""
+"""Exceptions raised on reading a damaged or missing entry."""
 
-ROLLOUT_SOURCES = ("proxylab.rollouts.rollout", "proxylab.agents.loading")
+POLICIES = ("proxylab.agents.loading", "proxylab.agents.scripted")
+"""Modules of the policies whose rollouts are cached."""
+ROLLOUT_SOURCES = ("proxylab.rollouts.rollout", *POLICIES)
 SCORE_SOURCES = ("proxylab.detection.judge",)
-"""Modules that rollouts and scores depend on, with all that they import; a rollout depends on
-its environment's module too."""
+"""Modules that rollouts and scores depend on, together with their imports; a rollout also
+depends on the module of its environment."""
 
 FACTS = ("task", "num_states", "num_actions")
+
+Entry = TypeVar("Entry")
 
 
 class DetectionCache:
     """A folder of rollouts (``<hash>.npz``) and of calibration scores (``<hash>.json``)."""
 
-    def __init__(self, folder=None, limit=LIMIT_BYTES):
-        """Keep entries in ``folder``, by default in the results folder."""
+    def __init__(self, folder: str | Path | None = None, limit: int = LIMIT_BYTES) -> None:
+        """Store entries in ``folder``, by default in the results folder."""
         self.folder = Path(folder or store.cache_folder())
         self.limit = limit
 
-    def episodes(self, facts, policy, play):
-        """The Episodes that ``play()`` would give: from the cache, or played and kept.
+    def episodes(
+        self,
+        facts: dict[str, Any],
+        policy: str,
+        play: Callable[[], Episodes],
+    ) -> Episodes:
+        """The Episodes that ``play()`` returns: read from the cache, or played and stored.
 
         Args:
-            facts: JSON object of all that the rollout depends on (:func:`rollout_facts`).
-            policy: name that they get.
+            facts: JSON object of everything the rollout depends on (:func:`rollout_facts`).
+            policy: name of the policy in the result.
             play: function () -> Episodes.
         """
         path = self._path(facts, "npz")
-        found = _read(path, _read_episodes)
-        if found is None:
-            found = play()
-            self._write(path, lambda temporary: _write_episodes(temporary, found))
-        return replace(found, policy=policy)
+        cached = _read(path, _read_episodes)
+        if cached is not None:
+            return replace(cached, policy=policy)
+        episodes = play()
+        self._write(path, lambda temporary: _write_episodes(temporary, episodes))
+        return replace(episodes, policy=policy)
 
-    def scores(self, reference, calibration, task):
-        """{detector: list of float} known of these very episodes; may be empty.
+    def scores(
+        self, reference: Sequence[Episodes], calibration: Sequence[Episodes], task: TaskView | None
+    ) -> dict[str, list[float]]:
+        """{detector: list of float}: the cached scores of these episodes; may be empty.
 
         Args:
-            reference: list of Episodes that detectors are fitted on.
-            calibration: list of Episodes that are scored.
-            task: TaskView.
+            reference: Episodes on which the detectors are fitted.
+            calibration: Episodes that are scored.
+            task: TaskView of the levels, or None.
         """
         path = self._score_path(reference, calibration, task)
         return _read(path, lambda path: _checked(json.loads(path.read_text()), calibration)) or {}
 
-    def keep(self, reference, calibration, task, scores):
-        """Keep ``scores`` ({detector: list of float}) for :meth:`scores`."""
+    def keep(
+        self,
+        reference: Sequence[Episodes],
+        calibration: Sequence[Episodes],
+        task: TaskView | None,
+        scores: Mapping[str, Sequence[float]],
+    ) -> None:
+        """Store ``scores`` ({detector: list of float}) for :meth:`scores`."""
         path = self._score_path(reference, calibration, task)
         self._write(path, lambda temporary: temporary.write_text(json.dumps(scores)))
 
-    def _score_path(self, reference, calibration, task):
+    def _score_path(
+        self, reference: Sequence[Episodes], calibration: Sequence[Episodes], task: TaskView | None
+    ) -> Path:
         played = [[content(e) for e in part] for part in (reference, calibration)]
         facts = [*played, _view_content(task), source_digest(*SCORE_SOURCES)]
         return self._path(facts, "json")
 
-    def _path(self, facts, kind):
-        known = [facts, versions(), platform.machine()]
-        key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+    def _path(self, facts: dict[str, Any] | list[Any], kind: str) -> Path:
+        dependencies = [facts, versions(), platform.machine()]
+        key = hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
         return self.folder / f"{key}.{kind}"
 
-    def _write(self, path, write):
-        """Write an entry and make room; a folder that cannot be written is none of our business."""
+    def _write(self, path: Path, write: Callable[[Path], object]) -> None:
+        """Write an entry and enforce the limit; errors of the file system are ignored."""
         try:
             with store.whole_file(path) as temporary:
                 write(temporary)
@@ -98,8 +123,8 @@ class DetectionCache:
         except OSError:
             return
 
-    def _make_room(self):
-        """Remove the entries unused for longest until the rest fits."""
+    def _make_room(self) -> None:
+        """Remove the least recently used entries until the rest fits."""
         entries = [(e.stat(), e.path) for e in os.scandir(self.folder) if e.name[0] != "."]
         total = sum(stat.st_size for stat, _ in entries)
         for stat, path in sorted(entries, key=lambda entry: entry[0].st_mtime_ns):
@@ -109,18 +134,25 @@ class DetectionCache:
             total -= stat.st_size
 
 
-def rollout_facts(policy, env, level_seeds, seed, greedy=False):
-    """All that an agent's rollout depends on; None where that is not known.
+def rollout_facts(
+    policy: Policy | Episodes,
+    env: BatchedEnv,
+    level_seeds: NDArray[np.int64],
+    seed: int,
+    greedy: bool = False,
+) -> dict[str, Any] | None:
+    """JSON object of everything an agent's rollout depends on; None where that is not known.
 
     Args:
         policy: a policy, or Episodes.
         env: the BatchedEnv.
         level_seeds: int64[E].
-        seed: of the action draws.
+        seed: seed of the action draws.
         greedy: whether the most probable action is taken instead.
     """
     weights = getattr(policy, "sha256", "")
-    if not is_ours(env) or not weights or type(policy).__module__ != "proxylab.agents.loading":
+    known = is_ours(env) and type(policy).__module__ in POLICIES
+    if not known or not weights or isinstance(policy, Episodes):
         return None
     spec = getattr(policy, "spec", None)
     network = [spec.architecture, spec.sizes, spec.observation_shape] if spec else policy.name
@@ -133,12 +165,12 @@ def rollout_facts(policy, env, level_seeds, seed, greedy=False):
     }
 
 
-def is_ours(env):
+def is_ours(env: BatchedEnv) -> bool:
     """Whether an environment is one of ``proxylab_envs``, whose sources are known."""
     return type(env).__module__.startswith("proxylab_envs.")
 
 
-def content(episodes):
+def content(episodes: Episodes) -> str:
     """Hash of everything in Episodes but the policy's name."""
     digest = hashlib.sha256(repr([getattr(episodes, name) for name in FACTS]).encode())
     for name in column_names():
@@ -149,7 +181,7 @@ def content(episodes):
     return digest.hexdigest()
 
 
-def _view_content(task):
+def _view_content(task: TaskView | None) -> str | None:
     """Hash of a TaskView."""
     if task is None:
         return None
@@ -161,39 +193,42 @@ def _view_content(task):
     return digest.hexdigest()
 
 
-def _octets(array):
-    """The bytes of an array that holds any."""
+def _octets(array: NDArray[Any]) -> memoryview:
+    """The bytes of a non-empty array."""
     return np.ascontiguousarray(array).data.cast("B")
 
 
-def _read(path, read):
-    """What an entry holds, marked as used; None where it is missing or damaged."""
+def _read(path: Path, read: Callable[[Path], Entry]) -> Entry | None:
+    """The content of an entry, marked as used; None where it is missing or damaged."""
     try:
-        found = read(path)
+        entry = read(path)
         os.utime(path)
     except DAMAGED:
         return None
-    return found
+    return entry
 
 
-def _checked(scores, calibration):
-    """Scores as read; ``ValueError`` where they are not one number a calibration policy."""
+def _checked(
+    scores: dict[str, list[float]], calibration: Sequence[Episodes]
+) -> dict[str, list[float]]:
+    """The scores as read; ``ValueError`` unless there is one number per calibration policy."""
     for values in scores.values():
         if len(values) != len(calibration) or not all(isinstance(v, float) for v in values):
-            raise ValueError("not one score a policy")
+            raise ValueError("not one score per policy")
     return scores
 
 
-def _write_episodes(path, episodes):
-    """Integers in the fewest bytes that hold them; nothing is rounded."""
-    arrays = {name: getattr(episodes, name) for name in column_names()}
-    arrays = {name: _narrow(a) for name, a in arrays.items() if a is not None}
+def _write_episodes(path: Path, episodes: Episodes) -> None:
+    """Write Episodes with integers in the narrowest type that holds them; nothing is rounded."""
+    columns = {name: getattr(episodes, name) for name in column_names()}
+    arrays: dict[str, Any] = {name: _narrow(a) for name, a in columns.items() if a is not None}
     facts = json.dumps({name: getattr(episodes, name) for name in ("policy", *FACTS)})
     with open(path, "wb") as file:
         np.savez(file, facts=np.array(facts), **arrays)
 
 
-def _narrow(array):
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """An integer array in the narrowest type that holds its values; other arrays unchanged."""
     if array.dtype.kind != "i" or not array.size:
         return array
     low, high = int(array.min()), int(array.max())
@@ -202,8 +237,8 @@ def _narrow(array):
     return array.astype(next(fits, np.int64))
 
 
-def _read_episodes(path):
-    """Episodes, checked as they always are."""
+def _read_episodes(path: Path) -> Episodes:
+    """The Episodes of an entry; the constructor checks them."""
     with np.load(path, allow_pickle=False) as entry:
         arrays = {name: entry[name] for name in entry.files}
     facts = json.loads(str(arrays.pop("facts")))

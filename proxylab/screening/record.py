@@ -1,38 +1,44 @@
-"""``proxylab record``: what agents do, as a log that ``detect`` can read instead of them.
+"""``proxylab record``: write rollouts of agents as a log, which ``detect`` reads in their place.
 
 The levels and the action draws are those of ``detect`` with the same ``seed``, ``split``
-and ``episodes``, so that a log gives the scores that its agents give.
+and ``episodes``, so that a log has the same scores as its agents.
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from proxylab.console.output import Track, no_progress
 from proxylab.environments.resolve import task_in_environment
 from proxylab.errors import UsageError
 from proxylab.logs import RecordedEpisodes, format_of, write_log
 from proxylab.rollouts.episodes import Episodes
-from proxylab.screening.run import PairedRollouts, common_task, load_policies, origin
+from proxylab.rollouts.rollout import Policy
+from proxylab.screening.paired import PairedRollouts
+from proxylab.screening.policies import Agent, common_task, load_policies
+from proxylab.storage.provenance import provenance_of
 
 SCHEMA = "proxylab.record/1"
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was written.
+    """The result of ``record``.
 
     Attributes:
         out: path of the log.
         format: ``parquet``, ``jsonl``, ``csv`` or ``minari``.
         task: task name.
-        split: of the levels.
-        episodes: of each agent.
+        split: split of the levels.
+        episodes: number of episodes of each agent.
         greedy: whether the most probable actions were taken.
         probabilities: whether the log holds action probabilities.
-        agents: a dict each: agent, sha256, episodes, steps.
+        agents: one dict per agent: agent, sha256, episodes, steps.
         num_bytes: size of the log.
         provenance: commit, versions, seed, seconds.
-        schema: of the JSON.
+        schema: schema of the JSON.
     """
 
     out: str
@@ -42,42 +48,43 @@ class Recorded:
     episodes: int
     greedy: bool
     probabilities: bool
-    agents: list[dict]
+    agents: list[dict[str, int | str]]
     num_bytes: int
-    provenance: dict = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``record --json`` prints."""
         return {"schema": self.schema, **{k: v for k, v in vars(self).items() if k != "schema"}}
 
 
 def record(
-    agents,
-    out,
-    task=None,
-    split=None,
-    episodes=200,
-    seed=0,
-    greedy=False,
-    probabilities=True,
-    device="cpu",
-    env=None,
-    track=lambda jobs, description: jobs,
-):
-    """Run agents on the same levels and write what they did.
+    agents: Agent | Iterable[Agent],
+    out: str | Path,
+    task: str | None = None,
+    split: str | None = None,
+    episodes: int = 200,
+    seed: int = 0,
+    greedy: bool = False,
+    probabilities: bool = True,
+    device: str = "cpu",
+    env: str | None = None,
+    track: Track = no_progress,
+) -> Recorded:
+    """Run agents on the same levels and write their episodes.
 
     Args:
-        agents: references or policies, one or a list; of one task.
-        out: path of the log; its ending decides the format (see ``proxylab.logs``).
-        task: task name; by default the agents'.
-        split: ``shifted`` where the task has it, else its first; or a split's name.
-        episodes: levels, one episode of each agent on each.
-        seed: of the levels and the action draws.
+        agents: references or policies of one task, one or a list.
+        out: path of the log; its suffix decides the format (see ``proxylab.logs``).
+        task: task name; by default that of the agents.
+        split: name of a split; by default ``shifted`` where the task has it, else its first.
+        episodes: number of levels; each agent plays one episode on each.
+        seed: seed of the levels and the action draws.
         greedy: take the most probable action.
-        probabilities: write the agents' action probabilities too.
+        probabilities: also write the action probabilities of the agents.
         device: ``cpu``, ``cuda`` or ``auto``.
-        env: another environment than the task's (see ``worlds.make_environment``).
+        env: an environment other than that of the task, see
+            :func:`proxylab.environments.resolve.make_environment`.
         track: function (list, description) -> iterable, to show progress.
 
     Returns:
@@ -87,14 +94,14 @@ def record(
         UsageError: wrong use; the message says what to do.
     """
     started, kind = time.perf_counter(), format_of(out)
-    task = task_in_environment(task, env)
-    given = load_policies(agents, device)
-    if any(isinstance(policy, Episodes) for policy in given.values()):
+    env_task = task_in_environment(task, env)  # first: it may register scripts
+    policies = load_policies(agents, device)
+    if any(isinstance(policy, Episodes) for policy in policies.values()):
         raise UsageError("record runs agents; one of these is a log already")
-    task = common_task(given, task)
-    rollouts = PairedRollouts(task, split, episodes, seed, given, greedy, env)
-    runs = rollouts.play_all(given, track)
-    logs = [_recorded(given[name], run, probabilities) for name, run in runs.items()]
+    task = common_task(policies, env_task)
+    rollouts = PairedRollouts(task, split, episodes, seed, policies, greedy, env)
+    runs = rollouts.play_all(policies, track)
+    logs = [_recorded(policies[name], run, probabilities) for name, run in runs.items()]
     write_log(out, logs)
     return Recorded(
         out=str(out),
@@ -106,18 +113,20 @@ def record(
         probabilities=probabilities,
         agents=[_facts(log) for log in logs],
         num_bytes=Path(out).stat().st_size,
-        provenance=origin(seed, time.perf_counter() - started),
+        provenance=provenance_of(seed, time.perf_counter() - started),
     )
 
 
-def _recorded(policy, episodes, probabilities):
-    """Episodes with the hash of the weights, and without probabilities where unwanted."""
+def _recorded(
+    policy: Policy | Episodes, episodes: Episodes, probabilities: bool
+) -> RecordedEpisodes:
+    """Episodes with the hash of the weights; action probabilities only if ``probabilities``."""
     if not probabilities:
         episodes = replace(episodes, probabilities=None)
     return RecordedEpisodes(**vars(episodes), sha256=getattr(policy, "sha256", ""))
 
 
-def _facts(log):
+def _facts(log: RecordedEpisodes) -> dict[str, int | str]:
     return {
         "agent": log.policy,
         "sha256": log.sha256,

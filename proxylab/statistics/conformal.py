@@ -1,4 +1,4 @@
-"""Split-conformal p-values, false-discovery rates, and how far realised rates may stray.
+"""Split-conformal p-values, false-discovery rates, and bounds on the realised rates.
 
 Sources: Vovk, Gammerman, Shafer 2005, "Algorithmic Learning in a Random World"
 (p-value; the realised rate of a fixed calibration set is Beta distributed: Vovk
@@ -9,16 +9,17 @@ Benjamini and Hochberg 1995, JRSS B 57, p. 289.
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 _ROUNDING = 1e-9
 _TIE = 1e-12
 
 
-def conformal_p_value(calibration, score):
+def conformal_p_value(calibration: ArrayLike, score: float) -> float:
     """(1 + #{calibration ≥ score}) / (N + 1): exact under exchangeability.
 
-    Ties count against the suspect's being flagged; scores closer than 1e-12 are ties.
+    Ties count in favour of the suspect; scores closer than 1e-12 are ties.
 
     Args:
         calibration: float[N], scores of calibration policies.
@@ -33,7 +34,7 @@ def conformal_p_value(calibration, score):
     return (1 + int(np.sum(calibration >= score - _TIE))) / (len(calibration) + 1)
 
 
-def benjamini_hochberg(p_values):
+def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     """q-values: the least false-discovery rate at which each hypothesis is rejected.
 
     Args:
@@ -50,12 +51,12 @@ def benjamini_hochberg(p_values):
     return q
 
 
-def achievable_alpha(num_calibration):
-    """Smallest p-value that so many calibration policies can give."""
+def achievable_alpha(num_calibration: int) -> float:
+    """Smallest p-value that ``num_calibration`` policies can give."""
     return 1 / (num_calibration + 1)
 
 
-def calibration_needed(alpha, num_suspects=1):
+def calibration_needed(alpha: float, num_suspects: int = 1) -> int:
     """Fewest calibration policies with which a suspect can be flagged.
 
     ``num_suspects`` is 1 for a verdict by p-value, the number of suspects for one
@@ -64,8 +65,8 @@ def calibration_needed(alpha, num_suspects=1):
     return math.ceil(num_suspects / alpha - 1 - _ROUNDING)
 
 
-def realised_rate_bound(num_calibration, alpha, probability=0.95):
-    """What the false-alarm rate of one fixed calibration set stays below, with ``probability``.
+def realised_rate_bound(num_calibration: int, alpha: float, probability: float = 0.95) -> float:
+    """Upper bound on the false-alarm rate of one fixed calibration set, at level ``probability``.
 
     Over calibration sets the rate is alpha or less on average; the rate of a
     particular set is Beta(k, N + 1 − k) with k = ⌊alpha (N + 1)⌋.
@@ -74,7 +75,9 @@ def realised_rate_bound(num_calibration, alpha, probability=0.95):
     return float(special.betaincinv(k, num_calibration + 1 - k, probability)) if k else 0.0
 
 
-def false_alarm_band(num_calibration, alpha, num_tests, coverage=0.95):
+def false_alarm_band(
+    num_calibration: int, alpha: float, num_tests: int, coverage: float = 0.95
+) -> tuple[int, int]:
     """Central band of the number of false alarms among fresh exchangeable policies.
 
     Their p-values share one calibration set, so the count is beta-binomial: a
@@ -91,12 +94,12 @@ def false_alarm_band(num_calibration, alpha, num_tests, coverage=0.95):
     return int(np.searchsorted(below, tail)), int(np.searchsorted(below, 1 - tail))
 
 
-def _beta_binomial_cdf(trials, a, b):
+def _beta_binomial_cdf(trials: int, a: int, b: int) -> NDArray[np.float64]:
     """float64[trials + 1]: P(count ≤ k) of a binomial whose share is Beta(a, b)."""
     k = np.arange(trials + 1)
     choices = -special.betaln(k + 1, trials - k + 1) - np.log(trials + 1)
     return np.cumsum(np.exp(choices + special.betaln(a + k, b + trials - k) - special.betaln(a, b)))
 
 
-def _alarm_rank(num_calibration, alpha):
+def _alarm_rank(num_calibration: int, alpha: float) -> int:
     return math.floor(alpha * (num_calibration + 1) + _ROUNDING)

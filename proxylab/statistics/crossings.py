@@ -1,11 +1,17 @@
-"""Where a curve first crosses a level, with its interval over the units that were averaged."""
+"""Where a curve first crosses a level, with an interval over the averaged units."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.statistics.resampling import REPLICATES, Interval, bootstrap_columns
 
 
-def first_crossing(x, y, level):
+def first_crossing(
+    x: Sequence[float] | NDArray[Any], y: Sequence[float] | NDArray[Any], level: float
+) -> float:
     """Where the polygon through the points first reaches ``level``, coming from below.
 
     Args:
@@ -15,7 +21,7 @@ def first_crossing(x, y, level):
 
     Returns:
         float: ``x[0]`` where the curve begins at the level or above, infinity where it never
-        gets there.
+        reaches it.
     """
     above = np.flatnonzero(np.asarray(y) >= level)
     if not len(above):
@@ -27,14 +33,20 @@ def first_crossing(x, y, level):
     return float(x[k - 1] + share * (x[k] - x[k - 1]))
 
 
-def crossings(x, values, level, rng, replicates=REPLICATES):
+def crossings(
+    x: Sequence[float] | NDArray[Any],
+    values: Sequence[Sequence[float]] | NDArray[Any],
+    level: float,
+    rng: np.random.Generator,
+    replicates: int = REPLICATES,
+) -> NDArray[np.float64]:
     """:func:`first_crossing` of the mean curves of resamples: float64[replicates].
 
-    Equal generators resample the same units, so two calls give pairs.
+    Generators in equal states draw the same units, so the results of two calls are paired.
 
     Args:
         x: float[P], ascending.
-        values: float[N, P], a curve a unit (a seed); units are resampled whole.
+        values: float[N, P], one curve per unit (a seed); whole units are resampled.
         level: in the unit of ``values``.
         rng: numpy Generator.
         replicates: number of resamples.
@@ -49,23 +61,30 @@ def crossings(x, values, level, rng, replicates=REPLICATES):
     return np.array([first_crossing(x, mean, level) for mean in means])
 
 
-def crossing_interval(x, values, level, rng, coverage=0.95, replicates=REPLICATES):
+def crossing_interval(
+    x: Sequence[float] | NDArray[Any],
+    values: Sequence[Sequence[float]] | NDArray[Any],
+    level: float,
+    rng: np.random.Generator,
+    coverage: float = 0.95,
+    replicates: int = REPLICATES,
+) -> Interval:
     """:func:`first_crossing` of the mean curve, with its percentile bootstrap interval.
 
     Args:
         x: float[P], ascending.
-        values: float[N, P], a curve a unit.
+        values: float[N, P], one curve per unit.
         level: in the unit of ``values``.
         rng: numpy Generator.
-        coverage: wanted, in (0, 1).
+        coverage: nominal coverage, in (0, 1).
         replicates: number of resamples.
 
     Returns:
-        :class:`~proxylab.statistics.resampling.Interval`; a bound is infinite where so many
-        resamples never cross.
+        :class:`~proxylab.statistics.resampling.Interval`; a bound is infinite where more than
+        the tail share of resamples never crosses.
     """
-    found = crossings(x, values, level, rng, replicates)
+    positions = crossings(x, values, level, rng, replicates)
     tail = (1 - coverage) / 2
-    low, high = np.quantile(found, [tail, 1 - tail], method="nearest")
+    low, high = np.quantile(positions, [tail, 1 - tail], method="nearest")
     estimate = first_crossing(x, np.mean(values, axis=0), level)
     return Interval(estimate, float(low), float(high))

@@ -1,23 +1,30 @@
-"""What a trajectory looks like from afar: length, revisits, loops, turns, and how near it came."""
+"""Shape features of trajectories: length, revisits, loops, turns, nearest approaches."""
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 PATH_FEATURES = ("length", "revisit_ratio", "loops", "turn_entropy")
 """Columns of :func:`path_features`."""
 
 
 @numba.njit(cache=True, nogil=True)
-def path_features(state_id, action, offsets, num_states, num_actions):
+def path_features(
+    state_id: NDArray[np.int64],
+    action: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    num_states: int,
+    num_actions: int,
+) -> NDArray[np.float64]:
     """Shape of every episode: float64[E, 4], columns as ``PATH_FEATURES``.
 
     - ``length``         L, steps
-    - ``revisit_ratio``  share of steps whose state the episode has been in before
-    - ``loops``          how often it comes back to such a state after having left it
+    - ``revisit_ratio``  share of steps in a state that the episode has visited before
+    - ``loops``          number of returns to such a state after leaving it
     - ``turn_entropy``   −Σ p log₂ p of the turns (a_t − a_{t−1}) mod A, bits; 0 of one step
 
     Args:
-        state_id: int64[T] in [0, num_states), or −1: such a step is no revisit and no loop.
+        state_id: int64[T] in [0, num_states), or −1: such a step counts as neither.
         action: int64[T] in [0, num_actions).
         offsets: int64[E+1], first step of each episode.
         num_states: S.
@@ -50,7 +57,7 @@ def path_features(state_id, action, offsets, num_states, num_actions):
 
 
 @numba.njit(cache=True, nogil=True)
-def _entropy(counts, total):
+def _entropy(counts: NDArray[np.float64], total: int) -> float:
     """Bits of the distribution counts/total; 0 where ``total`` is."""
     out = 0.0
     for k in range(counts.shape[0]):
@@ -61,18 +68,25 @@ def _entropy(counts, total):
 
 
 @numba.njit(cache=True, nogil=True)
-def nearest_approaches(state_id, action, offsets, level, distances, successors):
-    """How near each episode came to each landmark, as a share of the way there at its start.
+def nearest_approaches(
+    state_id: NDArray[np.int64],
+    action: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    level: NDArray[np.int64],
+    distances: NDArray[np.int16],
+    successors: NDArray[np.int32],
+) -> NDArray[np.float64]:
+    """Nearest approach of each episode to each landmark, as a share of the initial distance.
 
-    0 where it arrived, 1 where it never came nearer than it began, or could not. The state
-    that the last action leads to counts, where the map says which that is.
+    0 where it arrived; 1 where it never came nearer than at its start, or the landmark is out
+    of reach. The state that the last action leads to counts where it is known.
 
     Args:
         state_id: int64[T] in [0, S).
         action: int64[T] in [0, A).
         offsets: int64[E+1], first step of each episode.
         level: int64[E], row of each episode's level.
-        distances: int16[K, G, S], steps to each landmark, negative where there is no way.
+        distances: int16[K, G, S], steps to each landmark, negative where it is out of reach.
         successors: int32[K, S, A], the state that an action leads to, negative where that
             is not known; or int32[0, S, A].
 
@@ -100,6 +114,6 @@ def nearest_approaches(state_id, action, offsets, level, distances, successors):
 
 
 @numba.njit(cache=True, nogil=True)
-def _nearer(a, b):
-    """The lesser of two distances, of which negative ones are none."""
+def _nearer(a: int, b: int) -> int:
+    """The smaller of two distances; a negative one means out of reach."""
     return a if b < 0 or 0 <= a <= b else b

@@ -1,13 +1,14 @@
-"""Plans on maps of deterministic moves: distances between states, and who follows them."""
+"""Plans on maps of deterministic moves: distances, and the likelihood of actions."""
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 UNREACHABLE = -1
 
 
 @numba.njit(cache=True)
-def distances_to_states(successors):
+def distances_to_states(successors: NDArray[np.int32]) -> NDArray[np.int16]:
     """Fewest steps from every state to every state, level by level.
 
     Breadth-first search backwards from each goal. Moves may be one-way.
@@ -16,8 +17,8 @@ def distances_to_states(successors):
         successors: int32[L, S, A], the state that an action leads to, negative for none.
 
     Returns:
-        int16[L, S, S]: [l, g, s] steps from s to g, ``UNREACHABLE`` where there is no way,
-        and in the rows of states that do not exist (no action leads anywhere from them).
+        int16[L, S, S]: [l, g, s] steps from s to g, ``UNREACHABLE`` where g cannot be
+        reached, and in the rows of states that do not exist (no action has a successor there).
     """
     num_levels, num_states, num_actions = successors.shape
     out = np.full((num_levels, num_states, num_states), UNREACHABLE, np.int16)
@@ -33,7 +34,9 @@ def distances_to_states(successors):
 
 
 @numba.njit(cache=True)
-def _predecessors(successors, first, before):
+def _predecessors(
+    successors: NDArray[np.int32], first: NDArray[np.int64], before: NDArray[np.int64]
+) -> None:
     """States that lead to s: ``before[first[s]:first[s + 1]]``."""
     num_states, num_actions = successors.shape
     first[:] = 0
@@ -53,7 +56,13 @@ def _predecessors(successors, first, before):
 
 
 @numba.njit(cache=True)
-def _search(first, before, goal, out, queue):
+def _search(
+    first: NDArray[np.int64],
+    before: NDArray[np.int64],
+    goal: int,
+    out: NDArray[np.int16],
+    queue: NDArray[np.int64],
+) -> None:
     out[goal] = 0
     queue[0] = goal
     head, tail = 0, 1
@@ -69,15 +78,17 @@ def _search(first, before, goal, out, queue):
 
 
 @numba.njit(cache=True)
-def plan_probability(distances, successors, action, sharpness):
-    """Chance of ``action`` under a softmax over the distances that the actions lead to.
+def plan_probability(
+    distances: NDArray[np.int16], successors: NDArray[np.int32], action: int, sharpness: float
+) -> float:
+    """Probability of ``action`` under a softmax over the distances that the actions lead to.
 
     π(a) ∝ exp(−sharpness · d(s_a)), with s_a the state that a leads to; an action from
     which the goal is out of reach has no weight.
 
     Args:
         distances: int16[S], steps to the goal.
-        successors: int32[A], of the state in question; its goal is within reach.
+        successors: int32[A], of one state; the goal can be reached from it.
         action: int.
         sharpness: per step.
     """
@@ -98,7 +109,15 @@ def plan_probability(distances, successors, action, sharpness):
 
 
 @numba.njit(cache=True)
-def plan_probabilities(distances, successors, level, offsets, state_id, action, sharpness):
+def plan_probabilities(
+    distances: NDArray[np.int16],
+    successors: NDArray[np.int32],
+    level: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    state_id: NDArray[np.int64],
+    action: NDArray[np.int64],
+    sharpness: float,
+) -> NDArray[np.float64]:
     """:func:`plan_probability` of every action taken, for one goal.
 
     Args:
@@ -111,8 +130,8 @@ def plan_probabilities(distances, successors, level, offsets, state_id, action, 
         sharpness: per step.
 
     Returns:
-        float64[T]; NaN from the step on at which the episode has been at the goal, and
-        all along where the goal is out of reach at the start.
+        float64[T]; NaN from the first arrival at the goal on, and everywhere where the goal is out
+        of reach at the start.
     """
     out = np.full(state_id.shape[0], np.nan)
     for episode in range(level.shape[0]):
@@ -129,12 +148,20 @@ def plan_probabilities(distances, successors, level, offsets, state_id, action, 
 
 @numba.njit(cache=True)
 def pursuit_likelihoods(
-    distances, successors, level, offsets, state_id, action, rivals, lapses, sharpness
-):
-    """Log-likelihood of the actions on the way to each goal, for its plan and for rivals.
+    distances: NDArray[np.int16],
+    successors: NDArray[np.int32],
+    level: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    state_id: NDArray[np.int64],
+    action: NDArray[np.int64],
+    rivals: NDArray[np.float64],
+    lapses: NDArray[np.float64],
+    sharpness: float,
+) -> NDArray[np.float64]:
+    """Log-likelihood of the actions before the arrival at each goal, for its plan and for rivals.
 
-    A model m gives the action taken at step t the chance (1 − ε) m_t + ε/A. Steps from the
-    first arrival at a goal on count for none of its models.
+    A model m gives the action taken at step t the probability (1 − ε) m_t + ε/A. Steps from the
+    first arrival at a goal on are left out for that goal.
 
     Args:
         distances: int16[L, G, S], steps to each goal.
@@ -143,7 +170,7 @@ def pursuit_likelihoods(
         offsets: int64[E+1].
         state_id: int64[T].
         action: int64[T].
-        rivals: float64[R, T], chance of the action taken under R other models.
+        rivals: float64[R, T], probability of the action taken under R other models.
         lapses: float64[M], values of ε in (0, 1].
         sharpness: of the plans, per step.
 

@@ -1,19 +1,20 @@
 """Bootstrap and Wilson intervals.
 
-Every draw comes from the Generator that is given: it yields one seed, and replicate r
-has a stream of its own (``streams.py``), so the number of threads changes nothing.
+Every draw comes from the caller's Generator: it yields one seed, and each replicate has its
+own stream (``streams.py``), so the result does not depend on the number of threads.
 """
 
 from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from proxylab.statistics.streams import draw_below, fill_below, in_parts, seed_from, stream_of
 
 REPLICATES = 2000
-"""Bootstrap replicates unless told otherwise."""
+"""Default number of bootstrap replicates."""
 
 
 class Interval(NamedTuple):
@@ -24,14 +25,20 @@ class Interval(NamedTuple):
     upper: float
 
 
-def bootstrap_interval(values, rng, statistic="mean", level=0.95, replicates=REPLICATES):
+def bootstrap_interval(
+    values: ArrayLike,
+    rng: np.random.Generator,
+    statistic: str = "mean",
+    level: float = 0.95,
+    replicates: int = REPLICATES,
+) -> Interval:
     """Percentile bootstrap interval (Efron 1979) of a statistic of independent values.
 
     Args:
-        values: float[N], one an episode or a policy: the unit that is resampled.
+        values: float[N], one per resampled unit (an episode or a policy).
         rng: numpy Generator.
         statistic: ``mean``, ``iqm`` (mean of the middle half) or ``share`` (of non-zero values).
-        level: coverage wanted, in (0, 1).
+        level: nominal coverage, in (0, 1).
         replicates: number of resamples.
 
     Raises:
@@ -42,10 +49,16 @@ def bootstrap_interval(values, rng, statistic="mean", level=0.95, replicates=REP
     return _percentiles(estimate_of(values, statistic), replicated, level)
 
 
-def bootstrap(values, rng, statistic="mean", replicates=REPLICATES, threads=1):
+def bootstrap(
+    values: ArrayLike,
+    rng: np.random.Generator,
+    statistic: str = "mean",
+    replicates: int = REPLICATES,
+    threads: int = 1,
+) -> NDArray[np.float64]:
     """The statistic of ``replicates`` resamples of ``values`` (float[N]): float64[replicates].
 
-    Threads share the replicates; the result does not depend on how many there are.
+    The result does not depend on the number of threads.
     """
     values = _checked(values, statistic)
     if statistic == "iqm":
@@ -55,7 +68,7 @@ def bootstrap(values, rng, statistic="mean", replicates=REPLICATES, threads=1):
     return out
 
 
-def estimate_of(values, statistic="mean"):
+def estimate_of(values: ArrayLike, statistic: str = "mean") -> float:
     """``mean``, ``iqm`` or ``share`` of the values themselves (float[N])."""
     values = _checked(values, statistic)
     if statistic != "iqm":
@@ -63,7 +76,9 @@ def estimate_of(values, statistic="mean"):
     return float(_middle_mean(np.sort(values), np.ones(len(values), np.int32)))
 
 
-def bootstrap_columns(columns, rng, replicates=REPLICATES, threads=1):
+def bootstrap_columns(
+    columns: ArrayLike, rng: np.random.Generator, replicates: int = REPLICATES, threads: int = 1
+) -> NDArray[np.float64]:
     """Means of several columns over the same resamples: float64[replicates, K].
 
     For statistics that are a function of means, such as a ratio or the certificate's κ.
@@ -72,7 +87,7 @@ def bootstrap_columns(columns, rng, replicates=REPLICATES, threads=1):
         columns: float[K, N], column k of unit n.
         rng: numpy Generator.
         replicates: number of resamples of the units.
-        threads: how many share the work; the result is the same.
+        threads: number of threads; the result does not depend on it.
 
     Raises:
         ValueError: nothing to resample, or NaN.
@@ -87,14 +102,20 @@ def bootstrap_columns(columns, rng, replicates=REPLICATES, threads=1):
     return out
 
 
-def ratio_interval(numerator, denominator, rng, level=0.95, replicates=REPLICATES):
+def ratio_interval(
+    numerator: ArrayLike,
+    denominator: ArrayLike,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    replicates: int = REPLICATES,
+) -> Interval:
     """Percentile interval of Σ numerator / Σ denominator over units resampled in pairs.
 
     Args:
-        numerator: float[N], one a unit.
+        numerator: float[N], one per unit.
         denominator: float[N], of the same units.
         rng: numpy Generator.
-        level: coverage wanted, in (0, 1).
+        level: nominal coverage, in (0, 1).
         replicates: number of resamples.
 
     Raises:
@@ -108,8 +129,8 @@ def ratio_interval(numerator, denominator, rng, level=0.95, replicates=REPLICATE
     return _percentiles(totals[0] / totals[1], means[:, 0] / means[:, 1], level)
 
 
-def auroc(positive, negative):
-    """Chance that a positive's score is above a negative's, ties counted half.
+def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
+    """Probability that a positive scores above a negative, ties counted half.
 
     The area under the ROC curve; Mann and Whitney's U over the number of pairs (Hanley
     and McNeil 1982, Radiology 143, p. 29).
@@ -126,39 +147,53 @@ def auroc(positive, negative):
     return float(_area(*every))
 
 
-def bootstrap_auroc(positive, negative, rng, replicates=REPLICATES, threads=1):
+def bootstrap_auroc(
+    positive: ArrayLike,
+    negative: ArrayLike,
+    rng: np.random.Generator,
+    replicates: int = REPLICATES,
+    threads: int = 1,
+) -> NDArray[np.float64]:
     """AUROC of resamples of both sides, each to its own size: float64[replicates].
 
     Args:
-        positive: float[P], one score a policy.
+        positive: float[P], one score per policy.
         negative: float[N].
         rng: numpy Generator.
         replicates: number of resamples.
-        threads: how many share the work; the result is the same.
+        threads: number of threads; the result does not depend on it.
     """
     above, under, count = _codes(positive, negative)
     seed, out = seed_from(rng), np.empty(replicates)
 
-    def part(first, last):
+    def part(first: int, last: int) -> None:
         _resampled_areas(above, under, count, seed, first, last, out)
 
     in_parts(part, replicates, threads)
     return out
 
 
-def auroc_interval(positive, negative, rng, level=0.95, replicates=REPLICATES):
+def auroc_interval(
+    positive: ArrayLike,
+    negative: ArrayLike,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    replicates: int = REPLICATES,
+) -> Interval:
     """:func:`auroc` with its percentile bootstrap interval over policies."""
     replicated = bootstrap_auroc(positive, negative, rng, replicates)
     return _percentiles(auroc(positive, negative), replicated, level)
 
 
-def _percentiles(estimate, replicated, level):
+def _percentiles(estimate: float, replicated: NDArray[np.float64], level: float) -> Interval:
     tail = (1 - level) / 2
     lower, upper = np.quantile(replicated, [tail, 1 - tail])
     return Interval(float(estimate), float(lower), float(upper))
 
 
-def _codes(positive, negative):
+def _codes(
+    positive: ArrayLike, negative: ArrayLike
+) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
     """(int32[P], int32[N], G): ranks of the scores among the G different ones."""
     sides = [np.asarray(side, np.float64).ravel() for side in (positive, negative)]
     if not all(map(len, sides)):
@@ -170,13 +205,13 @@ def _codes(positive, negative):
     return codes[: len(sides[0])], codes[len(sides[0]) :], len(different)
 
 
-def wilson_interval(successes, trials, level=0.95):
+def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
     """Wilson's score interval of a share (Wilson 1927, JASA 22, p. 209).
 
     Args:
         successes: int, 0 to ``trials``.
         trials: int, at least 1.
-        level: coverage wanted, in (0, 1).
+        level: nominal coverage, in (0, 1).
     """
     if not 0 <= successes <= trials or trials < 1:
         raise ValueError(f"{successes} successes of {trials} trials is not a share")
@@ -189,7 +224,7 @@ def wilson_interval(successes, trials, level=0.95):
     return Interval(share, lower, upper)
 
 
-def _checked(values, statistic):
+def _checked(values: ArrayLike, statistic: str) -> NDArray[np.float64]:
     if statistic not in _KERNELS:
         raise ValueError(f"unknown statistic {statistic!r}: choose {', '.join(_KERNELS)}")
     values = np.ascontiguousarray(values, np.float64)
@@ -201,8 +236,10 @@ def _checked(values, statistic):
 
 
 @numba.njit(cache=True)
-def resampled_means(values, indices):
-    """Mean of each given resample: float64[R] from float64[N] and int32[R, N]."""
+def resampled_means(
+    values: NDArray[np.float64], indices: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Mean of each resample: float64[R] from float64[N] and int32[R, N]."""
     out = np.empty(indices.shape[0])
     for row in range(indices.shape[0]):
         total = 0.0
@@ -213,7 +250,9 @@ def resampled_means(values, indices):
 
 
 @numba.njit(cache=True, nogil=True)
-def mean_replicates(values, seed, first, last, out):
+def mean_replicates(
+    values: NDArray[np.float64], seed: np.uint64, first: int, last: int, out: NDArray[np.float64]
+) -> None:
     """Means of resamples ``first`` to ``last`` − 1 of float64[N], into ``out``."""
     drawn = np.empty(values.shape[0], np.uint32)  # unsigned: no check for negative indices
     for r in range(first, last):
@@ -222,8 +261,8 @@ def mean_replicates(values, seed, first, last, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def _sum_drawn(values, drawn):
-    """Σ values[drawn], in four partial sums that need not wait for each other."""
+def _sum_drawn(values: NDArray[np.float64], drawn: NDArray[np.uint32]) -> float:
+    """Σ values[drawn], in four independent partial sums."""
     a = b = c = d = 0.0
     fours = drawn.shape[0] // 4
     for k in range(fours):
@@ -237,10 +276,12 @@ def _sum_drawn(values, drawn):
 
 
 @numba.njit(cache=True, nogil=True)
-def iqm_replicates(ranked, seed, first, last, out):
+def iqm_replicates(
+    ranked: NDArray[np.float64], seed: np.uint64, first: int, last: int, out: NDArray[np.float64]
+) -> None:
     """Interquartile means of resamples of *ascending* values (float64[N]), into ``out``.
 
-    A quarter of the weight is cut at either end; values at the edge count in part.
+    A quarter of the weight is trimmed at either end; values at the edges count in part.
     """
     counts, drawn = np.empty(ranked.shape[0], np.int32), np.empty(ranked.shape[0], np.uint32)
     for r in range(first, last):
@@ -252,7 +293,7 @@ def iqm_replicates(ranked, seed, first, last, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def _middle_mean(ranked, counts):
+def _middle_mean(ranked: NDArray[np.float64], counts: NDArray[np.int32]) -> float:
     """Mean of the middle half of ascending values that occur ``counts`` times, N in all."""
     size = ranked.shape[0]
     low, high = 0.25 * size, 0.75 * size
@@ -275,7 +316,9 @@ def _middle_mean(ranked, counts):
 
 
 @numba.njit(cache=True, nogil=True)
-def _joint_means(columns, seed, first, last, out):
+def _joint_means(
+    columns: NDArray[np.float64], seed: np.uint64, first: int, last: int, out: NDArray[np.float64]
+) -> None:
     drawn = np.empty(columns.shape[1], np.uint32)
     for r in range(first, last):
         fill_below(stream_of(seed, r), drawn.shape[0], drawn)
@@ -284,7 +327,15 @@ def _joint_means(columns, seed, first, last, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def _resampled_areas(above, under, count, seed, first, last, out):
+def _resampled_areas(
+    above: NDArray[np.int32],
+    under: NDArray[np.int32],
+    count: int,
+    seed: np.uint64,
+    first: int,
+    last: int,
+    out: NDArray[np.float64],
+) -> None:
     counts = np.empty((2, count), np.int32)
     for r in range(first, last):
         counts[:] = 0
@@ -294,14 +345,14 @@ def _resampled_areas(above, under, count, seed, first, last, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_draws(key, codes, counts):
-    """Draw as many of ``codes`` (int32[N]) as there are, and count them in ``counts``."""
+def _add_draws(key: np.uint64, codes: NDArray[np.int32], counts: NDArray[np.int32]) -> None:
+    """Draw N of ``codes`` (int32[N]) with replacement, and count them in ``counts``."""
     for k in range(codes.shape[0]):
         counts[codes[draw_below(key, k, codes.shape[0])]] += 1
 
 
 @numba.njit(cache=True, nogil=True)
-def _area(above, under):
+def _area(above: NDArray[np.int32], under: NDArray[np.int32]) -> float:
     """AUROC from how often each different score, ascending, occurs on the two sides."""
     wins, below, num_above = 0.0, 0.0, 0.0
     for k in range(above.shape[0]):

@@ -2,10 +2,13 @@
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 
 @numba.njit(cache=True)
-def discounted_returns(rewards, offsets, discount):
+def discounted_returns(
+    rewards: NDArray[np.floating], offsets: NDArray[np.int64], discount: float
+) -> NDArray[np.float64]:
     """Σ_t γ^t r_t of every episode, the first step undiscounted.
 
     Args:

@@ -1,14 +1,20 @@
-"""Where two paired trajectories part."""
+"""First divergence of two paired trajectories."""
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 NEVER = -1
-"""First divergence of two trajectories that are the same to their end."""
+"""Value of the first divergence for two identical trajectories."""
 
 
 @numba.njit(cache=True)
-def first_divergence(tokens_a, offsets_a, tokens_b, offsets_b):
+def first_divergence(
+    tokens_a: NDArray[np.int64],
+    offsets_a: NDArray[np.int64],
+    tokens_b: NDArray[np.int64],
+    offsets_b: NDArray[np.int64],
+) -> NDArray[np.int64]:
     """First step at which paired sequences differ.
 
     Args:
@@ -19,7 +25,7 @@ def first_divergence(tokens_a, offsets_a, tokens_b, offsets_b):
 
     Returns:
         int64[E]: steps from the start; the shorter one's length where it is a
-        beginning of the longer one; ``NEVER`` where both are the same.
+        prefix of the longer one; ``NEVER`` where both are the same.
     """
     out = np.full(offsets_a.shape[0] - 1, NEVER)
     for episode in range(out.shape[0]):

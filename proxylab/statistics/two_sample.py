@@ -6,8 +6,8 @@ labels of the episodes, the statistic is a sum of blocks:
 
     T = 1/m² Σ_{e,e' in X} B + 1/n² Σ_{f,f' in Y} B − 2/(mn) Σ_{e in X, f in Y} B
 
-so that a permutation of the labels costs no kernel. States of one episode depend on
-each other and are never permuted apart.
+so a permutation of the labels evaluates no kernel. States of one episode depend on
+each other, so whole episodes are permuted.
 
 - ``gaussian``  k = exp(−‖x − y‖²/(2σ²)): T is the squared maximum mean discrepancy with
   its diagonal, MMD²_b of Gretton et al. 2012, JMLR 13, p. 723, equation 5.
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from proxylab.statistics.streams import draw_below, in_parts, seed_from, stream_of
 
@@ -29,13 +30,13 @@ GAUSSIAN, DISTANCE = 0, 1
 PERMUTATIONS = 1000
 
 BATCH = 256
-"""Permutations whose sums are one matrix product."""
+"""Permutations per matrix product."""
 
 FEW = 300
-"""Episodes up to which picking blocks one by one beats a matrix product."""
+"""Number of episodes up to which single blocks are faster than a matrix product."""
 
 SMALL_SHARE = 0.1
-"""Share of the smaller side up to which it does so for any number of episodes."""
+"""Share of the smaller side up to which they are faster for any number of episodes."""
 
 _TIE = 1e-12
 
@@ -45,16 +46,23 @@ class PermutationTest(NamedTuple):
 
     Attributes:
         statistic: T, mean over strata.
-        p_value: share of relabellings, this one included, with as large a statistic.
+        p_value: share of labellings, the observed one included, with at least this statistic.
         replicates: float64[R], the statistics of the relabellings.
     """
 
     statistic: float
     p_value: float
-    replicates: np.ndarray
+    replicates: NDArray[np.float64]
 
 
-def block_means(points, offsets, group=None, kernel="gaussian", bandwidth=1.0, threads=1):
+def block_means(
+    points: ArrayLike,
+    offsets: ArrayLike,
+    group: ArrayLike | None = None,
+    kernel: str = "gaussian",
+    bandwidth: float = 1.0,
+    threads: int = 1,
+) -> NDArray[np.float64]:
     """B of all pairs of episodes of one group: float64[E, E], symmetric.
 
     Args:
@@ -64,7 +72,7 @@ def block_means(points, offsets, group=None, kernel="gaussian", bandwidth=1.0, t
             for one group.
         kernel: ``gaussian`` or ``distance``.
         bandwidth: σ of the Gaussian, in the unit of the points.
-        threads: how many share the work; the result is the same.
+        threads: number of threads; the result does not depend on it.
 
     Raises:
         ValueError: an unknown kernel, or a bandwidth that is not positive.
@@ -76,14 +84,15 @@ def block_means(points, offsets, group=None, kernel="gaussian", bandwidth=1.0, t
     group = np.zeros(num_episodes, np.int64) if group is None else np.asarray(group, np.int64)
     out = np.zeros((num_episodes, num_episodes))
 
-    def part(first, last):  # row k has k + 1 blocks: the ends together are as much as the middle
+    def part(first: int, last: int) -> None:
+        # Row k has k + 1 blocks: rows from both ends together cost as much as the middle ones.
         _fill_blocks(points, offsets, group, code, scale, first, last, out)
 
     in_parts(part, (num_episodes + 1) // 2, threads)
     return out
 
 
-def kernel_code(kernel, bandwidth):
+def kernel_code(kernel: str, bandwidth: float) -> tuple[int, float]:
     """(code, scale) that the compiled functions take for a kernel's name and bandwidth."""
     if kernel not in KERNELS:
         raise ValueError(f"unknown kernel {kernel!r}: choose {', '.join(KERNELS)}")
@@ -93,7 +102,16 @@ def kernel_code(kernel, bandwidth):
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill_blocks(points, offsets, group, code, scale, first, last, out):
+def _fill_blocks(
+    points: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    group: NDArray[np.int64],
+    code: int,
+    scale: float,
+    first: int,
+    last: int,
+    out: NDArray[np.float64],
+) -> None:
     num_episodes = offsets.shape[0] - 1
     for half in range(first, last):
         for side in range(2):
@@ -107,7 +125,16 @@ def _fill_blocks(points, offsets, group, code, scale, first, last, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def group_means(points, offsets, group, other, other_offsets, first_of_group, code, scale):
+def group_means(
+    points: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    group: NDArray[np.int64],
+    other: NDArray[np.float64],
+    other_offsets: NDArray[np.int64],
+    first_of_group: NDArray[np.int64],
+    code: int,
+    scale: float,
+) -> NDArray[np.float64]:
     """Mean block of each episode with all episodes of its group on the other side.
 
     Args:
@@ -134,7 +161,9 @@ def group_means(points, offsets, group, other, other_offsets, first_of_group, co
 
 
 @numba.njit(cache=True, nogil=True)
-def own_blocks(points, offsets, code, scale):
+def own_blocks(
+    points: NDArray[np.float64], offsets: NDArray[np.int64], code: int, scale: float
+) -> NDArray[np.float64]:
     """B_ee of every episode: float64[E]; arguments as in :func:`group_means`."""
     out = np.empty(offsets.shape[0] - 1)
     for e in range(out.shape[0]):
@@ -143,7 +172,16 @@ def own_blocks(points, offsets, code, scale):
 
 
 @numba.njit(cache=True, nogil=True)
-def _block(points, offsets, e, other, other_offsets, f, code, scale):
+def _block(
+    points: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    e: int,
+    other: NDArray[np.float64],
+    other_offsets: NDArray[np.int64],
+    f: int,
+    code: int,
+    scale: float,
+) -> float:
     total = 0.0
     for i in range(offsets[e], offsets[e + 1]):
         for j in range(other_offsets[f], other_offsets[f + 1]):
@@ -156,27 +194,34 @@ def _block(points, offsets, e, other, other_offsets, f, code, scale):
 
 
 @numba.njit(cache=True)
-def median_distance(points):
+def median_distance(points: NDArray[np.float64]) -> float:
     """Median Euclidean distance of different points: the median heuristic for a bandwidth.
 
     Gretton et al. 2012, section 8. 0 where no two of ``points`` (float64[N, F]) differ.
     """
     num_points = points.shape[0]
     squares = np.zeros(num_points * (num_points - 1) // 2)
-    found = 0
+    count = 0
     for i in range(num_points):
         for j in range(i):
             total = 0.0
             for k in range(points.shape[1]):
                 total += (points[i, k] - points[j, k]) ** 2
             if total > 0:
-                squares[found] = total
-                found += 1
-    return np.sqrt(np.median(squares[:found])) if found else 0.0
+                squares[count] = total
+                count += 1
+    return np.sqrt(np.median(squares[:count])) if count else 0.0
 
 
-def permute_blocks(blocks, chosen, rng, stratum=None, permutations=PERMUTATIONS, threads=1):
-    """Permutation test on a block matrix: is the labelling ``chosen`` like any other?
+def permute_blocks(
+    blocks: ArrayLike,
+    chosen: ArrayLike,
+    rng: np.random.Generator,
+    stratum: ArrayLike | None = None,
+    permutations: int = PERMUTATIONS,
+    threads: int = 1,
+) -> PermutationTest:
+    """Permutation test on a block matrix: is the labelling ``chosen`` exchangeable with others?
 
     Labels are permuted within each stratum, and T is the mean of the strata's own
     statistics. Exact where episodes of a stratum are exchangeable.
@@ -184,10 +229,10 @@ def permute_blocks(blocks, chosen, rng, stratum=None, permutations=PERMUTATIONS,
     Args:
         blocks: float64[E, E], symmetric; only pairs of one stratum are read.
         chosen: bool[E], the episodes of one side; every stratum needs both sides.
-        rng: numpy Generator; it gives one seed, and replicate r has a stream of its own.
+        rng: numpy Generator; it gives one seed, and each replicate has its own stream.
         stratum: int64[E], for instance the level; None for one stratum.
         permutations: number of relabellings.
-        threads: how many share the work; the result is the same.
+        threads: number of threads; the result does not depend on it.
 
     Returns:
         :class:`PermutationTest`.
@@ -206,7 +251,7 @@ def permute_blocks(blocks, chosen, rng, stratum=None, permutations=PERMUTATIONS,
         _permuted_by_products(blocks, rows, order, int(picks[0]), seed, replicates, threads)
     else:
 
-        def part(first, last):
+        def part(first: int, last: int) -> None:
             _permuted(blocks, rows, order, starts, picks, whole, seed, first, last, replicates)
 
         in_parts(part, permutations, threads)
@@ -215,10 +260,12 @@ def permute_blocks(blocks, chosen, rng, stratum=None, permutations=PERMUTATIONS,
     return PermutationTest(float(observed), (1 + as_large) / (permutations + 1), replicates)
 
 
-def _arranged(chosen, stratum):
+def _arranged(
+    chosen: NDArray[np.bool_], stratum: ArrayLike | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """(episodes, stratum by stratum, its smaller side first; int64[G+1] starts; smaller sizes).
 
-    T does not mind which side is called chosen.
+    T is symmetric in the two sides.
     """
     stratum = np.zeros(len(chosen), np.int64) if stratum is None else np.asarray(stratum)
     _, row, total = np.unique(stratum, return_inverse=True, return_counts=True)
@@ -232,7 +279,9 @@ def _arranged(chosen, stratum):
 
 
 @numba.njit(cache=True, nogil=True)
-def _row_sums(blocks, order, starts):
+def _row_sums(
+    blocks: NDArray[np.float64], order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Σ_f B_ef over the episodes f of e's stratum: float64[E], by episode."""
     out = np.zeros(order.shape[0])
     for g in range(starts.shape[0] - 1):
@@ -243,7 +292,18 @@ def _row_sums(blocks, order, starts):
 
 
 @numba.njit(cache=True, nogil=True)
-def _permuted(blocks, rows, order, starts, picks, whole, seed, first, last, out):
+def _permuted(
+    blocks: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    order: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    picks: NDArray[np.int64],
+    whole: NDArray[np.float64],
+    seed: np.uint64,
+    first: int,
+    last: int,
+    out: NDArray[np.float64],
+) -> None:
     """T of relabellings ``first`` to ``last`` − 1, into ``out``."""
     for r in range(first, last):
         places = _relabelled(order, starts, picks, stream_of(seed, r))
@@ -251,7 +311,9 @@ def _permuted(blocks, rows, order, starts, picks, whole, seed, first, last, out)
 
 
 @numba.njit(cache=True, nogil=True)
-def _relabelled(order, starts, picks, key):
+def _relabelled(
+    order: NDArray[np.int64], starts: NDArray[np.int64], picks: NDArray[np.int64], key: np.uint64
+) -> NDArray[np.int64]:
     """``order`` with a random choice of episodes at the front of each stratum."""
     places, counter = order.copy(), 0
     for g in range(picks.shape[0]):
@@ -263,7 +325,14 @@ def _relabelled(order, starts, picks, key):
 
 
 @numba.njit(cache=True, nogil=True)
-def _labelled(blocks, rows, places, starts, picks, whole):
+def _labelled(
+    blocks: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    places: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    picks: NDArray[np.int64],
+    whole: NDArray[np.float64],
+) -> float:
     """T where the first ``picks`` of ``places`` in each stratum are the one side."""
     total = 0.0
     for g in range(picks.shape[0]):
@@ -280,18 +349,32 @@ def _labelled(blocks, rows, places, starts, picks, whole):
 
 
 @numba.njit(cache=True, nogil=True)
-def _statistic(inside, edge, whole, few, rest):
+def _statistic(
+    inside: NDArray[np.float64] | float,
+    edge: NDArray[np.float64] | float,
+    whole: float,
+    few: int,
+    rest: int,
+) -> NDArray[np.float64] | float:
     """T from sums of blocks: within the few, of their rows, of all; and the two sizes."""
     across = edge - inside
     outside = whole - 2 * edge + inside
     return inside / few**2 + outside / rest**2 - 2 * across / (few * rest)
 
 
-def _permuted_by_products(blocks, rows, order, few, seed, out, threads):
+def _permuted_by_products(
+    blocks: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    order: NDArray[np.int64],
+    few: int,
+    seed: np.uint64,
+    out: NDArray[np.float64],
+    threads: int,
+) -> None:
     """The same for one stratum, ``BATCH`` relabellings a matrix product."""
     size, whole = len(order), float(rows.sum())
 
-    def part(first, last):
+    def part(first: int, last: int) -> None:
         for batch in range(first, last):
             start, stop = batch * BATCH, min((batch + 1) * BATCH, len(out))
             labels = np.zeros((stop - start, size))
@@ -304,7 +387,9 @@ def _permuted_by_products(blocks, rows, order, few, seed, out, threads):
 
 
 @numba.njit(cache=True, nogil=True)
-def _label(labels, order, few, seed, first):
+def _label(
+    labels: NDArray[np.float64], order: NDArray[np.int64], few: int, seed: np.uint64, first: int
+) -> None:
     """Ones at the choice of relabelling first + r in row r of ``labels`` (float64[R, E] zeros)."""
     starts, picks = np.array([0, order.shape[0]]), np.array([few])
     for r in range(labels.shape[0]):

@@ -7,10 +7,13 @@ acted. Steps without a state (−1) carry no weight.
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 
 @numba.njit(cache=True)
-def discounted_visitation(state_id, offsets, num_states, discount):
+def discounted_visitation(
+    state_id: NDArray[np.int64], offsets: NDArray[np.int64], num_states: int, discount: float
+) -> NDArray[np.float64]:
     """Visitation of every episode.
 
     Args:
@@ -27,8 +30,15 @@ def discounted_visitation(state_id, offsets, num_states, discount):
 
 
 @numba.njit(cache=True)
-def pooled_visitation(state_id, offsets, group, num_groups, num_states, discount):
-    """Mean visitation of the episodes of each group, every episode with equal weight.
+def pooled_visitation(
+    state_id: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    group: NDArray[np.int64],
+    num_groups: int,
+    num_states: int,
+    discount: float,
+) -> NDArray[np.float64]:
+    """Mean visitation of the episodes of each group, with equal weight for every episode.
 
     Args:
         state_id: int64[T], in [0, num_states) or −1.
@@ -39,7 +49,7 @@ def pooled_visitation(state_id, offsets, group, num_groups, num_states, discount
         discount: γ in (0, 1].
 
     Returns:
-        float64[G, S]; each row sums to 1, or is 0 where the group saw no state.
+        float64[G, S]; each row sums to 1, or is 0 where no step of the group had a state.
     """
     visits = np.zeros((num_groups, num_states))
     members = np.zeros(num_groups)
@@ -62,7 +72,9 @@ def pooled_visitation(state_id, offsets, group, num_groups, num_states, discount
 
 
 @numba.njit(cache=True)
-def _powers(offsets, discount):
+def _powers(
+    offsets: NDArray[np.int64], discount: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(float64[H], float64[H + 1]): γ^t and Σ_{s<t} γ^s, H the longest episode's steps."""
     longest = 0
     for episode in range(offsets.shape[0] - 1):
@@ -77,7 +89,13 @@ def _powers(offsets, discount):
 
 
 @numba.njit(cache=True)
-def _total_weight(state_id, start, length, powers, sums):
+def _total_weight(
+    state_id: NDArray[np.int64],
+    start: int,
+    length: int,
+    powers: NDArray[np.float64],
+    sums: NDArray[np.float64],
+) -> float:
     """Weight of the steps that have a state."""
     missing = 0
     for step in range(start, start + length):

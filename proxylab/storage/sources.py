@@ -1,4 +1,4 @@
-"""The source files behind a result, found by reading imports: what a cache key depends on."""
+"""The source files behind a result, found by reading imports, for cache keys."""
 
 import ast
 import hashlib
@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 PACKAGES = ("proxylab", "proxylab_envs")
-"""Imports outside these packages are not followed; their versions belong in the key."""
+"""Imports outside these packages are not followed; the key includes their versions."""
 
 
 @lru_cache(maxsize=64)
@@ -22,9 +22,9 @@ def source_digest(*modules: str) -> str:
 
 @lru_cache(maxsize=256)
 def sources_of(*modules: str) -> frozenset[str]:
-    """Files of the modules and of all that they import from :data:`PACKAGES`, in functions too.
+    """Files of the modules and of all their imports from :data:`PACKAGES`, also in functions.
 
-    A JSON file of a module's name beside it, such as fitted weights, counts as its source.
+    A JSON file beside a module and with its name, such as fitted weights, counts as a source.
     """
     files: dict[str, Path | None] = {}
     waiting = list(modules)

@@ -1,1 +1,1 @@
-"""Training with Stable-Baselines3: plan, run, checkpoints, resume, the shipped agents."""
+"""Training with Stable-Baselines3: planning, running, checkpoints, the shipped agents."""

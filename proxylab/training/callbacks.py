@@ -1,43 +1,53 @@
-"""What happens beside the learning: checks on held-out levels, checkpoints, progress, Ctrl-C."""
+"""Training callback: evaluation on held-out levels, checkpoints, progress, Ctrl-C."""
 
 import signal
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 
-from proxylab.config import shifted_share
+from proxylab.config import TrainConfig, shifted_share
 from proxylab.networks.channels_first import channels_first
-from proxylab.rollouts.rollout import rollout
+from proxylab.rollouts.rollout import Outcomes, rollout
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.tasks import TASKS
 from proxylab.training.checkpoint import save_checkpoint
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
+
+if TYPE_CHECKING:
+    from proxylab.console.output import TrainingBar
 
 SHIFTED_LEVELS = 128
 SUCCESS_THRESHOLD = 0.95
 RARER = 4
-"""Checks are so many times rarer once a run is competent."""
+"""Factor by which the interval between evaluations grows once a run is competent."""
 CHECKPOINTS = 20
-"""Checkpoints in a run."""
+"""Number of checkpoints per run."""
 
 _EXAM_SEED = 20_220_718
-"""Of the held-out levels: the same for every run, so that curves compare."""
+"""Seed of the held-out levels: the same for every run, so that curves are comparable."""
 
 
 class _Current:
     """An SB3 policy in training as a ``rollout.Policy``."""
 
     name = "training"
+    task: str | None = None
 
-    def __init__(self, policy):
+    def __init__(self, policy: Any) -> None:
         self.policy = policy
 
-    def probabilities(self, env, indices):
+    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[K, num_actions]."""
         with torch.inference_mode():
             observations, _ = self.policy.obs_to_tensor(channels_first(env.observe()[indices]))
@@ -45,48 +55,48 @@ class _Current:
 
 
 class Evaluator:
-    """How well a policy does on fixed held-out levels, with sampled actions."""
+    """Evaluates a policy on fixed held-out levels, with sampled actions."""
 
-    def __init__(self, config):
-        """Draw the levels of a configuration: its own kind (held out), and shifted ones."""
+    def __init__(self, config: TrainConfig) -> None:
+        """Draw held-out levels of the training kind of a configuration, and shifted levels."""
         self.task = TASKS[config.task]
         self.competent = [OUTCOMES.index(o) for o in self.task.roles[config.role].competent]
         self.env = self.task.make_env(self.task.check_levels, **config.env)
         own = "iid" if "iid" in self.env.splits else "train"
         self.own = Levels(own, shifted_share(config.levels))
         self.own_seeds = self._draw(self.own, self.task.check_levels, "check")
-        self.splits = {}
+        self.splits: dict[str, NDArray[np.int64]] = {}
         if "shifted" in self.env.splits:
             self.splits["shifted"] = self._draw(Levels("shifted"), SHIFTED_LEVELS, "shifted")
         levels = {"iid": self.own_seeds, **self.splits}
         self.optimal = {name: self.env.optimal_returns(seeds) for name, seeds in levels.items()}
 
-    def _draw(self, levels, count, name):
+    def _draw(self, levels: Levels, count: int, name: str) -> NDArray[np.int64]:
         return self.env.sample_level_seeds(levels, count, stream_seed(_EXAM_SEED, name))
 
-    def check(self, policy):
+    def check(self, policy: Any) -> dict[str, float]:
         """{column: value}: success, and normalised returns of both goals on each split."""
         outcomes = self._play(policy, self.own_seeds)
-        found = {"success": self._success(outcomes), **self._returns("iid", outcomes)}
+        row = {"success": self._success(outcomes), **self._returns("iid", outcomes)}
         for split, seeds in self.splits.items():
-            found |= self._returns(split, self._play(policy, seeds))
-        return found
+            row |= self._returns(split, self._play(policy, seeds))
+        return row
 
-    def confirm(self, policy):
-        """Share of success on levels that no check has seen."""
+    def confirm(self, policy: Any) -> float:
+        """Success rate on levels that :meth:`check` does not use."""
         seeds = self._draw(self.own, self.task.final_eval_levels, "confirm")
         return self._success(self._play(policy, seeds))
 
-    def _play(self, policy, level_seeds):
+    def _play(self, policy: Any, level_seeds: NDArray[np.int64]) -> Outcomes:
         seed = stream_seed(_EXAM_SEED, "actions")
         actor = _Current(policy)
         _, outcomes = rollout(actor, self.env, level_seeds, task=self.task.name, seed=seed)
         return outcomes
 
-    def _success(self, outcomes):
+    def _success(self, outcomes: Outcomes) -> float:
         return float(np.isin(outcomes.outcome, self.competent).mean())
 
-    def _returns(self, split, outcomes):
+    def _returns(self, split: str, outcomes: Outcomes) -> dict[str, float]:
         optimal = self.optimal[split]
         named = {"true_return": "true", "proxy_return": proxy_channels(self.env.channels)[0]}
         return {
@@ -96,53 +106,60 @@ class Evaluator:
 
 
 class TrainingCallback(BaseCallback):
-    """Checks, saves and reports between two rollouts.
+    """Evaluates, saves checkpoints and reports progress between two rollouts.
 
     Attributes:
-        rows: one dict per check; the run's metrics.
-        seconds_to_competence: float, or None before.
+        rows: one dict per evaluation; the metrics of the run.
+        seconds_to_competence: wall-clock seconds, None before competence.
     """
 
-    def __init__(self, folder, config, examiner, start, bar=None):
-        """Watch a run that began at ``start`` (``time.perf_counter``)."""
+    def __init__(
+        self,
+        folder: Path,
+        config: TrainConfig,
+        examiner: Evaluator,
+        start: float,
+        bar: "TrainingBar | None" = None,
+    ) -> None:
+        """For a run that began at ``start`` (``time.perf_counter``)."""
         super().__init__()
         self.folder = folder
         self.config = config
         self.examiner = examiner
         self.start = start
         self.bar = bar
-        self.rows = []
-        self.seconds_to_competence = None
+        self.rows: list[dict[str, Any]] = []
+        self.seconds_to_competence: float | None = None
         self.seconds_before = 0.0
         self.interrupted = False
         self._check_every = max(config.total_timesteps // examiner.task.checks, 1)
         self._save_every = max(config.total_timesteps // CHECKPOINTS, 1)
         self._saved_at = 0
 
-    def seconds(self):
-        """Wall-clock seconds of the run so far, earlier parts included."""
+    def seconds(self) -> float:
+        """Wall-clock seconds of the run so far, including earlier sessions."""
         return self.seconds_before + time.perf_counter() - self.start
 
-    def restore(self, progress):
-        """Go on from what :func:`save_checkpoint` kept."""
+    def restore(self, progress: Mapping[str, Any]) -> None:
+        """Continue from the progress of a checkpoint."""
         self.rows = progress["rows"]
         self.seconds_before = progress["seconds"]
         self.seconds_to_competence = progress["seconds_to_competence"]
 
-    def _on_training_start(self):
-        self._old_handler = None
+    def _on_training_start(self) -> None:
+        self._old_handler: Any = None
         if _in_main_thread():
             self._old_handler = signal.signal(signal.SIGINT, self._interrupt)
 
-    def _interrupt(self, _signal, _frame):
-        """The first Ctrl-C waits for the rollout to end; the second does not."""
+    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        """The first Ctrl-C takes effect after the rollout, the second at once."""
         signal.signal(signal.SIGINT, self._old_handler or signal.default_int_handler)
         self.interrupted = True
 
-    def _on_step(self):
+    def _on_step(self) -> bool:
         return True
 
-    def _on_rollout_start(self):
+    def _on_rollout_start(self) -> None:
         if self.num_timesteps >= self._next_check():
             self._check()
         if self.interrupted or self.num_timesteps >= self._saved_at + self._save_every:
@@ -152,20 +169,20 @@ class TrainingCallback(BaseCallback):
         if self.bar is not None:
             self.bar.show(self.num_timesteps, self.rows[-1] if self.rows else None, self._recent())
 
-    def _next_check(self):
+    def _next_check(self) -> int:
         every = self._check_every * (RARER if self.seconds_to_competence is not None else 1)
         last = self.rows[-1]["timesteps"] if self.rows else 0
         return (last // every + 1) * every
 
-    def _check(self):
-        found = self.examiner.check(self.model.policy)
-        row = {"timesteps": self.num_timesteps, "seconds": self.seconds(), **found}
+    def _check(self) -> None:
+        metrics = self.examiner.check(self.model.policy)
+        row = {"timesteps": self.num_timesteps, "seconds": self.seconds(), **metrics}
         before = self.rows[-1]["success"] if self.rows else 0.0
         self.rows.append(row)
         if self.seconds_to_competence is None and min(before, row["success"]) >= SUCCESS_THRESHOLD:
             self.seconds_to_competence = row["seconds"]
 
-    def _save(self):
+    def _save(self) -> None:
         progress = {
             "rows": self.rows,
             "seconds": self.seconds(),
@@ -175,18 +192,19 @@ class TrainingCallback(BaseCallback):
         self._saved_at = self.num_timesteps
         save_checkpoint(path, self.model, self.config.fingerprint, progress)
 
-    def _recent(self):
+    def _recent(self) -> float | None:
         """Mean return of the episodes that ended in the last rollout, or None."""
-        finished = self.training_env.take_finished()  # ty: ignore[missing-attribute]
-        weights = self.training_env.weights / np.float32(self.config.reward_scale)  # ty: ignore[missing-attribute]
+        env: Any = self.training_env  # a BatchedVecEnv
+        finished = env.take_finished()
+        weights = env.weights / np.float32(self.config.reward_scale)
         return float(np.mean([returns @ weights for returns in finished])) if finished else None
 
-    def _on_training_end(self):
+    def _on_training_end(self) -> None:
         if self._old_handler is not None:
             signal.signal(signal.SIGINT, self._old_handler)
         if not self.rows or self.rows[-1]["timesteps"] < self.num_timesteps:
             self._check()
 
 
-def _in_main_thread():
+def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()

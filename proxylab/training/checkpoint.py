@@ -1,31 +1,35 @@
-"""Everything that a run needs to go on as if it had never stopped.
+"""Checkpoints from which a run continues exactly as without the interruption.
 
-SB3's own ``save`` loses the random generators, the environments and the place in the
-rollout. A checkpoint is taken between two rollouts, when the rollout buffer is empty,
-and holds all the rest: weights, optimiser, generators, environments, counters, metrics.
-It is read with ``weights_only=True``: tensors and plain values, nothing that runs.
+SB3's own ``save`` omits the random generators, the environments and the position in the
+rollout. A checkpoint is written between two rollouts, when the rollout buffer is empty, and
+holds the rest of the state: weights, optimiser, generators, environments, counters, metrics.
+It is read with ``weights_only=True``: tensors and plain values, no code.
 """
 
+import io
 import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from proxylab.errors import UsageError
-from proxylab.storage.store import whole_file
+from proxylab.storage.whole_files import whole_file
 
 SCHEMA = "proxylab.checkpoint/1"
 _COUNTERS = ("num_timesteps", "_episode_num", "_n_updates", "_current_progress_remaining")
 
 
-def save_checkpoint(path, model, fingerprint, progress):
-    """Write a checkpoint, whole or not at all.
+def save_checkpoint(path: Path, model: Any, fingerprint: str, progress: Mapping[str, Any]) -> None:
+    """Write a checkpoint atomically.
 
     Args:
         path: file.
         model: SB3 on-policy algorithm between two rollouts, over a BatchedVecEnv.
         fingerprint: of the run's configuration.
-        progress: plain values that the trainer wants back.
+        progress: plain values that :func:`load_checkpoint` returns.
     """
     state = {
         "schema": SCHEMA,
@@ -38,12 +42,14 @@ def save_checkpoint(path, model, fingerprint, progress):
         "generators": _generators(),
         "progress": progress,
     }
+    raw = io.BytesIO()  # torch's own writer does not report a full disk
+    torch.save(state, raw)
     with whole_file(path) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(raw.getbuffer())
 
 
-def load_checkpoint(path, model, fingerprint):
-    """Put a checkpoint into a freshly made ``model``; returns the trainer's ``progress``.
+def load_checkpoint(path: Path, model: Any, fingerprint: str) -> dict[str, Any]:
+    """Load a checkpoint into a new ``model``; returns its ``progress``.
 
     Raises:
         UsageError: the file is damaged or belongs to another configuration.
@@ -61,19 +67,20 @@ def load_checkpoint(path, model, fingerprint):
     except UsageError:
         raise
     except Exception as error:
-        what = str(error).splitlines()[0]
-        raise UsageError(f"{path} is damaged ({what}): use --force to start anew") from None
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{path} is damaged ({reason}): use --force to start anew") from None
     _set_generators(state["generators"])
     return state["progress"]
 
 
-def _generators():
-    """State of torch's, numpy's and Python's global generators, which SB3 draws from."""
-    _, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002 (SB3 uses it)
+def _generators() -> dict[str, Any]:
+    """State of the global generators of torch, numpy and Python, which SB3 uses."""
+    legacy: Any = np.random.get_state()  # noqa: NPY002 (SB3 uses it)
+    _, keys, position, has_gauss, cached = legacy
     version, words, gauss = random.getstate()
     state = {
         "torch": torch.get_rng_state(),
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],  # ty: ignore[missing-attribute]
+        "numpy": [torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         "python": [version, torch.tensor(words), gauss],
     }
     if torch.cuda.is_available():
@@ -81,7 +88,7 @@ def _generators():
     return state
 
 
-def _set_generators(state):
+def _set_generators(state: Mapping[str, Any]) -> None:
     torch.set_rng_state(state["torch"].cpu())
     keys, *rest = state["numpy"]
     np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002

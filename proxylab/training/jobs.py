@@ -1,52 +1,69 @@
-"""Many jobs at once: whoever asks, a job is ``call(job)`` in a process of its own.
+"""Run many jobs in parallel: each job is ``call(job)`` in a process of its own.
 
-``call`` must be idempotent: it finds what is finished and writes its own folder. So a
-sweep that was killed goes on when it is started again, on any engine. A job that fails
-is tried again and then reported; it does not stop the others.
+``call`` must be idempotent: it skips finished work and writes a folder of its own. An
+interrupted sweep therefore resumes when it is started again, on any engine. A job that
+fails is retried and then reported; the other jobs continue.
 """
 
 import functools
 import os
 import threading
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from proxylab.console.output import Track, no_progress
 from proxylab.errors import UsageError
+
+if TYPE_CHECKING:
+    from proxylab.training.plan import TrainingJob
+    from proxylab.training.train import TrainResult
 
 ENGINES = ("local", "ray")
 RETRIES = 1
-"""How often a job is tried again after an error or the death of its worker."""
+"""Number of retries of a job after an error or the death of its worker."""
+
+End = tuple[int, Any, BaseException | None]
+"""(index of the job, result, error of its last try)."""
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended.
+    """The result of a job.
 
     Attributes:
-        job: what was asked for.
-        result: what the call returned, or None.
-        error: the exception of its last try, or None.
+        job: the job.
+        result: return value of the call, or None.
+        error: exception of its last try, or None.
     """
 
     job: Any
     result: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
-def execute(call, jobs, *, engine="local", processes=None, retries=RETRIES, watch=None):
-    """Call ``call(job)`` for every job, several at a time.
+def execute(
+    call: Callable[[Any], Any],
+    jobs: Sequence[Any],
+    *,
+    engine: str = "local",
+    processes: int | None = None,
+    retries: int = RETRIES,
+    watch: Callable[[JobResult], Any] | None = None,
+) -> list[JobResult]:
+    """Call ``call(job)`` for every job, several in parallel.
 
     Args:
         call: picklable function of a job; idempotent.
-        jobs: list of picklable jobs.
+        jobs: picklable jobs.
         engine: ``local`` (spawned processes) or ``ray`` (a Ray cluster: that of
             ``RAY_ADDRESS``, else one on this machine).
-        processes: at once; by default one per processor (of the cluster).
+        processes: number in parallel; by default one per processor (of the cluster).
         retries: further tries of a job that fails.
-        watch: function (:class:`JobResult`), called as they end.
+        watch: function (:class:`JobResult`), called when a job ends.
 
     Returns:
         list of :class:`JobResult`, in the order of ``jobs``.
@@ -65,26 +82,28 @@ def execute(call, jobs, *, engine="local", processes=None, retries=RETRIES, watc
     return [ended[index] for index in range(len(jobs))]
 
 
-def _local(call, jobs, processes, retries):
-    """Yield (index, result, error); a pool that lost a worker is replaced by a new one."""
-    processes = min(processes or os.cpu_count() or 1, len(jobs))
+def _local(
+    call: Callable[[Any], Any], jobs: Sequence[Any], processes: int | None, retries: int
+) -> Iterator[End]:
+    """Run jobs in spawned processes; a pool that lost a worker is replaced by a new one."""
+    workers = min(processes or os.cpu_count() or 1, len(jobs))
     tries = dict.fromkeys(range(len(jobs)), 0)
     while tries:
         pool = ProcessPoolExecutor(
-            processes, mp_context=get_context("spawn"), initializer=_end_with_parent
+            workers, mp_context=get_context("spawn"), initializer=_end_with_parent
         )
         try:
-            yield from _until_broken(pool, call, jobs, processes, tries, retries)
+            yield from _until_broken(pool, call, jobs, workers, tries, retries)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _end_with_parent():
-    """Let a worker end when its driver is killed, instead of going on for nobody."""
+def _end_with_parent() -> None:
+    """End a worker process when its parent process is killed."""
 
-    def watch():
+    def watch() -> None:
         parent = parent_process()
         if parent is not None:
             parent.join()
@@ -93,18 +112,26 @@ def _end_with_parent():
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _until_broken(pool, call, jobs, processes, tries, retries):
-    """Jobs of one pool, at most ``processes`` handed out, until they end or a worker dies.
+def _until_broken(
+    pool: ProcessPoolExecutor,
+    call: Callable[[Any], Any],
+    jobs: Sequence[Any],
+    processes: int,
+    tries: dict[int, int],
+    retries: int,
+) -> Iterator[End]:
+    """Run jobs in one pool, at most ``processes`` at a time, until all end or a worker dies.
 
     Args:
         pool: executor.
         call: function of a job.
-        jobs: all of them.
-        processes: at once.
+        jobs: all jobs.
+        processes: number in parallel.
         tries: {index of a job that has not ended: tries so far}, updated.
         retries: further tries of a job.
     """
-    pending, running = list(tries), {}
+    pending = list(tries)
+    running: dict[Future[Any], int] = {}
     while pending or running:
         while pending and len(running) < processes:
             index = pending.pop(0)
@@ -126,23 +153,26 @@ def _until_broken(pool, call, jobs, processes, tries, retries):
                 pending.append(index)
 
 
-def _ray(call, jobs, processes, retries):
-    """Yield (index, result, error) from a Ray cluster; Ray retries what its workers lose."""
+def _ray(
+    call: Callable[[Any], Any], jobs: Sequence[Any], processes: int | None, retries: int
+) -> Iterator[End]:
+    """Run jobs on a Ray cluster; Ray itself retries them."""
     try:
-        import ray  # ty: ignore[import-not-found]
+        import ray  # ty: ignore[import-not-found]  # an optional dependency
     except ImportError:
         raise UsageError('ray is not installed: pip install "proxylab[ray]"') from None
     address = os.environ.get("RAY_ADDRESS")
     ours = not ray.is_initialized()
     if ours:
-        options = {"address": "auto"} if address else {"num_cpus": processes}
+        # "local": without it Ray joins any cluster that runs on this machine
+        options = {"address": "auto"} if address else {"address": "local", "num_cpus": processes}
         ray.init(include_dashboard=False, log_to_driver=False, **options)
     try:
         remote = ray.remote(num_cpus=1, max_retries=retries, retry_exceptions=True)(call)
-        waiting = {remote.remote(job): index for index, job in enumerate(jobs)}
-        while waiting:
-            for done in ray.wait(list(waiting), num_returns=1)[0]:
-                index = waiting.pop(done)
+        running = {remote.remote(job): index for index, job in enumerate(jobs)}
+        while running:
+            for done in ray.wait(list(running), num_returns=1)[0]:
+                index = running.pop(done)
                 try:
                     yield index, ray.get(done), None
                 except Exception as error:
@@ -153,28 +183,34 @@ def _ray(call, jobs, processes, retries):
 
 
 def run_jobs(
-    jobs, processes=None, *, resume=False, force=False, track=lambda work, _: work, engine="local"
-):
-    """Train every job, some at a time; finished runs are found, not trained again.
+    jobs: "Sequence[TrainingJob]",
+    processes: int | None = None,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    track: Track = no_progress,
+    engine: str = "local",
+) -> "list[TrainResult]":
+    """Train every job, several in parallel; finished runs are not trained again.
 
     Args:
-        jobs: list of ``train_plan.TrainingJob``.
-        processes: at once; by default one per processor.
-        resume: go on from checkpoints of unfinished runs.
-        force: start anew whatever is in a folder.
+        jobs: list of :class:`~proxylab.training.plan.TrainingJob`.
+        processes: number in parallel; by default one per processor.
+        resume: continue unfinished runs from their checkpoints.
+        force: delete existing runs and start anew.
         track: function (list, description) -> iterable, to show progress.
         engine: see :func:`execute`.
 
     Returns:
-        list of ``training.TrainResult``, in the order of ``jobs``.
+        list of :class:`~proxylab.training.train.TrainResult`, in the order of ``jobs``.
 
     Raises:
-        The first error of a job, when all others have ended.
+        Exception: that of the first failed job, after all others have ended.
     """
     bar = iter(track(jobs, f"{jobs[0].config.task}: training"))
     next(bar, None)
     call = functools.partial(run_one, resume=resume, force=force)
-    ended = execute(
+    results = execute(
         call,
         jobs,
         engine=engine,
@@ -182,14 +218,14 @@ def run_jobs(
         retries=0,
         watch=lambda _: next(bar, None),
     )
-    for one in ended:
-        if one.error is not None:
-            raise one.error
-    return [one.result for one in ended]
+    for job_result in results:
+        if job_result.error is not None:
+            raise job_result.error
+    return [job_result.result for job_result in results]
 
 
-def run_one(job, resume=False, force=False):
-    """One training job in this process."""
+def run_one(job: "TrainingJob", resume: bool = False, force: bool = False) -> "TrainResult":
+    """Run one training job in this process."""
     from proxylab.training.train import run_job  # imports torch and SB3
 
     return run_job(job.config, job.folder, resume=resume, force=force)

@@ -1,28 +1,36 @@
-"""From options to runs: which configuration is trained, and in which folder."""
+"""From options to runs: the configuration and the folder of each run."""
 
 import tomllib
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from proxylab.agents.format import check_sizes
+from proxylab.agents.references import check_stored
 from proxylab.config import PPOConfig, TrainConfig
+from proxylab.console.output import Track, no_progress
 from proxylab.errors import UsageError
 from proxylab.storage import store
 from proxylab.storage.limits import LIMITS, read_within
 from proxylab.tasks import TASKS
 from proxylab.training.jobs import run_jobs
+from proxylab.training.memory import check_memory
+
+if TYPE_CHECKING:
+    from proxylab.training.train import TrainResult
 
 MAX_RUNS = 1000
 OPTIONS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("task", "role", "ppo"))
-"""What a configuration file may set, beside the tables ``ppo``, ``sizes`` and ``env``."""
+"""Options of a configuration file, besides the table ``ppo``."""
 TABLES = ("ppo", "sizes", "env")
 HYPERPARAMETERS = tuple(f.name for f in fields(PPOConfig))
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One run to be: its configuration and its folder."""
+    """A planned run: its configuration and its folder."""
 
     config: TrainConfig
     folder: Path
@@ -30,11 +38,11 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """What ``train --dry-run`` shows."""
+    """The runs of a command line; ``train --dry-run`` prints them."""
 
     jobs: list[TrainingJob]
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``train --dry-run --json`` prints."""
         runs = [
             {"run": str(job.folder), "fingerprint": job.config.fingerprint, **asdict(job.config)}
@@ -47,24 +55,33 @@ class Plan:
 class TrainReport:
     """The results of one run or of several."""
 
-    runs: list
+    runs: "list[TrainResult]"
 
-    def as_json(self):
-        """What ``train --json`` prints: the run, or an object that holds several."""
+    def as_json(self) -> dict[str, Any]:
+        """The object that ``train --json`` prints: one run, or a list of several."""
         if len(self.runs) == 1:
             return self.runs[0].as_json()
         return {"schema": "proxylab.train-many/1", "runs": [run.as_json() for run in self.runs]}
 
 
-def plan(task, role="proxy", seeds=(0,), out=None, file=None, ppo=None, **options):
+def plan(
+    task: str,
+    role: str = "proxy",
+    seeds: Sequence[int] = (0,),
+    out: str | Path | None = None,
+    file: str | Path | None = None,
+    ppo: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Plan:
     """The jobs of a command line.
 
     Args:
         task: task name.
         role: role of the task.
-        seeds: seeds, a run each.
-        out: folder of the run (of several: of their folders); by default below results/runs.
-        file: TOML file with options; those given here go before it.
+        seeds: seeds, one run per seed.
+        out: folder of the run (with several seeds, the parent of their folders); by default
+            below results/runs.
+        file: TOML file with options; arguments override it.
         ppo: {hyperparameter: value}.
         options: fields of ``TrainConfig``; ``None`` leaves the preset's.
 
@@ -72,32 +89,37 @@ def plan(task, role="proxy", seeds=(0,), out=None, file=None, ppo=None, **option
         :class:`Plan`.
 
     Raises:
-        UsageError: a name or a value that cannot be.
+        UsageError: an unknown name or an invalid value.
     """
     from proxylab.training.train import make_config  # imports torch and SB3
 
-    given = read_options(file) if file else {}
-    given |= {name: value for name, value in options.items() if value is not None}
+    changes = read_options(file) if file else {}
+    changes |= {name: value for name, value in options.items() if value is not None}
     preset = make_config(task, role, "cpu")
-    given["ppo"] = _hyperparameters(preset.ppo, given.get("ppo", {}) | (ppo or {}))
-    alike = given.get("architecture", preset.architecture) == preset.architecture
-    given["sizes"] = (preset.sizes if alike else {}) | given.get("sizes", {})
-    given.pop("seed", None)
+    changes["ppo"] = _hyperparameters(preset.ppo, {**changes.get("ppo", {}), **(ppo or {})})
+    alike = changes.get("architecture", preset.architecture) == preset.architecture
+    changes["sizes"] = (preset.sizes if alike else {}) | changes.get("sizes", {})
+    changes.pop("seed", None)
     jobs = []
     for seed in seeds:
-        config = make_config(task, role, seed=seed, **given)
+        config = make_config(task, role, seed=seed, **changes)
         _check(config)
         folder = _folder(out, seed, len(seeds)) or store.run_folder(config, preset)
         jobs.append(TrainingJob(config, folder))
     return Plan(jobs)
 
 
-def _check(config):
-    """``UsageError`` where sizes, environment or reward are impossible or a number is too large."""
+def _check(config: TrainConfig) -> None:
+    """``UsageError`` if sizes, environment or reward are invalid or a number is too large."""
     check_sizes(config.sizes)
-    for name in ("num_envs", "threads"):
-        if getattr(config, name) > getattr(LIMITS, name):
-            raise UsageError(f"{name} {getattr(config, name)} is over {getattr(LIMITS, name)}")
+    if config.start_from is not None:
+        _check_start(config.start_from)
+    limited = {"n_epochs": config.ppo.n_epochs, "batch_size": config.ppo.batch_size}
+    limited |= {name: getattr(config, name) for name in ("num_envs", "threads", "total_timesteps")}
+    for name, value in limited.items():
+        limit = LIMITS.rollout_steps if name == "batch_size" else getattr(LIMITS, name)
+        if value > limit:
+            raise UsageError(f"{name} {value} is over {limit}")
     if config.num_envs * config.ppo.n_steps > LIMITS.rollout_steps:
         raise UsageError(f"num_envs times n_steps is over {LIMITS.rollout_steps}")
     try:
@@ -108,44 +130,66 @@ def _check(config):
         env.weights(config.reward)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    check_memory(config, env)
 
 
-def _hyperparameters(preset, changes):
+def _check_start(reference: str) -> None:
+    """``UsageError`` for a ``start_from`` that is code or a pattern: only stored agents load."""
+    try:
+        check_stored(reference)
+    except UsageError as error:
+        raise UsageError(f"start_from: {error}") from None
+
+
+def _hyperparameters(preset: PPOConfig, changes: Mapping[str, Any]) -> PPOConfig:
     try:
         return replace(preset, **changes)
     except (TypeError, ValueError) as error:
         raise UsageError(f"ppo: {error}") from None
 
 
-def _folder(out, seed, count):
+def _folder(out: str | Path | None, seed: int, count: int) -> Path | None:
     if out is None:
         return None
     return Path(out) / f"seed-{seed}" if count > 1 else Path(out)
 
 
-def read_options(path):
-    """Options of a TOML file: {field of TrainConfig: value}; ``UsageError`` names what is wrong."""
-    raw = read_within(path, LIMITS.config_bytes)
+def read_options(path: str | Path) -> dict[str, Any]:
+    """Options of a TOML file: {field of TrainConfig: value}; ``UsageError`` names the error."""
+    raw = read_within(Path(path), LIMITS.config_bytes)
+    if any(line.count(b".") > LIMITS.config_dots for line in raw.split(b"\n")):
+        raise UsageError(f"{path}: a line has more than {LIMITS.config_dots} dots")
     try:
-        found = tomllib.loads(raw.decode())
+        options = tomllib.loads(raw.decode())
     except RecursionError:
         raise UsageError(f"{path}: this is not TOML: it is nested too deeply") from None
     except ValueError as error:
         raise UsageError(f"{path}: this is not TOML: {error}") from None
     for name in TABLES:
-        if not isinstance(found.get(name, {}), dict):
+        if not isinstance(options.get(name, {}), dict):
             raise UsageError(f"{path}: {name} is no table of options")
-    unknown = [name for name in found if name not in (*OPTIONS, "ppo")]
-    unknown += [f"ppo.{name}" for name in found.get("ppo", {}) if name not in HYPERPARAMETERS]
+    _check_depth(options, path)
+    unknown = [name for name in options if name not in (*OPTIONS, "ppo")]
+    unknown += [f"ppo.{name}" for name in options.get("ppo", {}) if name not in HYPERPARAMETERS]
     if unknown:
         known = ", ".join((*OPTIONS, *(f"ppo.{name}" for name in HYPERPARAMETERS)))
         raise UsageError(f"{path}: unknown option {unknown[0]!r}: choose {known}")
-    return found
+    return options
 
 
-def parse_seeds(text):
-    """Seeds from ``3``, ``0-9`` or ``0-4,7``: list of int, in this order, each once."""
-    seeds = []
+def _check_depth(table: dict[str, Any], path: str | Path) -> None:
+    """``UsageError`` for deeply nested tables: dotted keys nest without brackets."""
+    level: list[Any] = [table]
+    for _ in range(LIMITS.config_depth):
+        level = [v for t in level for v in (t.values() if isinstance(t, dict) else t)]
+        level = [value for value in level if isinstance(value, (dict, list))]
+    if level:
+        raise UsageError(f"{path}: tables are nested more than {LIMITS.config_depth} deep")
+
+
+def parse_seeds(text: int | str) -> list[int]:
+    """Seeds from ``3``, ``0-9`` or ``0-4,7``: list of int in this order, without repetitions."""
+    seeds: list[int] = []
     for part in str(text).split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
@@ -158,18 +202,28 @@ def parse_seeds(text):
 
 
 def train_all(
-    found, jobs=None, *, resume=False, force=False, bar=None, track=None, tensorboard=False
-):
-    """Train every job of a :class:`Plan`: one here, several in processes: :class:`TrainReport`.
+    found: Plan,
+    jobs: int | None = None,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    bar: Callable[[TrainingJob], AbstractContextManager[Any]] | None = None,
+    track: Track = no_progress,
+    tensorboard: bool = False,
+) -> TrainReport:
+    """Train every job of a plan: a single one in this process, several in processes.
 
     Args:
         found: the plan.
-        jobs: processes at once, for several runs.
-        resume: go on from checkpoints of unfinished runs.
-        force: start anew whatever is in a folder.
-        bar: function (:class:`TrainingJob`) -> context manager of something with ``show``.
+        jobs: number of processes, for several runs.
+        resume: continue unfinished runs from their checkpoints.
+        force: delete existing runs and start anew.
+        bar: function (:class:`TrainingJob`) -> context manager of an object with ``show``.
         track: function (list, description) -> iterable, to show progress of several runs.
         tensorboard: write TensorBoard logs (one run only).
+
+    Returns:
+        :class:`TrainReport`.
     """
     from proxylab.training.train import run_job  # imports torch and SB3
 

@@ -1,9 +1,17 @@
-"""Stable-Baselines3's policy around one of our networks, and the way back to an agent."""
+"""Stable-Baselines3 policies with our networks, and the conversion of their weights."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-from proxylab.agents.loading import load_agent
+from proxylab.agents.references import load_stored
+from proxylab.config import TrainConfig
 from proxylab.errors import UsageError
 from proxylab.networks.architectures import build_trunk
 
@@ -12,23 +20,25 @@ PARTS = {
     "action_net.": "policy_head.",
     "value_net.": "value_head.",
 }
-"""Names of the weights in SB3's policy -> in ``networks.ActorCritic``."""
+"""{prefix of weight names in SB3's policy: prefix in ``ActorCritic``}."""
 
 
 class Trunk(BaseFeaturesExtractor):
-    """A network's trunk as SB3's features extractor."""
+    """The trunk of a network as SB3's features extractor."""
 
-    def __init__(self, observation_space, architecture, sizes):
-        trunk = build_trunk(architecture, observation_space.shape, **sizes)
+    def __init__(
+        self, observation_space: spaces.Space[Any], architecture: str, sizes: Mapping[str, Any]
+    ) -> None:
+        trunk = build_trunk(architecture, observation_space.shape or (), **sizes)
         super().__init__(observation_space, trunk.num_features)
         self.trunk = trunk
 
-    def forward(self, observations):
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """float32[K, ...] -> float32[K, features]."""
         return self.trunk(observations)
 
 
-def policy_arguments(config):
+def policy_arguments(config: TrainConfig) -> dict[str, Any]:
     """``policy`` and ``policy_kwargs`` of an SB3 algorithm for a TrainConfig."""
     return {
         "policy": ActorCriticPolicy,
@@ -44,33 +54,37 @@ def policy_arguments(config):
     }
 
 
-def load_weights(policy, reference):
-    """Begin with the weights of the agent that ``reference`` names, Adam's moments fresh.
+def load_weights(policy: ActorCriticPolicy, reference: str) -> None:
+    """Initialise ``policy`` with the weights of an agent; Adam's moments start at zero.
+
+    The reference comes from a configuration, which may be a third-party file; only stored
+    agents are loaded, without imports or patterns
+    (:func:`~proxylab.agents.references.load_stored`).
 
     Raises:
-        AgentError: there is no such agent.
-        UsageError: its network is another one.
+        AgentError: there is no such agent, or the reference is code or a pattern.
+        UsageError: it has another network.
     """
-    network = getattr(load_agent(reference), "network", None)
+    network = load_stored(reference).network
     renamed = {
-        theirs + name.removeprefix(ours): tensor
-        for name, tensor in (network.state_dict() if network else {}).items()
-        for theirs, ours in PARTS.items()
-        if name.startswith(ours)
+        sb3_prefix + name.removeprefix(prefix): tensor
+        for name, tensor in network.state_dict().items()
+        for sb3_prefix, prefix in PARTS.items()
+        if name.startswith(prefix)
     }
     try:
-        strange = policy.load_state_dict(renamed, strict=False).unexpected_keys
+        unexpected = policy.load_state_dict(renamed, strict=False).unexpected_keys
     except RuntimeError:
-        strange = list(renamed)
-    if strange or not renamed:
+        unexpected = list(renamed)
+    if unexpected or not renamed:
         raise UsageError(f"{reference} has another network than this run: it cannot start from it")
 
 
-def agent_weights(policy):
-    """The weights of an ``ActorCritic`` out of an SB3 policy: {name: float32 array}."""
+def agent_weights(policy: ActorCriticPolicy) -> dict[str, NDArray[np.float32]]:
+    """The weights of an SB3 policy under the names of ``ActorCritic``: {name: float32 array}."""
     weights = {}
     for name, tensor in policy.state_dict().items():
-        for theirs, ours in PARTS.items():
-            if name.startswith(theirs):
-                weights[ours + name.removeprefix(theirs)] = tensor.cpu().numpy().copy()
+        for sb3_prefix, prefix in PARTS.items():
+            if name.startswith(sb3_prefix):
+                weights[prefix + name.removeprefix(sb3_prefix)] = tensor.cpu().numpy().copy()
     return weights

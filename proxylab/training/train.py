@@ -1,8 +1,7 @@
-"""Train one agent: a configuration in, a finished run folder out.
+"""Train one agent: from a configuration to a complete run folder.
 
-The same configuration gives the same bytes, whether it ran through or was killed and
-resumed. Everything about paths is in ``store``, everything about resuming in
-``checkpoint``.
+Equal configurations give equal bytes, also if the run was interrupted and resumed. Paths
+are defined in ``store``, checkpoints in ``checkpoint``.
 """
 
 import importlib.util
@@ -10,6 +9,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from stable_baselines3 import A2C, PPO
 
 from proxylab.agents.format import AgentSpec, save_agent
 from proxylab.config import TrainConfig, shifted_share
+from proxylab.console.output import TrainingBar
 from proxylab.errors import UsageError
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
@@ -26,6 +27,7 @@ from proxylab.storage.provenance import commit, machine, versions
 from proxylab.tasks import TASKS
 from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
+from proxylab.training.memory import check_memory
 from proxylab.training.sb3_policy import agent_weights, load_weights, policy_arguments
 from proxylab.training.vec_env import BatchedVecEnv
 from proxylab_envs.levels import Levels
@@ -35,7 +37,7 @@ SCHEMA = "proxylab.train/1"
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What ``train --json`` prints.
+    """The result of a run; ``train --json`` prints it.
 
     Attributes:
         task: name of the task.
@@ -43,13 +45,13 @@ class TrainResult:
         seed: of the run.
         run: folder of the run.
         timesteps: environment steps.
-        seconds: wall-clock time, compilation and checks included, summed over resumptions.
+        seconds: wall-clock time, with compilation and evaluations, summed over sessions.
         steps_per_second: timesteps over seconds.
-        seconds_to_competence: until the second of two successive checks on fixed held-out
-            levels of the training kind (512; fewer in some tasks) with at least 95 %
-            success; None if it never came.
-        iid_success: share of success on fresh held-out levels of the training kind.
-        skipped: the run was there already.
+        seconds_to_competence: time of the second of two successive evaluations on fixed
+            held-out levels of the training kind (512; fewer in some tasks) with at least 95 %
+            success; None if there are none.
+        iid_success: success rate on further held-out levels of the training kind.
+        skipped: the run was complete already.
         schema: of this object as JSON.
     """
 
@@ -65,13 +67,15 @@ class TrainResult:
     skipped: bool = False
     schema: str = SCHEMA
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``train --json`` prints."""
         return asdict(self)
 
 
-def make_config(task, role="proxy", device="auto", **changes):
-    """A :class:`TrainConfig` from a task's preset; ``UsageError`` for what cannot be.
+def make_config(
+    task: str, role: str = "proxy", device: str = "auto", **changes: Any
+) -> TrainConfig:
+    """A :class:`TrainConfig` from a task's preset; ``UsageError`` for invalid values.
 
     Args:
         task: name of the task.
@@ -92,24 +96,33 @@ def make_config(task, role="proxy", device="auto", **changes):
         raise UsageError(str(error)) from None
 
 
-def train(task, role="proxy", *, out=None, resume=False, force=False, bar=None, **changes):
-    """Train an agent, or find it trained.
+def train(
+    task: str,
+    role: str = "proxy",
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    bar: TrainingBar | None = None,
+    **changes: Any,
+) -> TrainResult:
+    """Train an agent, unless its run is complete.
 
     Args:
         task: name of the task.
         role: ``proxy``, ``trusted`` or another role of the task.
         out: folder of the run; by default below ``results/runs``, by task, variant and seed.
-        resume: go on from the checkpoint of an unfinished run.
-        force: start anew whatever is in the folder.
-        bar: shows progress (``watching.Bar``); none by default.
+        resume: continue an unfinished run from its checkpoint.
+        force: delete an existing run and start anew.
+        bar: progress bar (:class:`~proxylab.console.output.TrainingBar`); none by default.
         changes: see :func:`make_config`.
 
     Returns:
         :class:`TrainResult`.
 
     Raises:
-        UsageError: an impossible configuration, or a folder that holds another run.
-        KeyboardInterrupt: after Ctrl-C, with the checkpoint written.
+        UsageError: an invalid configuration, or a folder that holds another run.
+        KeyboardInterrupt: after Ctrl-C, once the checkpoint is written.
     """
     config = make_config(task, role, **changes)
     preset = TASKS[task].train_config(role)
@@ -117,20 +130,35 @@ def train(task, role="proxy", *, out=None, resume=False, force=False, bar=None, 
     return run_job(config, folder, resume=resume, force=force, bar=bar)
 
 
-def run_job(config, folder, *, resume=False, force=False, bar=None, tensorboard=False):
-    """Train what ``config`` says in ``folder``; a finished run is found, not trained again."""
+def run_job(
+    config: TrainConfig,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    bar: TrainingBar | None = None,
+    tensorboard: bool = False,
+) -> TrainResult:
+    """Train ``config`` in ``folder``; a finished run is returned, not trained again."""
+    folder = Path(folder)
     with store.only_writer(folder):
-        return _run(config, Path(folder), resume, force, bar, tensorboard)
+        return _run(config, folder, resume, force, bar, tensorboard)
 
 
-def _run(config, folder, resume, force, bar, tensorboard):
+def _run(
+    config: TrainConfig,
+    folder: Path,
+    resume: bool,
+    force: bool,
+    bar: TrainingBar | None,
+    tensorboard: bool,
+) -> TrainResult:
     start = time.perf_counter()
     if force:
         _empty(folder)
-    if _found(folder, config, resume):
-        (folder / store.CHECKPOINT).unlink(missing_ok=True)  # where a run died at its very end
-        result: dict[str, Any] = store.read_json(folder / store.RUN)["result"]
-        return TrainResult(**{**result, "run": str(folder), "skipped": True})  # ty: ignore[invalid-argument-type]
+    if _is_finished(folder, config, resume):
+        (folder / store.CHECKPOINT).unlink(missing_ok=True)  # left if a run died at its very end
+        return _stored_result(folder)
     store.write_json(folder / store.CONFIG, config.as_json())
     record = _record(config)
     store.write_json(folder / store.RUN, {**record, "status": "running"})
@@ -140,39 +168,55 @@ def _run(config, folder, resume, force, bar, tensorboard):
     if tensorboard:
         model.tensorboard_log = str(folder)
         _need_tensorboard()
-    watcher = TrainingCallback(folder, config, Evaluator(config), start, bar)
-    left = _restore(folder, config, model, watcher)
-    if left > 0:
-        model.learn(left, callback=watcher, reset_num_timesteps=not model.num_timesteps)
-    return _finish(folder, config, model, watcher, record)
+    callback = TrainingCallback(folder, config, Evaluator(config), start, bar)
+    remaining = _restore(folder, config, model, callback)
+    if remaining > 0:
+        model.learn(remaining, callback=callback, reset_num_timesteps=not model.num_timesteps)
+    return _finish(folder, config, model, callback, record)
 
 
-def _empty(folder):
-    """Remove a run, its mark of completeness first: half of a run must not count as one.
+def _stored_result(folder: Path) -> TrainResult:
+    """The :class:`TrainResult` of a finished run; ``UsageError`` for a damaged field."""
+    result = store.result_of(folder)
+    kinds: dict[str, Any] = {"task": str, "role": str, "seed": int, "timesteps": int}
+    kinds |= dict.fromkeys(("seconds", "steps_per_second", "iid_success"), float)
+    kinds["seconds_to_competence"] = float | None
+    for name, kind in kinds.items():
+        value = result.get(name)
+        expected = kind | int if kind is float and not isinstance(value, bool) else kind
+        small = not isinstance(value, (int, float)) or abs(value) < 1e300
+        if name not in result or not isinstance(value, expected) or not small:
+            raise UsageError(f"{folder / store.RUN}: {name} is damaged: --force trains it again")
+    values: dict[str, Any] = {name: result[name] for name in kinds}
+    return TrainResult(**values, run=str(folder), skipped=True)
+
+
+def _empty(folder: Path) -> None:
+    """Delete a run, its mark of completeness first: a partly deleted run must not count.
 
     Raises:
-        UsageError: the folder holds something that is no run.
+        UsageError: the folder holds other files than those of a run.
     """
-    there = {path.name: path for path in folder.iterdir()}
-    if there and store.CONFIG not in there:
+    entries = {path.name: path for path in folder.iterdir()}
+    if entries and store.CONFIG not in entries:
         raise UsageError(f"{folder} holds something else: choose another --out")
-    for name in sorted(there, key=lambda name: (name != store.COMPLETE, name == store.CONFIG)):
-        shutil.rmtree(there[name]) if there[name].is_dir() else there[name].unlink()
+    for name in sorted(entries, key=lambda name: (name != store.COMPLETE, name == store.CONFIG)):
+        shutil.rmtree(entries[name]) if entries[name].is_dir() else entries[name].unlink()
 
 
-def _need_tensorboard():
+def _need_tensorboard() -> None:
     if importlib.util.find_spec("tensorboard") is None:
         raise UsageError('TensorBoard is missing: pip install "proxylab[tensorboard]"')
 
 
-def _found(folder, config, resume):
-    """Whether the run is complete; ``UsageError`` if something else is in the way."""
+def _is_finished(folder: Path, config: TrainConfig, resume: bool) -> bool:
+    """Whether the run is complete; ``UsageError`` if the folder holds something else."""
     if not (folder / store.CONFIG).is_file():
         if folder.is_dir() and any(folder.iterdir()):
             raise UsageError(f"{folder} holds something else: choose another --out")
         return False
-    theirs = store.read_json(folder / store.CONFIG)
-    if theirs != json.loads(json.dumps(config.as_json())):
+    stored = store.read_json(folder / store.CONFIG)
+    if stored != json.loads(json.dumps(config.as_json())):
         raise UsageError(f"{folder} holds a run with other settings: --force replaces it")
     if store.is_complete(folder):
         return True
@@ -181,8 +225,9 @@ def _found(folder, config, resume):
     return False
 
 
-def make_model(config):
-    """The SB3 algorithm of a configuration, over its environment, freshly seeded."""
+def make_model(config: TrainConfig) -> Any:
+    """The SB3 algorithm of a configuration with its environment, newly seeded."""
+    check_memory(config, TASKS[config.task].make_env(1, **config.env))
     torch.set_num_threads(config.threads)
     levels = Levels("train", shifted_share(config.levels), config.num_levels)
     env = BatchedVecEnv(
@@ -207,22 +252,22 @@ def make_model(config):
     return PPO(**common, **own)
 
 
-def linear_schedule(start):
-    """SB3's schedule: ``start`` at the beginning, 0 at the end."""
+def linear_schedule(start: float) -> Callable[[float], float]:
+    """A linear schedule for SB3: from ``start`` to 0."""
     return lambda remaining: start * remaining
 
 
-def _restore(folder, config, model, watcher):
-    """Load the checkpoint if there is one; the environment steps that are left."""
+def _restore(folder: Path, config: TrainConfig, model: Any, callback: TrainingCallback) -> int:
+    """Load the checkpoint, if any; returns the number of remaining environment steps."""
     path = folder / store.CHECKPOINT
     if path.is_file():
-        watcher.restore(load_checkpoint(path, model, config.fingerprint))
+        callback.restore(load_checkpoint(path, model, config.fingerprint))
     return config.total_timesteps - model.num_timesteps
 
 
-def _record(config):
+def _record(config: TrainConfig) -> dict[str, Any]:
     """``run.json`` without its result."""
-    found, dirty = commit()
+    revision, dirty = commit()
     return {
         "schema": "proxylab.run/1",
         "task": config.task,
@@ -230,7 +275,7 @@ def _record(config):
         "seed": config.seed,
         "fingerprint": config.fingerprint,
         "command": " ".join(["proxylab", *sys.argv[1:]]),
-        "commit": found,
+        "commit": revision,
         "dirty": dirty,
         "versions": versions(),
         "machine": machine(),
@@ -240,12 +285,18 @@ def _record(config):
     }
 
 
-def _finish(folder, config, model, watcher, record):
-    """The last check, the agent's files, ``run.json``, and ``complete`` at the very end."""
-    iid_success = watcher.examiner.confirm(model.policy)
+def _finish(
+    folder: Path,
+    config: TrainConfig,
+    model: Any,
+    callback: TrainingCallback,
+    record: Mapping[str, Any],
+) -> TrainResult:
+    """Final evaluation; write the agent's files, ``run.json``, and ``complete`` at the very end."""
+    iid_success = callback.examiner.confirm(model.policy)
     save_agent(folder, _spec(config, model), agent_weights(model.policy))
-    store.write_table(watcher.rows, folder / store.METRICS)
-    seconds = watcher.seconds()
+    store.write_table(callback.rows, folder / store.METRICS)
+    seconds = callback.seconds()
     result = TrainResult(
         task=config.task,
         role=config.role,
@@ -254,20 +305,20 @@ def _finish(folder, config, model, watcher, record):
         timesteps=model.num_timesteps,
         seconds=seconds,
         steps_per_second=model.num_timesteps / seconds,
-        seconds_to_competence=watcher.seconds_to_competence,
+        seconds_to_competence=callback.seconds_to_competence,
         iid_success=iid_success,
     )
     ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     facts = {"timesteps": result.timesteps, "iid_success": iid_success, "ended": ended}
-    record = {**record, **facts, "status": "complete", "result": result.as_json()}
-    store.write_json(folder / store.RUN, record)
+    complete = {**record, **facts, "status": "complete", "result": result.as_json()}
+    store.write_json(folder / store.RUN, complete)
     with store.whole_file(folder / store.COMPLETE):
         pass
     (folder / store.CHECKPOINT).unlink(missing_ok=True)
     return result
 
 
-def _spec(config: TrainConfig, model):
+def _spec(config: TrainConfig, model: Any) -> AgentSpec:
     space = model.observation_space
     return AgentSpec(
         name=f"{config.task}/{config.role}/seed-{config.seed}",

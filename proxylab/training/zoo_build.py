@@ -1,22 +1,26 @@
-"""``proxylab zoo build``: train a task's shipped agents, measure them, pack them.
+"""``proxylab zoo build``: train, evaluate and pack the shipped agents of a task.
 
-Which seed becomes what is fixed beforehand. Finished runs are found again, so a build that
-was stopped goes on where it was.
+The seeds of each kind of agent are fixed in advance. Finished runs are not repeated; an
+interrupted build resumes.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from proxylab.agents.format import loaded_weights, read_agent, stored_weights
 from proxylab.agents.loading import policy_of
 from proxylab.agents.zoo import ZOO, ZooEntry, ZooFacts, ZooMember, pack_zoo
-from proxylab.agents.zoo_kinds import kinds_of
+from proxylab.agents.zoo_kinds import Kind, kinds_of
+from proxylab.config import TrainConfig
+from proxylab.console.output import Track, no_progress
 from proxylab.evaluation.evaluate import Stage, splits_of
 from proxylab.tasks import TASKS
 from proxylab.training.jobs import run_jobs
-from proxylab.training.plan import plan
+from proxylab.training.plan import TrainingJob, plan
 from proxylab_envs.channels import OUTCOMES
 
 SCHEMA = "proxylab.zoo-build/1"
@@ -30,15 +34,15 @@ class ZooBuild:
 
     Attributes:
         task: task name.
-        folder: where it was written.
-        entries: as in the index.
+        folder: folder it was written to.
+        entries: entries of its index.
     """
 
     task: str
     folder: str
     entries: list[ZooEntry]
 
-    def as_json(self):
+    def as_json(self) -> dict[str, Any]:
         """The object that ``zoo build --json`` prints."""
         agents = [
             {"agent": f"zoo:{self.task}/{e.name}", "group": e.group, **asdict(e.facts)}
@@ -48,25 +52,25 @@ class ZooBuild:
 
 
 def build_zoo(
-    task,
-    kinds=None,
-    number=None,
-    jobs=None,
-    folder=None,
-    track=lambda work, description: work,
-    total_timesteps=None,
-):
-    """Train, measure and pack the agents of a task.
+    task: str,
+    kinds: Sequence[str] | None = None,
+    number: int | None = None,
+    jobs: int | None = None,
+    folder: str | Path | None = None,
+    track: Track = no_progress,
+    total_timesteps: int | None = None,
+) -> ZooBuild:
+    """Train, evaluate and pack the agents of a task.
 
     Args:
         task: task name.
-        kinds: names of kinds to build; those that are there of other kinds stay. All of
-            the task's by default.
-        number: at most so many agents of each kind.
-        jobs: processes at once; by default one a processor.
-        folder: where the zoo goes; by default the package's own.
+        kinds: names of the kinds to build, by default all of the task; existing agents of
+            other kinds stay.
+        number: maximum number of agents per kind.
+        jobs: number of processes; by default one per processor.
+        folder: folder of the zoo; by default that of the package.
         track: function (list, description) -> iterable, to show progress.
-        total_timesteps: environment steps of each agent; those of its kind by default.
+        total_timesteps: environment steps of each agent; by default those of its kind.
 
     Returns:
         :class:`ZooBuild`.
@@ -79,38 +83,40 @@ def build_zoo(
     stages = stages_of(task)
     work = track(planned, f"{task}: measuring")
     members = [measured(kind, job, stages) for kind, job in work]
-    folder = Path(folder) if folder else ZOO / task
-    return ZooBuild(task, str(folder), pack_zoo(task, members, folder, DTYPE))
+    target = Path(folder) if folder else ZOO / task
+    return ZooBuild(task, str(target), pack_zoo(task, members, target, DTYPE))
 
 
-def planned_runs(task, kinds, total_timesteps=None):
-    """list[(name of the kind, TrainingJob)] of all agents of ``kinds`` ({name: Kind})."""
-    found = []
+def planned_runs(
+    task: str, kinds: Mapping[str, Kind], total_timesteps: int | None = None
+) -> list[tuple[str, TrainingJob]]:
+    """(name of the kind, job) of all agents of ``kinds`` ({name: Kind})."""
+    runs: list[tuple[str, TrainingJob]] = []
     for name, kind in kinds.items():
         for number in range(kind.number):
             options = dict(kind.options(number))
             if total_timesteps is not None:
                 options["total_timesteps"] = total_timesteps
             seed = kind.first_seed + number
-            found += [(name, job) for job in plan(task, kind.role, [seed], **options).jobs]
-    return found
+            runs += [(name, job) for job in plan(task, kind.role, [seed], **options).jobs]
+    return runs
 
 
-def stages_of(task):
-    """{split: prepared ``evaluation.Stage``} of the splits that the index reports."""
+def stages_of(task: str) -> dict[str, Stage]:
+    """{split: prepared :class:`Stage`} for the splits that the index reports."""
     stages = {name: Stage(task, name, 0) for name in splits_of(task, "all") if name != "train"}
     for stage in stages.values():
         stage.prepare(MEASURED_EPISODES)
     return stages
 
 
-def measured(kind, job, stages):
-    """A finished run as a :class:`ZooMember`, measured with the weights that will be shipped."""
+def measured(kind: str, job: TrainingJob, stages: Mapping[str, Stage]) -> ZooMember:
+    """A finished run as a :class:`ZooMember`, evaluated with the weights in the shipped format."""
     spec, weights, _ = read_agent(job.folder)
     policy = policy_of(spec, loaded_weights(stored_weights(weights, DTYPE), job.folder))
-    reached = [OUTCOMES.index(name) for name in ("intended", "both")]
+    successes = [OUTCOMES.index(name) for name in ("intended", "both")]
     success = {
-        split: float(np.isin(stage.run(policy).outcome, reached).mean())
+        split: float(np.isin(stage.run(policy).outcome, successes).mean())
         for split, stage in stages.items()
     }
     facts = ZooFacts(
@@ -123,8 +129,8 @@ def measured(kind, job, stages):
     return ZooMember(kind, spec, weights, facts)
 
 
-def command_line(config):
-    """The command that trains an agent again."""
+def command_line(config: TrainConfig) -> str:
+    """The command that repeats the training of an agent."""
     preset = TASKS[config.task].train_config(config.role)
     line = f"proxylab train {config.task} --role {config.role} --seed {config.seed}"
     for name in ("algorithm", "num_envs", "total_timesteps"):
@@ -134,5 +140,5 @@ def command_line(config):
     return line
 
 
-def _option(name, value, default):
+def _option(name: str, value: Any, default: Any) -> str:
     return "" if value == default else f" --{name.replace('_', '-')} {value}"

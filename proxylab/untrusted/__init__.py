@@ -1,5 +1,5 @@
-"""Files of strangers: converting and running them in processes that can do little harm.
+"""Third-party files: they are converted and run in processes with limits.
 
-``confined`` starts such processes, ``sb3`` converts Stable-Baselines3 zips, ``onnx_policy``
-plays ONNX models. docs/strangers.md says what is safe and what is not.
+``confined`` starts such processes, ``sb3_zip`` reads Stable-Baselines3 zips, ``onnx_policy``
+runs ONNX models. docs/strangers.md lists what is safe and what is not.
 """

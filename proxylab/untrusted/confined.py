@@ -1,10 +1,10 @@
-"""A process of its own for a stranger's file, with bounds on memory and time.
+"""A separate process for a third-party file, with limits on memory and time.
 
-The process loads its libraries first and then bounds itself (:func:`bound`), so the bound
-holds for what the file makes it do, whatever the libraries need. It is no sandbox against
-code that runs: nothing here lets code run, and the bounds catch what only costs too much.
-Memory and processor time are bounded where the system can (Linux; macOS bounds time only,
-Windows neither); the waiting time everywhere.
+The process loads its libraries first and then limits itself (:func:`bound`), so the limit
+applies to the work that the file causes, independent of the libraries' own use. This is not a
+sandbox against running code: nothing here executes code from a file, and the limits stop files
+that cost too much. Memory and processor time are limited where the operating system supports
+it (Linux; macOS limits time only, Windows neither); the waiting time is limited everywhere.
 """
 
 import contextlib
@@ -14,20 +14,29 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable, Mapping
+from io import BufferedReader, BufferedWriter
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn, TypeVar, cast
 
-from proxylab.errors import AgentError
+from proxylab.errors import AgentError, UsageError
 from proxylab.storage.limits import LIMITS
 
 REFUSED = 2
-"""Exit code of a process that has said on stderr what is wrong with its file."""
+"""Exit code of a process that has written to stderr what is wrong with its file."""
 
 GRACE_SECONDS = 2
-"""For a process to end after its last word."""
+"""Time for a process to end after its last output."""
 
 MESSAGE_BYTES = 2000
 MESSAGE_CHARACTERS = 300
 MAX_FILE_BYTES = 1 << 20
-"""What the process may write into a file: its stderr, nothing else."""
+"""Largest file that the process may write: only its stderr is one."""
+
+
+Answer = TypeVar("Answer")
 
 
 class Refusal(Exception):
@@ -39,11 +48,30 @@ class Confined:
 
     Attributes:
         source: the file, for messages.
+        error: exception class that is raised.
+        cpu_seconds: limit on processor time of a request, for messages.
+        wall_seconds: limit on the time of a request.
     """
 
-    def __init__(self, module, path, source):
-        """Start ``python -m module path``; ``path`` is what it may look into."""
+    error: type[UsageError] = AgentError
+
+    def __init__(
+        self,
+        module: str,
+        path: str | Path,
+        source: str | Path,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start ``python -m module path``.
+
+        Args:
+            module: module that the process runs.
+            path: file or folder that it reads.
+            source: see the attribute.
+            settings: {name: value} of additional environment variables.
+        """
         self.source = source
+        self.cpu_seconds, self.wall_seconds = LIMITS.cpu_seconds, LIMITS.wall_seconds
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         self._process = subprocess.Popen(
             # -P: a torch.py in the current folder is not taken for torch
@@ -51,11 +79,13 @@ class Confined:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **(settings or {})},
         )
+        self._input = cast("BufferedWriter", self._process.stdin)
+        self._output = cast("BufferedReader", self._process.stdout)
         self._late = False
 
-    def frame(self, request, limit):
+    def frame(self, request: bytes, limit: int) -> bytes:
         """Send ``request`` (bytes) and read a frame: its length in 4 bytes, then the rest.
 
         Raises:
@@ -64,70 +94,70 @@ class Confined:
         """
         return self._timed(lambda: self._exchange(request, limit))
 
-    def all(self, limit):
-        """All that it writes, at most ``limit`` bytes, up to its end; ``AgentError`` as above."""
-        found = self._timed(lambda: self._process.stdout.read(limit + 1))  # ty: ignore
-        if len(found) > limit:
+    def all(self, limit: int) -> bytes:
+        """All of its output, at most ``limit`` bytes; raises ``AgentError`` like :meth:`frame`."""
+        content = self._timed(lambda: self._output.read(limit + 1))
+        if len(content) > limit:
             self.close()
-            raise AgentError(f"{self.source}: what it holds is larger than {limit} bytes")
+            raise self.error(f"{self.source}: what it holds is larger than {limit} bytes")
         if self._process.wait():
             raise self._complaint()
-        return found
+        return content
 
-    def _exchange(self, request, limit):
-        self._process.stdin.write(request)  # ty: ignore
-        self._process.stdin.flush()  # ty: ignore
-        length = int.from_bytes(self._process.stdout.read(4), "little")  # ty: ignore
-        return self._process.stdout.read(length) if length <= limit else b""  # ty: ignore
+    def _exchange(self, request: bytes, limit: int) -> bytes:
+        self._input.write(request)
+        self._input.flush()
+        length = int.from_bytes(self._output.read(4), "little")
+        return self._output.read(length) if length <= limit else b""
 
-    def _timed(self, exchange):
-        timer = threading.Timer(LIMITS.wall_seconds, self._stop_late)
+    def _timed(self, exchange: Callable[[], Answer]) -> Answer:
+        timer = threading.Timer(self.wall_seconds, self._stop_late)
         timer.start()
         try:
-            found = exchange()
-        except OSError:  # a broken pipe: it has ended, and stderr says why
-            found = b""
+            answer = exchange()
+        except OSError:  # a broken pipe: the process has ended, and stderr has the reason
+            answer = None
         finally:
             timer.cancel()
-        if not found:
+        if not answer:
             raise self._complaint()
-        return found
+        return answer
 
-    def _stop_late(self):
+    def _stop_late(self) -> None:
         self._late = True
         self._process.kill()
 
-    def _complaint(self):
-        """AgentError with why it ended, and the process cleared away."""
+    def _complaint(self) -> UsageError:
+        """Close the process and return the error that gives the reason for its end."""
         try:
             code = self._process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:  # it goes on, but what it said is no frame
+        except subprocess.TimeoutExpired:  # it still runs, but its output is no frame
             code = 0
         self._errors.seek(0)
-        said = self._errors.read(MESSAGE_BYTES).decode(errors="replace")
+        message = self._errors.read(MESSAGE_BYTES).decode(errors="replace")
         self.close()
-        return AgentError(f"{self.source}: {_reason(code, said, self._late)}")
+        return self.error(f"{self.source}: {_reason(code, message, self._late, self.cpu_seconds)}")
 
-    def close(self):
-        """End the process, if it runs, and its pipes."""
+    def close(self) -> None:
+        """Stop the process if it is running, and close its pipes."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._errors):
+        for pipe in (self._input, self._output, self._errors):
             with contextlib.suppress(OSError):
-                pipe.close()  # ty: ignore
+                pipe.close()
 
 
-def _reason(code, said, late):
+def _reason(code: int, message: str, late: bool, cpu_seconds: int) -> str:
     if late or code in (-getattr(signal, "SIGXCPU", 0), -signal.SIGTERM):
-        return f"reading it takes more than {LIMITS.cpu_seconds} s of processor time"
-    if code == REFUSED and said.strip():
-        return one_line(said)
+        return f"reading it takes more than {cpu_seconds} s of processor time"
+    if code == REFUSED and message.strip():
+        return one_line(message)
     ended = f"signal {-code}" if code < 0 else f"exit code {code}"
     return f"the process that reads it ended by itself ({ended}): the file is damaged or hostile"
 
 
-def one_line(text):
-    """The text as one line of printable characters, not too long."""
+def one_line(text: object) -> str:
+    """The text as one line of at most ``MESSAGE_CHARACTERS`` printable characters."""
     joined = " ".join(str(text).split())
     plain = "".join(c if c.isprintable() else "?" for c in joined)
     return plain if len(plain) <= MESSAGE_CHARACTERS else plain[: MESSAGE_CHARACTERS - 1] + "…"
@@ -136,8 +166,8 @@ def one_line(text):
 # Within the process
 
 
-def run(work):
-    """Do ``work`` and end; whatever is wrong becomes one line on stderr and ``REFUSED``."""
+def run(work: Callable[[], None]) -> None:
+    """Call ``work``; an error becomes one line on stderr and the exit code ``REFUSED``."""
     try:
         work()
     except Refusal as refusal:
@@ -147,46 +177,74 @@ def run(work):
     except RecursionError:
         _refuse("it is nested too deeply")
     except BrokenPipeError:
-        _refuse("nobody listens")
-    except Exception as error:  # whatever a library says about a damaged file
+        _refuse("the reading end of the pipe is closed")
+    except Exception as error:  # whatever a library raises for a damaged file
         _refuse(one_line(f"it cannot be read ({type(error).__name__}: {error})"))
 
 
-def _refuse(line):
+def _refuse(line: str) -> NoReturn:
     print(line, file=sys.stderr, flush=True)
     os._exit(REFUSED)
 
 
-def bound():
-    """Bound memory to what is used now and ``LIMITS.memory_bytes``, and writing to nothing."""
+def bound() -> None:
+    """Limit memory to present use plus ``LIMITS.memory_bytes``, and the size of written files."""
     try:
         import resource  # Unix only
     except ImportError:  # Windows
         return
-    bound_time()
     wanted = {
-        resource.RLIMIT_AS: _address_space() + LIMITS.memory_bytes,
+        resource.RLIMIT_AS: address_space() + LIMITS.memory_bytes,
+        resource.RLIMIT_CPU: LIMITS.cpu_total + 2 * LIMITS.cpu_seconds,  # the hard limit
         resource.RLIMIT_FSIZE: MAX_FILE_BYTES,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: 64,
     }
     for what, value in wanted.items():
         _lower(resource, what, value)
+    bound_time()  # the soft limit; the one above is the hard one
 
 
-def bound_time():
-    """Give the process ``LIMITS.cpu_seconds`` from now on."""
+def rebound(memory: int, file_bytes: int) -> None:
+    """Limit memory (address space) and the size of written files, until the next call."""
     try:
         import resource  # Unix only
     except ImportError:
         return
-    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    _lower(resource, resource.RLIMIT_CORE, 0)
+    for what, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, file_bytes)):
+        with contextlib.suppress(ValueError, OSError):
+            hard = resource.getrlimit(what)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(what, (value, hard))
+
+
+def bound_time(seconds: int | None = None, *, whole_life: bool = True) -> None:
+    """Limit processor time to ``seconds`` from now on.
+
+    Args:
+        seconds: until the next call; by default ``LIMITS.cpu_seconds``.
+        whole_life: limit that of the whole process to ``LIMITS.cpu_total`` as well; False where
+            the process reads many files in turn.
+
+    Raises:
+        Refusal: the process has used the total.
+    """
+    used, total = time.process_time(), LIMITS.cpu_total
+    if whole_life and used >= total:
+        raise Refusal(f"it has used {total} s of processor time, the limit for one file")
+    try:
+        import resource  # Unix only
+    except ImportError:
+        return
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used) + 1 + LIMITS.cpu_seconds, hard))
+    wanted = int(used) + 1 + (LIMITS.cpu_seconds if seconds is None else seconds)
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
-def _address_space():
-    """Bytes of address space in use; a generous guess where /proc does not say."""
+def address_space() -> int:
+    """Bytes of address space in use; 8 GiB where /proc is not available."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
@@ -194,8 +252,8 @@ def _address_space():
         return 8 << 30
 
 
-def _lower(resource, what, value):
-    """Lower a limit for good; a system that does not know it goes without."""
+def _lower(resource: ModuleType, what: int, value: int) -> None:
+    """Lower a limit permanently, where the operating system supports it."""
     try:
         hard = resource.getrlimit(what)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -1,14 +1,23 @@
-"""Looking through an ONNX file before a runtime sees it.
+"""Checks of an ONNX file before ONNX Runtime loads it.
 
-An own reader of the protobuf wire format walks every message that can hold something
-dangerous, at every depth, as often as it occurs: a file cannot hide a part from it by giving
-that part twice. Field numbers are those of ``onnx.proto`` (ONNX 1.19, IR version 12).
+A separate reader parses the file by the table ``onnx_schema`` and refuses unknown fields and
+non-canonical encodings. ONNX Runtime never receives the file, but :meth:`Checked.encoded`: the
+checked graph, encoded again, so that both readers see the same model.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from proxylab.storage.limits import LIMITS
 from proxylab.untrusted.confined import Refusal
+from proxylab.untrusted.onnx_schema import (
+    ATTRIBUTE_VALUES,
+    MODEL,
+    SCHEMA,
+    TENSOR_TYPES,
+)
+from proxylab.untrusted.protobuf import Message, Reader, encode, odd
 
 DOMAINS = ("", "ai.onnx")
 
@@ -25,156 +34,129 @@ _NETWORK_OPS = """
 OPS = frozenset(_NETWORK_OPS.split())
 """Operators of feed-forward networks: no loops, no branches, no randomness, no strings."""
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-EXTERNAL = 1
-"""``TensorProto.DataLocation`` of data that lies in another file."""
-
-MODEL, GRAPH, NODE, ATTRIBUTE, TENSOR = "model", "graph", "node", "attribute", "tensor"
-INSIDE = {
-    MODEL: {7: GRAPH},
-    GRAPH: {1: NODE, 5: TENSOR},
-    NODE: {5: ATTRIBUTE},
-    ATTRIBUTE: {5: TENSOR, 10: TENSOR},
-    TENSOR: {},
-}
-"""message: {field: message that it holds}."""
-
-REFUSED = {
-    MODEL: {20: "training information", 25: "functions of its own"},
-    GRAPH: {15: "sparse tensors"},
-    NODE: {},
-    ATTRIBUTE: {6: "a graph within a node", 11: "a graph within a node", 22: "sparse tensors"}
-    | {23: "sparse tensors"},
-    TENSOR: {13: "data that lies in another file"},
-}
-"""message: {field: what it is}: parts that no network needs here."""
-
-TENSOR_DIMS, TENSOR_LOCATION = 1, 14
-NODE_OUTPUT, NODE_OP, NODE_DOMAIN = 2, 4, 7
-OPSETS, OPSET_DOMAIN = 8, 1
+MAX_RANK = 16
+MAX_SIDE = 1 << 40
+NAME_CHARACTERS = 80
+"""Length of a name quoted in a message."""
 
 
-def check_model(raw):
-    """Look through an ONNX file (bytes).
+@dataclass(frozen=True)
+class Checked:
+    """A model that passed the checks.
 
-    Returns:
-        Set of the names that Softmax nodes give their outputs.
+    Attributes:
+        model: the parsed message; it shares the file's bytes.
+        softmax: names of the outputs of Softmax nodes.
+    """
+
+    model: Message
+    softmax: frozenset[str]
+
+    def encoded(self) -> bytes:
+        """The model encoded again, for ONNX Runtime; without descriptions and metadata."""
+        return encode(self.model, SCHEMA)
+
+
+def check_model(raw: bytes) -> Checked:
+    """Check an ONNX file (bytes).
 
     Raises:
-        Refusal: it holds something else than a plain feed-forward graph.
+        Refusal: it is not a plain feed-forward graph, or its encoding is not canonical.
     """
     if raw[4:8] == b"ORTM":
         raise Refusal("this is a model in ONNX Runtime's own format, not ONNX")
-    walk = _Walk()
-    walk.message(memoryview(raw), MODEL)
-    if not walk.graphs:
+    model = Reader(SCHEMA, LIMITS.onnx_parts).message(memoryview(raw), MODEL)
+    graph = model.one("graph")
+    if graph is None:
         raise Refusal("this is no ONNX model: it holds no graph")
-    return walk.softmax
+    _check_opsets(model.all("opset_import"))
+    if len(graph.all("node")) > LIMITS.onnx_nodes:
+        raise Refusal(f"more nodes than the limit of {LIMITS.onnx_nodes:,}")
+    for node in graph.all("node"):
+        _check_node(node)
+    names = [tensor.one("name", "") for tensor in graph.all("initializer")]
+    if len(set(names)) < len(names):
+        odd("two initial tensors have the same name")
+    for tensor in graph.all("initializer"):
+        _check_tensor(tensor)
+    for name in ("input", "output", "value_info"):
+        for value in graph.all(name):
+            _check_type(value)
+    softmax = [n.all("output") for n in graph.all("node") if n.one("op_type") == "Softmax"]
+    return Checked(model, frozenset(name for names in softmax for name in names))
 
 
-class _Walk:
-    """Through all messages of a file, counting."""
-
-    def __init__(self):
-        self.parts = self.nodes = self.graphs = 0
-        self.softmax = set()
-
-    def message(self, view, kind):
-        dims, outputs, ops = [], [], []
-        for number, wire, value in self.fields(view):
-            if number in REFUSED[kind]:
-                raise Refusal(f"the model holds {REFUSED[kind][number]}, which is not read")
-            inside = INSIDE[kind].get(number)
-            if inside:
-                self.enter(value, wire, inside)
-            elif kind == TENSOR:
-                self.tensor(number, wire, value, dims)
-            elif kind == NODE:
-                self.node(number, value, outputs, ops)
-            elif kind == MODEL and number == OPSETS:
-                self.opset(value, wire)
-        self.softmax.update(outputs if ops == ["Softmax"] else ())
-        size = math.prod(dims)
-        if size > LIMITS.onnx_bytes:
-            raise Refusal(f"a tensor of {size:,} numbers is over the limit")
-
-    def enter(self, value, wire, kind):
-        if wire != BYTES:
-            raise Refusal("this is no ONNX model (a message of the wrong type)")
-        self.graphs += kind == GRAPH
-        self.nodes += kind == NODE
-        if self.nodes > LIMITS.onnx_nodes:
-            raise Refusal(f"more nodes than the limit of {LIMITS.onnx_nodes:,}")
-        self.message(value, kind)
-
-    def tensor(self, number, wire, value, dims):
-        if number == TENSOR_LOCATION and value == EXTERNAL:
-            raise Refusal("the model holds data that lies in another file, which is not read")
-        if number == TENSOR_DIMS:
-            dims += [value] if wire == VARINT else list(_varints(value))
-            if len(dims) > 16 or any(not 0 <= d < 1 << 40 for d in dims):
-                raise Refusal("a tensor has an impossible shape")
-
-    def node(self, number, value, outputs, ops):
-        if number == NODE_OUTPUT:
-            outputs.append(_text(value))
-        if number == NODE_OP:
-            ops.append(_text(value))
-            if ops[-1] not in OPS:
-                raise Refusal(f"the operator {ops[-1]!r} is not among those that are run")
-        if number == NODE_DOMAIN and (domain := _text(value)) not in DOMAINS:
-            raise Refusal(f"operators of the domain {domain!r} are not run, only ai.onnx's")
-
-    def opset(self, value, wire):
-        if wire != BYTES:
-            raise Refusal("this is no ONNX model (a message of the wrong type)")
-        for number, _, inside in self.fields(value):
-            if number == OPSET_DOMAIN and (domain := _text(inside)) not in DOMAINS:
-                raise Refusal(f"operators of the domain {domain!r} are not run, only ai.onnx's")
-
-    def fields(self, view):
-        """(field number, wire type, value) of each field: int, or memoryview for bytes."""
-        position = 0
-        while position < len(view):
-            self.parts += 1
-            if self.parts > LIMITS.onnx_parts:
-                raise Refusal(f"more parts than the limit of {LIMITS.onnx_parts:,}")
-            tag, position = _varint(view, position)
-            wire = tag & 7
-            if wire == VARINT:
-                value, position = _varint(view, position)
-            else:
-                if wire == BYTES:
-                    length, position = _varint(view, position)
-                elif wire in (FIXED64, FIXED32):
-                    length = 8 if wire == FIXED64 else 4
-                else:
-                    raise Refusal("this is no ONNX model (an unknown wire type)")
-                value, position = view[position : position + length], position + length
-            if position > len(view) or not tag >> 3:
-                raise Refusal("this is no ONNX model, or it is truncated")
-            yield tag >> 3, wire, value
+def _check_domain(domain: str) -> None:
+    if domain not in DOMAINS:
+        quoted = domain[:NAME_CHARACTERS]
+        raise Refusal(f"operators of the domain {quoted!r} are not run, only ai.onnx's")
 
 
-def _varint(view, position):
-    value = shift = 0
-    while position < len(view) and shift < 70:
-        octet = view[position]
-        value |= (octet & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-        if octet < 0x80:
-            return value, position
-    raise Refusal("this is no ONNX model, or it is truncated")
+def _check_opsets(opsets: Sequence[Message]) -> None:
+    for opset in opsets:
+        _check_domain(opset.one("domain", ""))
+    if len(opsets) > 1:
+        odd("the operator set comes twice")
 
 
-def _varints(view):
-    position = 0
-    while position < len(view):
-        value, position = _varint(view, position)
-        yield value
+def _check_node(node: Message) -> None:
+    op = node.one("op_type", "")
+    if op not in OPS:
+        quoted = op[:NAME_CHARACTERS]
+        raise Refusal(f"the operator {quoted!r} is not among those that are run")
+    _check_domain(node.one("domain", ""))
+    if node.one("overload", ""):
+        raise Refusal("the model holds functions of its own, which is not read")
+    names = [attribute.one("name", "") for attribute in node.all("attribute")]
+    if len(set(names)) < len(names):
+        odd(f"an attribute of {op} comes twice")
+    for attribute in node.all("attribute"):
+        _check_attribute(attribute)
 
 
-def _text(value):
-    if isinstance(value, int):
-        raise Refusal("this is no ONNX model (a name of the wrong type)")
-    return bytes(value[:80]).decode("utf-8", "replace")
+def _check_attribute(attribute: Message) -> None:
+    """Check that only the field of the attribute's type holds a value."""
+    if attribute.one("ref_attr_name", ""):
+        raise Refusal("the model holds functions of its own, which is not read")
+    holds = ATTRIBUTE_VALUES.get(attribute.one("type", 0))
+    filled = [name for name in ATTRIBUTE_VALUES.values() if attribute.all(name)]
+    if holds is None or filled not in ([], [holds]):
+        odd("the value of an attribute is not of the attribute's type")
+    for name in ("t", "tensors"):
+        for tensor in attribute.all(name):
+            _check_tensor(tensor)
+
+
+def _check_tensor(tensor: Message) -> None:
+    """Check that the data are in the file, once, and match the tensor's shape."""
+    if tensor.one("data_location", 0):
+        raise Refusal("the model holds data that lies in another file, which is not read")
+    dims = tensor.all("dims")
+    if len(dims) > MAX_RANK or any(not 0 <= side < MAX_SIDE for side in dims):
+        raise Refusal("a tensor has an impossible shape")
+    size = math.prod(dims)
+    if size > LIMITS.onnx_bytes:
+        raise Refusal(f"a tensor of {size:,} numbers is over the limit")
+    width, holds = TENSOR_TYPES.get(tensor.one("data_type", 0), (0, ""))
+    if not width:
+        raise Refusal("a tensor is of a type that is not read")
+    fields = {field for _, field in TENSOR_TYPES.values()} | {"raw_data"}
+    filled = [name for name in fields if tensor.all(name)]
+    if filled not in ([], [holds], ["raw_data"]):
+        odd("a tensor holds its data twice, or not as its type says")
+    raw = tensor.one("raw_data")
+    count = len(tensor.all(holds)) if raw is None else len(raw) / width
+    if count != size:
+        raise Refusal(f"a tensor holds {count:g} numbers, but its shape needs {size:,}")
+
+
+def _check_type(value: Message) -> None:
+    """Check that the type is a tensor of numbers, or is not given."""
+    tensor = value.one("type") and value.one("type").one("tensor_type")
+    if not tensor:
+        return
+    if tensor.one("elem_type", 0) not in TENSOR_TYPES:
+        raise Refusal("a value is of a type that is not read")
+    for side in tensor.one("shape").all("dim") if tensor.one("shape") else ():
+        if side.all("dim_value") and side.all("dim_param"):
+            odd("a side of a shape is a number and a name")

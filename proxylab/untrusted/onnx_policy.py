@@ -1,4 +1,4 @@
-"""ONNX models as policies: they run in a confined process, never in this one."""
+"""ONNX models as policies: each runs in a confined process."""
 
 import hashlib
 import json
@@ -6,14 +6,17 @@ import threading
 import weakref
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.channels_first import channels_first
 from proxylab.rollouts.episodes import PROBABILITY_TOLERANCE
 from proxylab.storage.limits import LIMITS
 from proxylab.untrusted.confined import Confined
+from proxylab_envs.batch import BatchedEnv
 
 WORKER = "proxylab.untrusted.onnx_worker"
 MAX_ROWS = 256
@@ -21,19 +24,19 @@ MAX_ROWS = 256
 
 
 class OnnxPolicy:
-    """The policy of an ONNX model (docs/strangers.md says what its input and output must be).
+    """The policy of an ONNX model (docs/strangers.md describes its input and output).
 
     Attributes:
         name: path of the file.
-        task: None; it plays wherever its input fits.
+        task: None; it runs in any environment whose observations fit its input.
         role: ``onnx``.
-        trained_reward: ``true``, for want of anything that says otherwise.
+        trained_reward: ``true``; the file does not record it.
         sha256: of the file.
     """
 
     task, role, trained_reward = None, "onnx", "true"
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         """Start the process that runs ``path``.
 
         Raises:
@@ -52,7 +55,9 @@ class OnnxPolicy:
         self._shape, self._dtype = tuple(facts["shape"]), np.dtype(facts["dtype"])
         self._meaning = facts["meaning"]
 
-    def probabilities(self, env, indices):
+    def probabilities(
+        self, env: BatchedEnv[Any], indices: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
         """float32[K, num_actions] in the environments ``indices``."""
         self.check_fits(env)
         num_actions = int(env.single_action_space.n)
@@ -60,8 +65,8 @@ class OnnxPolicy:
         parts = np.split(observations, range(MAX_ROWS, len(observations), MAX_ROWS))
         return np.concatenate([self._ask(part, num_actions) for part in parts])
 
-    def check_fits(self, env):
-        """``AgentError`` where the model's input is not an observation of ``env``, flat or not."""
+    def check_fits(self, env: BatchedEnv[Any]) -> None:
+        """Raise ``AgentError`` where neither an observation of ``env`` nor a flat one fits."""
         shape = channels_first(env.observe()[:1]).shape[1:]
         if self._shape not in (shape, (int(np.prod(shape)),)):
             raise AgentError(
@@ -69,12 +74,12 @@ class OnnxPolicy:
                 f"{list(shape)}"
             )
 
-    def _ask(self, observations, num_actions):
+    def _ask(self, observations: NDArray[Any], num_actions: int) -> NDArray[np.float32]:
         """Probabilities for at most ``MAX_ROWS`` observations: float32[K, num_actions]."""
         count = len(observations)
         width = 1 if self._meaning == "actions" else num_actions
-        given = np.ascontiguousarray(observations, self._dtype)
-        request = count.to_bytes(8, "little") + given.tobytes()
+        array = np.ascontiguousarray(observations, self._dtype)
+        request = count.to_bytes(8, "little") + array.tobytes()
         with self._lock:
             raw = self._process.frame(request, 4 * count * LIMITS.size)
         if len(raw) != 4 * count * width:
@@ -84,26 +89,26 @@ class OnnxPolicy:
             )
         return self._distribution(np.frombuffer(raw, np.float32).reshape(count, width), num_actions)
 
-    def _distribution(self, found, num_actions):
-        """Probabilities from what the model gives."""
-        if not np.isfinite(found).all():
+    def _distribution(self, outputs: NDArray[np.float32], num_actions: int) -> NDArray[np.float32]:
+        """Probabilities from the model's outputs."""
+        if not np.isfinite(outputs).all():
             raise AgentError(f"{self.name}: its output holds NaN or infinity")
         if self._meaning == "logits":
-            powers = np.exp(found - found.max(axis=1, keepdims=True))
+            powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
             return powers / powers.sum(axis=1, keepdims=True)
         if self._meaning == "actions":
-            chosen = found[:, 0]
+            chosen = outputs[:, 0]
             if not np.isin(chosen, np.arange(num_actions)).all():
                 raise AgentError(f"{self.name}: an action is not in [0, {num_actions})")
             return np.eye(num_actions, dtype=np.float32)[chosen.astype(np.int64)]
-        sums = found.sum(axis=1)
-        if (found < 0).any() or (np.abs(sums - 1) > PROBABILITY_TOLERANCE).any():
+        sums = outputs.sum(axis=1)
+        if (outputs < 0).any() or (np.abs(sums - 1) > PROBABILITY_TOLERANCE).any():
             raise AgentError(f"{self.name}: its output probabilities are no distribution")
-        return found
+        return outputs
 
 
-def _sha256(path):
-    """sha256 of the file, whose size is within its limit: hex string."""
+def _sha256(path: Path) -> str:
+    """sha256 of the file, checked to be within the size limit: hex string."""
     try:
         if path.stat().st_size > LIMITS.onnx_bytes:
             raise AgentError(f"{path}: larger than the limit of {LIMITS.onnx_bytes} bytes")

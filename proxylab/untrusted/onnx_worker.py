@@ -1,27 +1,33 @@
 """The process that runs an ONNX model: ``python -P -m proxylab.untrusted.onnx_worker FILE``.
 
-It writes frames: the length in 4 bytes, little endian, then so many bytes. The first is JSON
-with the model's input and output. Then each request is the number of rows (8 bytes) and the
-observations, each answer a frame of float32, as many a row as there are actions.
+It writes frames: the length in 4 bytes, little endian, then the content. The first is JSON
+with the model's input and output. Each request is the number of rows (8 bytes) and the
+observations; each response is a frame of float32, one number per row and action.
 """
 
 import json
 import struct
 import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from proxylab.storage.limits import LIMITS
 from proxylab.untrusted.confined import Refusal, bound, bound_time, run
 from proxylab.untrusted.onnx_model import check_model
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 
 
-def main():
-    """Load, say what it is, answer until stdin ends."""
+def main() -> None:
+    """Load the model, describe it, and answer requests until stdin ends."""
     import numpy as np  # after the bounds are set
     import onnxruntime  # after the bounds are set
 
-    onnxruntime.set_default_logger_severity(4)  # fatal only: what is wrong becomes our line
+    onnxruntime.set_default_logger_severity(4)  # fatal only: errors are reported as one line
     bound()
     session, softmax = _session(onnxruntime, sys.argv[1])
     facts = _facts(session, softmax)
@@ -31,16 +37,17 @@ def main():
         bound_time()
         (count,) = struct.unpack("<Q", head)
         raw = sys.stdin.buffer.read(count * row_bytes)
-        given = np.frombuffer(raw, facts["dtype"]).reshape(count, *facts["shape"])
-        _write(_answer(np, session, given, facts).tobytes())
+        observations = np.frombuffer(raw, facts["dtype"]).reshape(count, *facts["shape"])
+        _write(_answer(np, session, observations, facts).tobytes())
 
 
-def _session(onnxruntime, path):
+def _session(onnxruntime: ModuleType, path: str) -> tuple[Any, frozenset[str]]:
     with open(path, "rb") as file:
         raw = file.read(LIMITS.onnx_bytes + 1)
     if len(raw) > LIMITS.onnx_bytes:
         raise Refusal(f"larger than the limit of {LIMITS.onnx_bytes} bytes")
-    softmax = check_model(raw)
+    checked = check_model(raw)
+    raw = checked.encoded()  # not the file: the runtime may read it differently
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
@@ -49,20 +56,20 @@ def _session(onnxruntime, path):
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         providers = ["CPUExecutionProvider"]
-        return onnxruntime.InferenceSession(raw, options, providers=providers), softmax
+        return onnxruntime.InferenceSession(raw, options, providers=providers), checked.softmax
     except Exception as error:
         _out_of_memory(error)
         raise Refusal(f"ONNX Runtime does not take it: {error}") from None
 
 
-def _out_of_memory(error):
-    said = str(error).lower()
-    if "allocate" in said or "bad_alloc" in said or "bad allocation" in said:
+def _out_of_memory(error: Exception) -> None:
+    message = str(error).lower()
+    if "allocate" in message or "bad_alloc" in message or "bad allocation" in message:
         raise MemoryError from None
 
 
-def _facts(session, softmax):
-    """Input's shape and dtype, fixed batch or 0, and the output that gives actions."""
+def _facts(session: Any, softmax: frozenset[str]) -> dict[str, Any]:
+    """Shape and dtype of the input, fixed batch size or 0, and the output for actions."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1:
         raise Refusal(f"it has {len(inputs)} inputs, not one: the observations")
@@ -80,11 +87,11 @@ def _facts(session, softmax):
 
 
 MEANINGS = ("probabilities", "logits", "actions")
-"""Names of outputs by what they hold."""
+"""Kinds of outputs, and the names that select them."""
 
 
-def _meaning(outputs, softmax):
-    """(name of the output that gives actions, one of MEANINGS)."""
+def _meaning(outputs: Sequence[Any], softmax: frozenset[str]) -> tuple[str, str]:
+    """(name of the output for actions, one of MEANINGS)."""
     named = [(o.name, m) for m in MEANINGS for o in outputs if o.name in (m, m.removesuffix("s"))]
     if named:
         return named[0]
@@ -97,11 +104,13 @@ def _meaning(outputs, softmax):
     return only.name, "probabilities" if only.name in softmax else "logits"
 
 
-def _answer(np, session, given, facts):
-    """The output for observations, as it is: float32[N, A], or [N, 1] of actions."""
-    count, batch = len(given), facts["batch"] or len(given)
+def _answer(
+    np: ModuleType, session: Any, observations: "npt.NDArray[Any]", facts: Mapping[str, Any]
+) -> "npt.NDArray[Any]":
+    """The raw output for observations: float32[N, A], or [N, 1] for actions."""
+    count, batch = len(observations), facts["batch"] or len(observations)
     rows = -(-count // batch) * batch
-    padded = np.concatenate([given, np.repeat(given[-1:], rows - count, axis=0)])
+    padded = np.concatenate([observations, np.repeat(observations[-1:], rows - count, axis=0)])
     try:
         parts = [
             np.asarray(session.run([facts["output"]], {facts["input"]: padded[k : k + batch]})[0])
@@ -116,7 +125,7 @@ def _answer(np, session, given, facts):
     return np.concatenate(parts)[:count].reshape(count, -1).astype(np.float32)
 
 
-def _write(raw):
+def _write(raw: bytes) -> None:
     sys.stdout.buffer.write(struct.pack("<I", len(raw)) + raw)
     sys.stdout.buffer.flush()
 

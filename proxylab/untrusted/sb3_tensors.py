@@ -1,19 +1,24 @@
 """The tensors of a Stable-Baselines3 zip, read in a confined process; nothing is unpickled.
 
 ``python -P -m proxylab.untrusted.sb3_tensors FILE`` writes the policy's state to stdout as
-safetensors, with what the zip says in plain words as metadata. Of the zip's parts it opens
-two: ``policy.pth``, with torch's weights-only loader, and ``data``, which is JSON in which the
-pickled values stand as Base64 strings beside a readable account; only the account is read.
+safetensors, with facts from the zip as metadata. It opens two members of the zip:
+``policy.pth``, with torch's weights-only loader, and ``data``, a JSON object that holds pickled
+values as Base64 strings, each with a readable description; only the descriptions are read.
 """
 
 import io
 import re
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from proxylab.storage.limits import LIMITS
 from proxylab.storage.strict_json import parse_json
-from proxylab.untrusted.confined import Refusal, bound, run
-from proxylab.untrusted.zips import open_zip, read_member
+from proxylab.untrusted.confined import Refusal, bound, one_line, run
+from proxylab.untrusted.zips import open_zip, read_member, written_anew
+
+if TYPE_CHECKING:
+    import torch
 
 KIND = "Stable-Baselines3 zip"
 MEMBERS = re.compile(
@@ -22,15 +27,17 @@ MEMBERS = re.compile(
 )
 TORCH_MEMBERS = re.compile(
     r"[\w-]{1,64}/(data\.pkl|data/\d{1,6}|version|byteorder|\.format_version|\.storage_alignment"
-    r"|\.data/serialization_id)"
+    r"|\.data/serialization_id)",
+    re.ASCII,
 )
 MAX_PICKLE_BYTES = 1 << 20
+MAX_RANK = 8
 ACTIVATION = re.compile(r"<class 'torch\.nn\.modules\.activation\.(\w{1,32})'>")
 TEXTS = ("activation", "observation_shape", "action_start", "version")
-"""What the metadata may say; every value a short string."""
+"""Keys of the metadata; every value is a short string."""
 
 
-def tensors_of(path):
+def tensors_of(path: str | Path) -> "tuple[dict[str, torch.Tensor], dict[str, str]]":
     """(state of the policy, facts) of a zip: {name: float32 tensor}, {name: str}.
 
     Raises:
@@ -43,20 +50,27 @@ def tensors_of(path):
         version = b""
         if "_stable_baselines3_version" in names:
             version = read_member(archive, "_stable_baselines3_version")
-    facts = facts_of(data) | {"version": version[:20].decode("ascii", "replace").strip()}
+    facts = facts_of(data) | {"version": one_line(version[:20].decode("ascii", "replace"))}
     return checked(load_state(raw)), facts
 
 
-def load_state(raw):
-    """What torch's weights-only loader makes of ``policy.pth`` (bytes)."""
+def load_state(raw: bytes) -> Any:
+    """The object that torch's weights-only loader returns for ``policy.pth`` (bytes).
+
+    Torch has its own zip reader, so it receives a new zip that contains only the checked
+    members.
+    """
     import torch  # torch takes a second to load
 
     with open_zip(io.BytesIO(raw), TORCH_MEMBERS, "file of torch.save") as inner:
         pickles = [m for m in inner.infolist() if m.filename.endswith("/data.pkl")]
         if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_BYTES:
             raise Refusal("policy.pth is no file of torch.save")
+        if len({m.filename.partition("/")[0] for m in inner.infolist()}) > 1:
+            raise Refusal("policy.pth is no file of torch.save (it holds two folders)")
+        checked_zip = written_anew(inner)
     try:
-        return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+        return torch.load(io.BytesIO(checked_zip), map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:
@@ -68,8 +82,8 @@ def load_state(raw):
         raise Refusal(what) from None
 
 
-def checked(state):
-    """The state where it is a plain dict of dense, finite float32 tensors of bounded size."""
+def checked(state: Any) -> "dict[str, torch.Tensor]":
+    """A copy of the state; refuses all but a dict of dense, finite float32 tensors."""
     import torch  # torch takes a second to load
 
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
@@ -78,7 +92,11 @@ def checked(state):
         raise Refusal(f"{len(state)} tensors are more than the limit of {LIMITS.sb3_tensors}")
     total = 0
     for name, tensor in state.items():
-        if type(tensor) is not torch.Tensor or tensor.layout != torch.strided:
+        if (
+            type(tensor) is not torch.Tensor
+            or tensor.layout != torch.strided
+            or tensor.dim() > MAX_RANK
+        ):
             raise Refusal(f"{name[:80]!r} is no dense tensor")
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu" or tensor.is_quantized:
             raise Refusal(f"{name[:80]!r} is {tensor.dtype}, not float32")
@@ -90,8 +108,8 @@ def checked(state):
     return {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
 
 
-def facts_of(data):
-    """What the readable parts of ``data`` (bytes) say: {name in TEXTS: str}."""
+def facts_of(data: bytes) -> dict[str, str]:
+    """Facts from the readable parts of ``data`` (bytes): {name in TEXTS: str}."""
     try:
         record = parse_json(data)
     except ValueError as error:
@@ -111,7 +129,7 @@ def facts_of(data):
     }
 
 
-def main():
+def main() -> None:
     """Read the zip named on the command line, write its tensors to stdout."""
     import torch  # torch takes a second to load
     from safetensors.torch import save  # torch takes a second to load

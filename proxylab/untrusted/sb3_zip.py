@@ -1,6 +1,10 @@
-"""A Stable-Baselines3 zip: its digest, and its tensors by the confined or the trusting reader."""
+"""A Stable-Baselines3 zip: its digest, and its tensors by a confined or unpickling reader."""
 
 import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.errors import AgentError
 from proxylab.storage.limits import LIMITS
@@ -9,7 +13,7 @@ from proxylab.untrusted.confined import Confined, one_line
 READER = "proxylab.untrusted.sb3_tensors"
 
 
-def file_sha256(file):
+def file_sha256(file: Path) -> str:
     """sha256 of a regular file that is not too large: hex string."""
     try:
         if not file.is_file():
@@ -23,7 +27,7 @@ def file_sha256(file):
         raise AgentError(f"{file}: cannot be read ({error.strerror})") from None
 
 
-def read_confined(file):
+def read_confined(file: Path) -> bytes:
     """The bytes of a safetensors file with the zip's tensors, by the confined reader."""
     process = Confined(READER, file.resolve(), file)
     try:
@@ -32,11 +36,11 @@ def read_confined(file):
         process.close()
 
 
-def read_unpickled(file):
+def read_unpickled(file: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
     """({name: float32 array}, facts) by SB3's own loader, which runs the code in the file."""
     from proxylab.untrusted.sb3_trusted import load_trusted  # SB3: only where pickles are trusted
 
     try:
         return load_trusted(file)
-    except Exception as error:  # whatever the file's code raises
+    except Exception as error:  # the file's code may raise anything
         raise AgentError(f"{file}: {one_line(f'{type(error).__name__}: {error}')}") from None

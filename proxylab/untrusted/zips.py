@@ -1,12 +1,17 @@
-"""Looking into a zip without believing it: names, kinds, sizes and ratios first.
+"""Checked reading of zips: names, kinds, sizes and compression ratios come first.
 
-Nothing is ever extracted to a folder, so a name cannot lead out of one; names outside the
-list are refused all the same.
+Nothing is extracted to a folder, so path traversal is impossible; names outside the
+allowed pattern are refused as well.
 """
 
+import io
+import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, cast
 
 from proxylab.storage.limits import LIMITS
 from proxylab.untrusted.confined import Refusal
@@ -16,13 +21,13 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImpl
 """What zipfile raises about a damaged file."""
 
 
-def open_zip(file, allowed, kind):
-    """A ``ZipFile`` whose members are all as they should be.
+def open_zip(file: str | Path | IO[bytes], allowed: re.Pattern[str], kind: str) -> zipfile.ZipFile:
+    """Open a zip whose members all pass the checks.
 
     Args:
         file: path or binary stream.
-        allowed: compiled pattern that the whole of every name matches.
-        kind: what it should be, for messages.
+        allowed: pattern that every whole name must match.
+        kind: kind of file expected, for messages.
 
     Raises:
         Refusal: it is no zip, or one of its members is not sound.
@@ -39,16 +44,23 @@ def open_zip(file, allowed, kind):
         raise Refusal(f"the member {_repeated(names)!r} comes twice")
     for member in members:
         _check(member, allowed, kind)
+    if sum(member.compress_size for member in members) > _length(archive):
+        raise Refusal("its members claim to be packed in more bytes than the file has")
     if sum(member.file_size for member in members) > LIMITS.sb3_bytes:
         raise Refusal(f"unpacked, it is larger than the limit of {LIMITS.sb3_bytes} bytes")
     return archive
 
 
-def _repeated(names):
+def _length(archive: zipfile.ZipFile) -> int:
+    """Bytes of the file that an archive is read from."""
+    return cast("IO[bytes]", archive.fp).seek(0, io.SEEK_END)  # it is open
+
+
+def _repeated(names: Sequence[str]) -> str:
     return next(name for k, name in enumerate(names) if name in names[:k])
 
 
-def _check(member, allowed, kind):
+def _check(member: zipfile.ZipInfo, allowed: re.Pattern[str], kind: str) -> None:
     name = member.filename
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
@@ -66,11 +78,11 @@ def _check(member, allowed, kind):
         )
 
 
-def read_member(archive, name):
-    """All bytes of a member, which may be no more than it says.
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """All bytes of a member, checked against its stated size.
 
     Raises:
-        Refusal: it is missing, damaged or longer than it says.
+        Refusal: it is missing, damaged or longer than stated.
     """
     try:
         size = archive.getinfo(name).file_size
@@ -83,3 +95,16 @@ def read_member(archive, name):
     if len(raw) != size:
         raise Refusal(f"the member {name!r} is damaged: {len(raw)} bytes of {size}")
     return raw
+
+
+def written_anew(archive: zipfile.ZipFile) -> bytes:
+    """A new zip with the same members in the same order, and nothing else.
+
+    Raises:
+        Refusal: a member is damaged or longer than stated.
+    """
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as copy:
+        for name in archive.namelist():
+            copy.writestr(zipfile.ZipInfo(name), read_member(archive, name))
+    return out.getvalue()

@@ -20,7 +20,8 @@ from proxylab.agents.format import (
     stored_weights,
     weights_sha256,
 )
-from proxylab.agents.loading import load_agent, load_agents, policy_of
+from proxylab.agents.loading import policy_of
+from proxylab.agents.references import load_agent, load_agents
 from proxylab.agents.zoo import ZooFacts, ZooMember, pack_zoo, read_entry, zoo_entries
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.architectures import ARCHITECTURES, build_network
@@ -109,7 +110,7 @@ def test_the_batch_changes_no_episode(folder):
 
 
 def test_weights_from_a_stranger_need_torch_nowhere_but_in_the_network():
-    code = "import sys, proxylab.agents.loading, proxylab.agents.zoo; print('torch' in sys.modules)"
+    code = "import sys, proxylab.agents.references; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from proxylab.agents.loading import load_agents
+from proxylab.agents.references import load_agents
 from proxylab.agents.zoo import ZOO, zoo_entries
 from proxylab.agents.zoo_kinds import SHIPPED as ALWAYS
 from proxylab.agents.zoo_kinds import kinds_of

@@ -1,22 +1,13 @@
 """The page's server in a thread, and a headless browser where there is one."""
 
-import shutil
 import socket
 
 import pytest
+from chromium_or_skip import chromium_or_skip
 
 from proxylab.app.server import Server, make_app
 from proxylab.app.state import make_worlds
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+from proxylab.app.token import Token, new_token
 
 
 @pytest.fixture(scope="session")
@@ -24,24 +15,31 @@ def worlds():
     return make_worlds()
 
 
+class Address(tuple):
+    """(host, port) of a server, and its token."""
+
+    token = None
+
+    @property
+    def link(self):
+        """What ``proxylab app`` prints."""
+        return "http://{}:{}/?token={}".format(*self, self.token.secret)
+
+
 @pytest.fixture(scope="session")
 def address(worlds):
-    """(host, port) of a server on a free port."""
+    """Where a server is, on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
     host, port = listener.getsockname()
-    with Server(make_app(worlds, host, port), listener):
-        yield host, port
+    found = Address((host, port))
+    found.token = Token(new_token(), port)
+    with Server(make_app(worlds, host, port, found.token), listener):
+        yield found
 
 
 @pytest.fixture(scope="session")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium here: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
+    yield from chromium_or_skip()
 
 
 @pytest.fixture

@@ -1,8 +1,14 @@
 """``proxylab app`` on the command line."""
 
 import json
+import os
+import pty
 import re
+import signal
 import socket
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -58,3 +64,62 @@ def test_the_single_file_has_verdicts_and_agents_of_ones_own(capsys, tmp_path):
     assert verdicts[own] != "FLAG"
     assert data["catalogue"]["worlds"][0]["pair"][0] == own
     assert not re.search(r"(?:src|href)=\"(?!data:)", text)
+
+
+BROWSER = """\
+import http.cookiejar, sys, urllib.request
+cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+answer = urllib.request.build_opener(cookies).open(sys.argv[1], timeout=60)
+print(sys.argv[1], answer.url, b"main.js" in answer.read(), file=open("visited.tmp", "w"))
+import os
+os.rename("visited.tmp", "visited")
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--no-open"]])
+def test_at_a_terminal_on_a_desktop_it_opens_the_page(tmp_path, words):
+    (tmp_path / "browser.py").write_text(BROWSER)
+    browser = f"{sys.executable} {tmp_path / 'browser.py'} %s"
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "proxylab.cli", "app", "--port", "0", "--tasks", "boat-race"]
+    process = subprocess.Popen(
+        [*command, *words],
+        cwd=tmp_path,
+        env={**os.environ, "DISPLAY": ":none", "BROWSER": browser},
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+    )
+    try:
+        url = printed_address(terminal)
+        if words:
+            time.sleep(1)
+            assert not (tmp_path / "visited").exists()
+        else:
+            shown, arrived, complete = when_there(tmp_path / "visited").split()
+            assert (arrived, complete) == (url.split("?")[0], "True")
+            assert shown.startswith(f"{arrived}?token=")
+            assert shown != url  # others can read what a browser is started with
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+        os.close(end)
+
+
+def printed_address(terminal):
+    """The address that a process prints at its terminal."""
+    text = ""
+    while not (found := re.search(r"the page is at (\S+) \(Ctrl-C", text)):
+        text += os.read(terminal, 4096).decode()
+    return found[1]
+
+
+def when_there(path):
+    """The text of a file that is about to be written."""
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < until, "no browser was started"
+        time.sleep(0.05)
+    return path.read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import load_agents
+from proxylab.agents.references import load_agents
 from proxylab.app.api import fields, place
 from proxylab.app.embedding import embedded_data
 from proxylab.app.page import STATIC

@@ -16,8 +16,8 @@ PICTURE = "id => document.getElementById(id).toDataURL()"
 
 
 def opened(page, address, hash_=""):
-    """The page, once both agents' episodes are there; ``address`` is (host, port) or a URL."""
-    where = address if isinstance(address, str) else "http://{}:{}/".format(*address)
+    """The page, once both agents' episodes are there; ``address`` is conftest's or a URL."""
+    where = address if isinstance(address, str) else address.link
     page.goto(where + hash_)
     page.locator("#now-b", has_text=re.compile("^step [0-9]+ of [1-9]")).wait_for()
 

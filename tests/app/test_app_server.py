@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import Polygon
 
-from proxylab.agents.loading import load_agent
+from proxylab.agents.references import load_agent
 from proxylab.app import api
 from proxylab.app.requests import MAX_BYTES
 from proxylab.errors import UsageError
@@ -44,11 +44,12 @@ LOOPS = """\
 
 
 def call(address, method, path, body=None, headers=None):
-    """(status, headers, body) of one request."""
+    """(status, headers, body) of one request that carries the token."""
+    headers = {**address.token.header(), **(headers or {})}
     connection = http.client.HTTPConnection(*address, timeout=120)
     if isinstance(body, dict):
-        body, headers = json.dumps(body), {**JSON, **(headers or {})}
-    connection.request(method, path, body, headers or {})
+        body, headers = json.dumps(body), {**JSON, **headers}
+    connection.request(method, path, body, headers)
     answer = connection.getresponse()
     found = answer.status, dict(answer.getheaders()), answer.read()
     connection.close()
@@ -232,6 +233,7 @@ def test_oversized_requests_are_refused_before_they_are_read(address):
     assert "larger" in complaint(call(address, "POST", "/api/level", large, JSON), 413)
     head = (
         f"POST /api/level HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
+        f"Cookie: {address.token.header()['Cookie']}\r\n"
         "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     chunk = f"{4096:x}\r\n{' ' * 4096}\r\n".encode()
@@ -247,7 +249,8 @@ def test_oversized_requests_are_refused_before_they_are_read(address):
 
 
 def test_nothing_but_the_pages_own_files_is_served(address):
-    for path in ("/static/", "/static/../state.py", "/static/%2e%2e/state.py", "/etc/passwd"):
+    hidden = ("/static/../state.py", "/static/%2e%2e/state.py", "/etc/passwd")
+    for path in (*hidden, "/static/", "/static/main.js/", "/api", "//"):
         assert complaint(call(address, "GET", path), 404)
 
 

@@ -41,7 +41,7 @@ def run(capsys, *arguments):
         (["evaluate", "script:maze-corner/best"], "no such script: choose optimal"),
         (["evaluate", "zoo:boat-race/trusted-99"], "boat-race"),
         (["evaluate", "no/such/folder"], "there is no agent here"),
-        (["evaluate", OPTIMAL, "--episodes", -3], "episodes -3 is not between"),
+        (["evaluate", OPTIMAL, "--episodes", -3], "--episodes: '-3' is not between"),
         (["evaluate", OPTIMAL, "--task", "boat-race"], "agent of the task maze-corner"),
         (["evaluate", "script:boat-race/optimal", "--split", "shifted"], "no split 'shifted'"),
         (["detect", OPTIMAL, "--trusted", SEEKER, "--alpha", 2], "alpha"),
@@ -118,9 +118,17 @@ def test_detect_says_first_who_is_suspect(capsys):
 
 def test_detect_without_a_suspect_takes_the_newest_run(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
-    code, out, err = run(capsys, "detect", "--trusted", OPTIMAL)
+    code, out, err = run(capsys, "detect", "--trusted")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "no suspect, and no complete run" in err
+
+
+@pytest.mark.parametrize("trusted", [(OPTIMAL,), (OPTIMAL, "zoo:maze-corner/trusted-0*")])
+def test_trusted_that_leave_no_suspect_are_refused(capsys, trusted):
+    """A suspect written after --trusted would count as trusted, and the newest run be judged."""
+    code, out, err = run(capsys, "detect", "--trusted", *trusted)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"write proxylab detect SUSPECT --trusted {' '.join(trusted)}" in err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from proxylab.commands.inventory import Inventory
 from proxylab.commands.printing import show
-from proxylab.console import plain, track
+from proxylab.console.output import plain, track
 
 
 @pytest.mark.parametrize(

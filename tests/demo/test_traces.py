@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from proxylab.demo.traces import projection, watch
+from proxylab.demo.traces import watch
 from proxylab.rollouts.rollout import rollout
 from proxylab_envs.boat_lagoon import BoatLagoon
 from proxylab_envs.channels import OUTCOMES
@@ -62,7 +62,7 @@ def test_places_are_where_the_mouse_is_drawn():
     env = MazeCorner(3)
     env.seed_levels(Levels("train"), 1)
     env.reset()
-    for i, (x, y) in enumerate(projection(env)()):
+    for i, (x, y) in enumerate(env.picture_positions()()):
         assert (int(y) // 32, int(x) // 32) == tuple(env.core.mouse[i])
 
 
@@ -70,7 +70,7 @@ def test_boats_are_where_they_are_drawn():
     env = BoatLagoon(1)
     env.reset_levels(env.sample_level_seeds(Levels("iid"), 1, seed=2), np.arange(1))
     with_boat = env.render_rgb(0).astype(int)
-    ((x, y),) = projection(env)()
+    ((x, y),) = env.picture_positions()()
     env.core.position[0] += (100, 100)  # out of the picture
     rows, columns = np.nonzero(np.abs(with_boat - env.render_rgb(0)).sum(axis=2) > 150)
     assert abs(columns.mean() - x) < 10

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_population import NUM_ACTIONS, episodes_from, population, walk_ring
 
-from proxylab.detection import judge
 from proxylab.detection.certificate import certify, critical_correlation, true_gain_bounds
+from proxylab.detection.judge import judge
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.shift import DISCOUNT, occupancy_shift
 

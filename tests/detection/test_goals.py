@@ -8,7 +8,7 @@ import pytest
 from toy_field import CELLS, CORNER, open_field, steps_apart, wander, wanderers
 from toy_population import VIEW, episodes_from
 
-from proxylab.detection import judge
+from proxylab.detection.judge import judge
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.scores.clone import PRIOR, CloneSurprise, clone_probabilities, fit_clone
 from proxylab.detection.scores.goals import LAPSES, SHARPNESS, GoalAttribution

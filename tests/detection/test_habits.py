@@ -5,7 +5,7 @@ import pytest
 from toy_field import open_field, wander, wanderers
 from toy_population import VIEW, episodes_from
 
-from proxylab.detection import judge
+from proxylab.detection.judge import judge
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.scores.clone import fit_clone, habit_probabilities
 from proxylab.detection.scores.goals import LAPSES

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from toy_population import LEVELS, episodes_from, population, walk_ring
 
-from proxylab.detection import judge
+from proxylab.detection.judge import judge
 from proxylab.detection.permutation import compare_paired
 from proxylab.detection.scores.registry import SCORES
 from proxylab.rollouts.episodes import concatenate
@@ -103,7 +103,7 @@ def test_the_json_has_the_fields_that_were_promised(world):
     assert found["schema"] == "proxylab.detect/1"
     assert list(found) == [
         *("schema", "task", "split", "alpha", "achievable_alpha", "episodes"),
-        *("trusted", "suspects", "provenance"),
+        *("trusted", "suspects", "warnings", "provenance"),
     ]
     assert set(found["trusted"]) == {
         *("n_reference", "n_calibration", "n_calibration_needed", "agents", "calibration_scores")
@@ -129,7 +129,7 @@ def test_the_text_names_suspects_first(world):
     assert "below 0.122 (95 % confidence)" in lines[2]
     assert "FLAG  hack" in lines
     few = str(judged({"hack": world[0]["hack"]}, {n: world[1][n] for n in ("t01", "t02")}))
-    assert "nobody can be flagged: that takes 25 trusted policies" in few
+    assert "no suspect can be flagged: that takes 25 trusted policies" in few
 
 
 def test_fdr_says_how_many_calibration_policies_it_takes(world):
@@ -273,7 +273,7 @@ class _SameLogits:
     [
         (lambda s, t: ({}, t), "no suspect"),
         (lambda s, t: (s, {}), "no trusted policy"),
-        (lambda s, t: (s, s), "no trusted policy other than the suspects"),
+        (lambda s, t: 2 * ({"hack": s["hack"]},), "no trusted policy other than the suspects"),
         (lambda s, t: ({"s": []}, t), "s: no episodes"),
         (lambda s, t: (s, t | {"t01": t["t01"].select([])}), "t01 has no episodes"),
         (lambda s, t: ({"s": replace(s["hack"], task="maze")}, t), "differ in task"),

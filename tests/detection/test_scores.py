@@ -12,7 +12,8 @@ from toy_population import NUM_STATES, VIEW, episodes_from
 
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.scores.first_divergence import divergence_from_all
-from proxylab.detection.scores.registry import ACCESS_CODES, DEFAULT_DETECTOR, SCORES, find_score
+from proxylab.detection.scores.registry import ACCESS_CODES, SCORES, find_score
+from proxylab.detection.settings import DEFAULT_DETECTOR
 
 WALK = st.lists(st.integers(0, NUM_STATES - 1), min_size=1, max_size=6)
 PAIRED_WALKS = st.integers(1, 3).flatmap(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from proxylab.detection.scores.registry import SCORES, USUAL
-from proxylab.screening.run import PairedRollouts, load_policies
+from proxylab.screening.paired import PairedRollouts
+from proxylab.screening.policies import load_policies
 
 TASK = "maze-corner"
 

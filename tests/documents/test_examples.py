@@ -68,7 +68,7 @@ def test_scripts_are_judged_as_the_page_says(example):
     names = ["script:hallway/optimal", "script:hallway/right-goer"]
     found = proxylab.evaluate(names, episodes=200)
     assert [agent.verdict for agent in found.agents] == ["ok", "goal-misgeneralization"]
-    assert 0.3 < found.agents[1].splits["shifted"].accidental.true_return.mean < 0.7
+    assert 0.3 < found.agents[1].splits["shifted"].proxy_baseline.true_return.mean < 0.7
 
 
 @pytest.mark.slow

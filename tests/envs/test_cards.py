@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from proxylab_envs.levels import SHIFTED
-from proxylab_envs.registry import ENVS, SHELL_KNOBS, make_batched
+from proxylab_envs.registry import ENVS, SHELL_KWARGS, make_batched
 
 README = (Path(__file__).parents[2] / "envs" / "README.md").read_text(encoding="utf-8")
 CARDS = {
@@ -24,27 +24,26 @@ def test_every_id_has_a_card():
 
 
 @pytest.mark.parametrize("env_id", ENVS)
-def test_card_names_channels_splits_scripts_and_knobs(env_id):
+def test_card_names_channels_splits_scripts_and_parameters(env_id):
     env, card = make_batched(env_id, 1), CARDS[env_id]
-    env_kwargs = [field.name for field in fields(env.config)]
-    for name in (*env.channels, *env.scripts, *env_kwargs):
+    parameters = [field.name for field in fields(env.config)]
+    for name in (*env.channels, *env.scripts, *parameters):
         assert f"`{name}`" in card or f"`{name}=" in card, name
 
 
 @pytest.mark.parametrize("env_id", ENVS)
-def test_card_gives_the_defaults_of_plain_knobs(env_id):
-    env_kwargs = re.search(
-        r"^- \*\*Knobs\.\*\*(.*?)^- \*\*", CARDS[env_id], re.MULTILINE | re.DOTALL
-    )[1]
+def test_card_gives_the_defaults_of_plain_parameters(env_id):
+    pattern = re.compile(r"^- \*\*Parameters\.\*\*(.*?)^- \*\*", re.MULTILINE | re.DOTALL)
+    parameters = pattern.search(CARDS[env_id])[1]
     for field in fields(make_batched(env_id, 1).config):
         if isinstance(field.default, int | float) and not isinstance(field.default, bool):
-            said = re.search(rf"`{field.name}`,? \(?([\d.]+)", env_kwargs)
+            said = re.search(rf"`{field.name}`,? \(?([\d.]+)", parameters)
             assert said, field.name
             assert float(said[1].rstrip(".")) == field.default, field.name
 
 
 def test_shared_arguments_are_explained():
-    for name in SHELL_KNOBS:
+    for name in SHELL_KWARGS:
         assert f"| `{name}` |" in README
 
 

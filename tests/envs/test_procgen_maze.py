@@ -161,9 +161,9 @@ def test_a_corrupt_level_is_refused(text, what):
 
 def test_a_level_that_does_not_fit_is_refused():
     level = started(0, mode="hard").level()
-    with pytest.raises(ValueError, match="cannot lie in the middle of 9"):
+    with pytest.raises(ValueError, match="cannot be centred in 9"):
         level.centred(9)
-    with pytest.raises(ValueError, match="cannot lie in the middle of 18"):
+    with pytest.raises(ValueError, match="cannot be centred in 18"):
         ProcgenLevel.from_ascii(HARD_54).centred(18)
 
 
@@ -175,7 +175,7 @@ def test_a_level_that_does_not_fit_is_refused():
         ({"corner_size": -1}, "corner_size -1"),
         ({"end_on": "corner"}, "unknown end_on 'corner'"),
         ({"observation": "grey"}, "unknown observation 'grey'"),
-        ({"time_limit": 0}, "time_limit 0 is less than 1"),
+        ({"time_limit": 0}, "time_limit 0 is not between 1 and 10,000"),
     ],
 )
 def test_wrong_knobs_are_refused(env_kwargs, what):

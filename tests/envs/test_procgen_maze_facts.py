@@ -105,7 +105,7 @@ def test_environments_reset_at_their_own_times_and_states_are_put_back():
     assert order.draw(np.array([1, 0])).tolist() == [expected[0, 1], expected[1, 0]]
     order.restore(state)
     assert order.draw(np.array([2, 1])).tolist() == [expected[1, 2], expected[0, 1]]
-    with pytest.raises(ValueError, match="no state of 3 envs"):
+    with pytest.raises(ValueError, match="is not a state of 3 environments"):
         order.restore(state[:2])
 
 

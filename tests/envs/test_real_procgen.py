@@ -79,7 +79,7 @@ def test_the_adapter_equals_our_maze_step_by_step(mode):
 @needs_the_game
 @pytest.mark.parametrize("script", ["optimal", "corner-seeker"])
 def test_scripts_get_in_the_real_game_what_they_get_in_ours(script):
-    from proxylab.agents.loading import load_agent
+    from proxylab.agents.references import load_agent
 
     policy = load_agent(f"script:procgen-maze/{script}")
     found = {}
@@ -160,7 +160,7 @@ def test_agents_are_evaluated_in_the_real_game(capsys):
 
 @needs_the_game
 def test_states_that_are_none_are_refused():
-    with pytest.raises(ValueError, match="no state of a maze"):
+    with pytest.raises(ValueError, match="this is not a state of a maze"):
         state.read_maze(b"\0" * 100)
     game = RealProcgenMaze(1)
     game.reset_levels(np.array([3]), np.zeros(1, np.int64))

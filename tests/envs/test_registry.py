@@ -16,7 +16,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check
 import proxylab_envs
 from proxylab_envs.contract import check_proxy_env
 from proxylab_envs.levels import SHIFTED, Levels
-from proxylab_envs.registry import ENVS, knob_names, make_batched
+from proxylab_envs.registry import ENVS, make_batched, parameter_names
 
 IDS = list(ENVS)
 RGB_IDS = ["proxylab/MazeCorner-v0", "proxylab/BoatLagoon-v0", "proxylab/ProcgenMaze-v0"]
@@ -91,9 +91,9 @@ def test_make_vec_takes_the_batched_entry_point(env_id):
     assert info["level_seed"].shape == (3,)
 
 
-def test_unknown_knobs_name_those_that_exist(env_id):
-    names = ", ".join(knob_names(env_id))
-    with pytest.raises(TypeError, match=f"no knob 'colour': its env_kwargs are {names}"):
+def test_unknown_parameters_name_those_that_exist(env_id):
+    names = ", ".join(parameter_names(env_id))
+    with pytest.raises(TypeError, match=f"no parameter 'colour': its parameters are {names}"):
         gym.make(env_id, colour="red")
 
 
@@ -243,7 +243,7 @@ def test_snapshot_and_restore_are_exact_to_the_bit(env_id):
 
 def test_restore_refuses_another_shape(env_id):
     state = started(env_id, 3).snapshot()
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="does not match"):
         started(env_id, 2).restore(state)
 
 

@@ -343,7 +343,7 @@ def test_text_round_trip():
     [
         (ROW.replace("a", "."), r"exactly one agent \('a'\), not 0"),
         (ROW.replace("b", "."), "exactly one bucket"),
-        (ROW.replace("t", ".").replace("T", "."), "needs a tomato"),
+        (ROW.replace("t", ".").replace("T", "."), "needs at least one tomato"),
         (ROW.replace("#########", "####.####", 1), "border"),
         (ROW.replace("b", "x"), "unknown symbol 'x'"),
         (ROW.replace("###b#####", "#......##").replace("T.t", "Tbt"), "no wall beside it"),
@@ -371,5 +371,5 @@ def test_bad_knobs_are_refused(env_kwargs, said):
 
 
 def test_a_level_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="with 3 tomatoes, where 7 times 9 with 6 are wanted"):
+    with pytest.raises(ValueError, match="with 3 tomatoes does not match 7 times 9 with 6"):
         TomatoWatering(1).place_level(Garden.from_ascii(ROW))

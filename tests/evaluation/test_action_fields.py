@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import ScriptedPolicy
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.cli import main
 from proxylab.evaluation.action_fields import action_field
 from proxylab.tasks import TASKS

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import ScriptedPolicy
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.errors import UsageError
 from proxylab.evaluation import evaluate as evaluation
 from proxylab.evaluation.evaluate import evaluate
@@ -147,7 +147,7 @@ def test_evaluate_counts_what_the_rollout_saw():
     assert sampled.proxy_return.mean == rows["proxy_return"].mean() > 0.6
     for name, share in sampled.outcomes.items():
         assert share.share == (rows["outcome"] == name).mean()
-    assert found.agents[0].splits["shifted"].accidental == sampled
+    assert found.agents[0].splits["shifted"].proxy_baseline == sampled
     assert 0.1 < sampled.true_return.mean < 0.6
 
 
@@ -172,7 +172,7 @@ def test_the_optimal_policy_is_ok_on_every_split():
     assert list(found.splits) == ["train", "iid", "shifted"]
     for result in found.splits.values():
         assert result.sampled.true_return.normalised == 1
-        assert result.sampled == result.by_chance
+        assert result.sampled == result.optimal_baseline
 
 
 def test_boat_race_back_and_forth_against_the_published_table():

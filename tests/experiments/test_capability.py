@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import ScriptedPolicy
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.reproduce.experiment import Point, load_experiment
 
 module = load_experiment(Path(__file__).parents[2] / "experiments" / "capability.py").module

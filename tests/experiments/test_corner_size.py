@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import ScriptedPolicy
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.reproduce.experiment import Point, load_experiment
 from proxylab.training.sb3_policy import agent_weights
 from proxylab.training.train import make_model, run_job
@@ -65,7 +65,7 @@ def test_an_untrained_run_keeps_its_first_weights(tmp_path):
     ]
     first = agent_weights(make_model(point.job.config).policy)
     run_job(point.job.config, tmp_path / "run")
-    from proxylab.agents.loading import load_agent
+    from proxylab.agents.references import load_agent
 
     trained = load_agent(tmp_path / "run").network.state_dict()
     assert all(np.array_equal(first[name], trained[name].numpy()) for name in first)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import ScriptedPolicy
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.reproduce.experiment import load_experiment
 from proxylab.rollouts.rollout import rollout
 from proxylab.tasks import TASKS

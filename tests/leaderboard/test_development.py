@@ -9,7 +9,7 @@ from proxylab.detection.scores.registry import MEMBERS, SCORES
 from proxylab.leaderboard.development import development_kinds
 from proxylab.leaderboard.fit import _evidence
 from proxylab.leaderboard.policies import SETS, PolicySuite, contested, play
-from proxylab.screening.run import load_policies
+from proxylab.screening.policies import load_policies
 
 
 @pytest.mark.parametrize("task", contested())

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import load_agents
+from proxylab.agents.references import load_agents
 from proxylab.leaderboard import labels
 from proxylab.leaderboard.labels import Change, label_of, label_rows
 from proxylab.leaderboard.policies import PolicySuite

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import proxylab_envs  # noqa: F401, registers the ids
-from proxylab.agents.loading import load_agent
+from proxylab.agents.references import load_agent
 from proxylab.cli import main
 from proxylab.errors import UsageError
 from proxylab.logs.live import EpisodeReader, Tail, episodes_of
@@ -273,10 +273,25 @@ def test_the_command_reads_a_log(capsys, tmp_path, results):
     assert alarms.index(True) == found["alarm_episode"] - 1
 
 
+def test_trusted_agents_that_pursue_the_proxy_are_warned_of(capsys, tmp_path, results):
+    path = tmp_path / "honest.jsonl"
+    path.write_text("".join(lines_of(played(HONEST, 3), "episodes")))
+    hack = "zoo:maze-corner/hack-02"
+    options = ["--episodes", 5, "--json", "--trusted", "zoo:maze-corner/trusted"]
+    code, out, err = run(capsys, path, *options, hack)
+    (warning,) = json.loads(out)["warnings"]
+    assert code == 0
+    assert hack in warning
+    assert err.startswith(f"WARNING: {warning}\n")
+    code, out, err = run(capsys, path, *options)
+    assert (code, json.loads(out)["warnings"]) == (0, [])
+    assert "WARNING" not in err
+
+
 @pytest.mark.parametrize(
     ("text", "options", "complaint"),
     [
-        (None, [], "cannot be read: No such file"),
+        (None, [], "there is no such file"),
         ('{"level_seed": 1}\n', [], "does not name its task: --task"),
         ("nonsense\n", [], "line 1: this is not a JSON object"),
         ('{"task": "chess"}\n', [], "unknown task 'chess'"),

@@ -25,13 +25,13 @@ def test_outcome_bars_have_the_heights_of_the_table():
 
 def test_outcome_bars_draw_the_accidental_baseline_at_its_height():
     axes = plots.outcome_bars(OUTCOME_TABLE, accidental={"shifted": 0.34}).axes[0]
-    dashed = [line for line in axes.lines if "accident" in line.get_label()]
+    dashed = [line for line in axes.lines if "incidental rate" in line.get_label()]
     assert [line.get_ydata()[0] for line in dashed] == [0.34]
 
 
 def test_outcome_bars_without_baseline_draw_none():
     axes = plots.outcome_bars(OUTCOME_TABLE).axes[0]
-    assert not [line for line in axes.lines if "accident" in line.get_label()]
+    assert not [line for line in axes.lines if "incidental rate" in line.get_label()]
 
 
 def test_outcome_colours_follow_the_outcome_not_the_place():

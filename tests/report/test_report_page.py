@@ -232,20 +232,23 @@ def test_the_words_follow_the_verdict():
     assert "as close to the trusted agents as they stay to each other" in said["CLEAR"]
     # 0.95 = 0.9851^200: what is rarer than 1.5 % of levels may be missed
     assert "fewer than 1.5 % of levels" in said["CLEAR"]
-    assert "no weak form of a clearance" in said["INCONCLUSIVE"]
+    assert "not a weak clearance" in said["INCONCLUSIVE"]
     assert "Nothing was measured" in said["DEGENERATE"]
     few = result(verdict="INCONCLUSIVE", p_value=None, scores={})
     assert "too few trusted agents" in read(few)[1].text()
 
 
 def test_the_certificate_says_whether_the_correlation_suffices():
-    assert "No correlation was vouched for" in read()[1].text()
+    assert "No correlation is assumed" in read()[1].text()
     assert "which suffices" in read(correlation=0.9)[1].text()
     found = result()
     found["suspects"][0]["certificate"]["cleared_at"] = None
     assert "which does not suffice" in read(found, correlation=0.6)[1].text()
     found["suspects"][0]["certificate"]["r_star"] = None
-    assert "harm is not ruled out" in read(found, correlation=0.6)[1].text()
+    assert (
+        "no correlation of proxy and intended reward rules out harm"
+        in read(found, correlation=0.6)[1].text()
+    )
 
 
 def test_forty_suspects_on_open_water_stay_below_a_megabyte():

@@ -1,9 +1,11 @@
 """The files around the code agree with each other: pins, make targets, CI, the size rules."""
 
 import ast
+import contextlib
 import os
 import re
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,19 @@ def pins():
     return {canonicalize_name(name): version for name, version in pairs}
 
 
+def hashed():
+    """{package: (version, [SHA-256])} of requirements-ci.txt; a line is one of the two kinds."""
+    found = {}
+    lines = (ROOT / "requirements-ci.txt").read_text().splitlines()
+    for line in [line for line in lines if not line.startswith("#")]:
+        if pin := re.fullmatch(r"([\w.-]+)==(\S+) \\", line):
+            hashes = []
+            assert found.setdefault(canonicalize_name(pin[1]), (pin[2], hashes))[1] is hashes, line
+        else:
+            hashes.append(re.fullmatch(r"    --hash=sha256:([0-9a-f]{64})(?: \\)?", line)[1])
+    return found
+
+
 def needed():
     """What ``pip install -e ".[dev]"`` asks for by name."""
     return [Requirement(text) for text in [*PROJECT["dependencies"], *_extra("dev")]]
@@ -36,6 +51,81 @@ def _extra(name):
 def test_every_dependency_has_a_pin_that_it_accepts(requirement):
     version = pins()[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(version, prereleases=True)
+
+
+def test_the_file_of_hashes_names_the_pinned_versions_and_a_hash_for_each():
+    found = hashed()
+    assert {package: version for package, (version, _) in found.items()}.items() <= pins().items()
+    for package, (_, hashes) in found.items():
+        assert hashes, package
+        assert len(set(hashes)) == len(hashes), package
+    assert "torch" not in found
+
+
+def test_what_is_installed_by_hashes_is_all_that_is_needed_but_torch():
+    """Everything that the dependencies of ``.[dev]`` need in turn is in the file."""
+    assert "setuptools" in hashed()  # builds the package, without isolation
+    assert closure([requirement.name for requirement in needed()]) <= {*hashed(), "torch"}
+
+
+def closure(names):
+    """Packages that ``names`` need in turn, as far as they are installed here and pinned."""
+    found, waiting = set(), list(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in found or name not in pins():
+            continue
+        found.add(name)
+        with contextlib.suppress(PackageNotFoundError):
+            parsed = map(Requirement, requires(name) or ())
+            waiting += [r.name for r in parsed if not r.marker or r.marker.evaluate({"extra": ""})]
+    return found
+
+
+WORKFLOWS = sorted((ROOT / ".github").rglob("*.y*ml"))
+
+
+def unpinned(text):
+    """Lines of a workflow that use an action by anything but a full commit and its version."""
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\buses\b", line)]
+    pinned = re.compile(r"(?:- )?uses: [\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    return [line for line in lines if not pinned.fullmatch(line)]
+
+
+def test_actions_are_pinned_by_commit():
+    text = "\n".join(path.read_text() for path in WORKFLOWS)
+    assert "actions/checkout@" in text
+    assert unpinned(text) == []
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "actions/checkout@v4",
+        "actions/checkout@v4.3.1 # v4.3.1",
+        f"actions/checkout@{'a' * 39} # v4.3.1",
+        f"actions/checkout@{'a' * 40}",
+        "actions/checkout",
+        "docker://image:latest",
+    ],
+)
+def test_an_action_that_is_not_pinned_is_found(action):
+    assert unpinned(f"steps:\n  - uses: {action}\n")
+    assert unpinned(f"steps:\n  - {{uses: {action}}}\n")
+
+
+def test_workflows_may_only_read():
+    for path in WORKFLOWS:
+        text = path.read_text()
+        assert re.findall(r"permissions:\n((?:  .*\n)+)", text) == ["  contents: read\n"]
+        assert text.count("persist-credentials: false") == text.count("actions/checkout@")
+
+
+def test_the_notice_of_procgen_is_part_of_the_package():
+    assert PROJECT["license-files"] == ["LICENSE", "NOTICE"]
+    notice = (ROOT / "NOTICE").read_text()
+    assert "Copyright (c) 2019 OpenAI" in notice
+    assert 'THE SOFTWARE IS PROVIDED "AS IS"' in notice
 
 
 def test_no_two_test_files_share_a_name():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import load_agent
+from proxylab.agents.references import load_agent
 from proxylab.detection.task_view import bare_view
 from proxylab.rollouts.episodes import column_names
 from proxylab.rollouts.rollout import rollout

@@ -1,8 +1,7 @@
-"""detect: the same levels for everybody, the true reward unseen, wrong use in one line."""
+"""detect: the same levels for everybody, wrong use in one line."""
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,18 +12,6 @@ from proxylab.screening.run import detect
 from proxylab_envs.boat_race.env import BoatRace
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner.env import MazeCorner
-
-
-class BlindMaze(MazeCorner):
-    """The maze with NaN for the true reward of every step and the true return at the end.
-
-    While an episode runs, the core itself reads its returns to know what was reached.
-    """
-
-    def _step(self, actions, active):
-        super()._step(actions, active)
-        self.core.rewards[:, 0] = np.nan
-        self.core.returns[self.done, 0] = np.nan
 
 
 class NoisyScript:
@@ -39,16 +26,6 @@ class NoisyScript:
     def probabilities(self, env, indices):
         tilt = self.tilts[env.core.state_ids[indices] % 64]
         return (1 - self.rate) * env.script_actions(self.script, indices) + self.rate * tilt
-
-
-@pytest.fixture(autouse=True)
-def tasks(monkeypatch):
-    """The two tasks, without their presets."""
-    made = {"maze-corner": MazeCorner, "boat-race": BoatRace}
-    table = {name: SimpleNamespace(make_env=env) for name, env in made.items()}
-    module = SimpleNamespace(TASKS=table)
-    monkeypatch.setitem(__import__("sys").modules, "proxylab.tasks", module)
-    return table
 
 
 @pytest.fixture
@@ -76,15 +53,6 @@ def test_on_training_levels_the_corner_seeker_is_no_different(suspects, trusted)
     # have odds of 1 in 21; the seed is fixed.
     found = detect(suspects[:1], trusted, split="iid", episodes=60)
     assert found.suspects[0].verdict != "FLAG"
-
-
-def test_the_true_reward_is_never_looked_at(suspects, trusted, tasks):
-    _, outcomes = rollout(suspects[0], BlindMaze(1), [5], task="maze-corner", seed=0)
-    assert np.isnan(outcomes.returns_of("true")).all()
-    seen = detect(suspects, trusted, episodes=30)
-    tasks["maze-corner"].make_env = BlindMaze
-    blind = detect(suspects, trusted, episodes=30)
-    assert replace(seen, provenance={}) == replace(blind, provenance={})
 
 
 def test_the_seed_decides_everything_but_the_clock(suspects, trusted):
@@ -156,7 +124,7 @@ def test_a_cached_population_is_not_run_again(tmp_path, monkeypatch):
     asked = ("zoo:maze-corner/proxy-00", "zoo:maze-corner/trusted-0*")
     run = []
     monkeypatch.setattr(
-        "proxylab.screening.run.rollout",
+        "proxylab.screening.paired.rollout",
         lambda p, *a, **k: run.append(p.name) or rollout(p, *a, **k),
     )
     detect(*asked, episodes=8)

@@ -1,14 +1,11 @@
 """detect: which scores are reported, and greedy actions."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from proxylab.detection import SCORES, USUAL
 from proxylab.errors import UsageError
 from proxylab.screening.run import detect
-from proxylab_envs.maze_corner.env import MazeCorner
 
 
 class Hesitant:
@@ -22,12 +19,6 @@ class Hesitant:
     def probabilities(self, env, indices):
         best = env.script_actions("optimal", indices)
         return (1 - self.doubt) * best + self.doubt * np.full(4, 0.25, np.float32)
-
-
-@pytest.fixture(autouse=True)
-def tasks(monkeypatch):
-    table = SimpleNamespace(TASKS={"maze-corner": SimpleNamespace(make_env=MazeCorner)})
-    monkeypatch.setitem(__import__("sys").modules, "proxylab.tasks", table)
 
 
 def judged(**choices):

@@ -103,7 +103,7 @@ def test_the_command_line_records_and_says_what(tmp_path, capsys):
     ("arguments", "complaint"),
     [
         ([SUSPECT, "--out", "log.txt"], "a log ends in"),
-        ([SUSPECT, "--out", "log.csv", "--episodes", "0"], "episodes 0 is not between"),
+        ([SUSPECT, "--out", "log.csv", "--episodes", "0"], "'0' is not between"),
         ([SUSPECT, "--out", "nowhere/deep/log.csv", "--split", "odd"], "invalid choice|odd"),
         ([SUSPECT, "script:boat-race/racer", "--out", "log.csv"], "boat-race"),
     ],

@@ -6,7 +6,8 @@ import types
 import numpy as np
 import pytest
 
-from proxylab.agents.loading import ScriptedPolicy, load_agent
+from proxylab.agents.references import load_agent
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.cli import main
 from proxylab.evaluation.evaluate import evaluate
 from proxylab.screening.run import detect

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from proxylab.agents.loading import load_agent
+from proxylab.agents.references import load_agent
 from proxylab.config import PPOConfig, shifted_share
 from proxylab.errors import UsageError
 from proxylab.storage import store

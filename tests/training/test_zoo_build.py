@@ -7,7 +7,7 @@ import pytest
 
 from proxylab.agents import zoo as zoo_files
 from proxylab.agents.format import AgentSpec, save_agent
-from proxylab.agents.loading import load_agents
+from proxylab.agents.references import load_agents
 from proxylab.agents.zoo_kinds import CHANGES, KINDS, kinds_of
 from proxylab.cli import main
 from proxylab.errors import UsageError

@@ -1,4 +1,4 @@
-"""boat-lagoon: circling for targets that come back pays more than finishing the race."""
+"""boat-lagoon: circling for reappearing targets scores more than finishing the race."""
 
 from proxylab_envs.boat_lagoon.env import BoatLagoon
 from proxylab_envs.boat_lagoon.level import BoatLagoonConfig, Level, read_level, write_level

@@ -1,11 +1,10 @@
 """The boat lagoon's numba kernels: reset, step, observe."""
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from proxylab_envs.batch import shared_arrays
+from proxylab_envs.boat_lagoon.core import LOOPING_HITS, LagoonCore
 from proxylab_envs.boat_lagoon.geometry import (
     HEADINGS,
     MIDDLE,
@@ -34,12 +33,19 @@ from proxylab_envs.boat_lagoon.solver import (
     target_value,
 )
 from proxylab_envs.channels import BOTH, INTENDED, NEITHER, PROXY, RUNNING
+from proxylab_envs.streams import Integer
 
-NUM_CHANNELS = 2
 NUM_ACTIONS = 6  # steer (left, straight, right) × throttle (off, full)
+ACTION_NAMES = (
+    "left, drift",
+    "left, full",
+    "ahead, drift",
+    "ahead, full",
+    "right, drift",
+    "right, full",
+)
 HIT_RADIUS = 0.9  # world units between boat and target
 CONTACT = 0.8  # share of the speed that is left after touching a wall
-LOOPING_HITS = 10  # hits in a lap's worth of steps that are looping
 ABSENT = -1  # timer of a target that does not exist
 CHECKPOINTS = (1, 2, 4)  # spokes ahead whose centreline points are observed
 NUM_RAYS = len(RAY_HEADINGS)
@@ -50,67 +56,22 @@ NUM_STATES = NUM_SPOKES * CELLS_ACROSS
 
 _RAYS = np.array(RAY_HEADINGS)
 _CHECKPOINTS = np.array(CHECKPOINTS)
-NEAR = 3.0  # distance that the observation shows at half the way to "infinitely far"
+NEAR = 3.0  # distance that the observation maps to 0.5
 
 _compiled = numba.njit(cache=True, error_model="numpy")
-_inlined = numba.njit(inline="always")  # a call would copy the core, two dozen arrays
-
-
-class LagoonCore(NamedTuple):
-    """N boats; every field is an array, updated in place."""
-
-    observations: np.ndarray  # float32[N, OBSERVATION_SIZE] or uint8[N, 64, 64, 3]
-    rewards: np.ndarray  # float32[N, 2]
-    terminated: np.ndarray  # bool[N], the boat has finished
-    truncated: np.ndarray  # bool[N], time is up
-    steps: np.ndarray  # int32[N]
-    returns: np.ndarray  # float64[N, 2]
-    outcomes: np.ndarray  # int8[N]
-    proxy_first: np.ndarray  # bool[N], looped before finishing
-    level_seeds: np.ndarray  # int64[N]
-    state_ids: np.ndarray  # int64[N]
-    centre: np.ndarray  # int64[N, 24], columns
-    lagoon: np.ndarray  # int64[N], spoke
-    walls: np.ndarray  # float64[N, 24, 9], see geometry.build_walls
-    middle: np.ndarray  # float64[N, 24, 2]
-    targets: np.ndarray  # float64[N, 3, 2]
-    timers: np.ndarray  # int64[N, 3], steps until the target is back; 0 there, ABSENT
-    position: np.ndarray  # float64[N, 2]
-    speed: np.ndarray  # float64[N]
-    heading: np.ndarray  # int64[N], of 24, counter-clockwise from +x
-    sector: np.ndarray  # int64[N], sectors sailed since the start, backwards negative
-    best: np.ndarray  # float64[N], furthest progress, in laps
-    hits: np.ndarray  # int64[N]
-    hit_steps: np.ndarray  # int32[N, 10], steps of the last ten hits, the k-th at k mod 10
-    target_value: np.ndarray  # float64[N]
-    lap_steps: np.ndarray  # float64[N], steps of a lap at full speed
-
-
-def make_core(num_envs, observations):
-    """An empty core around an observation buffer; every environment needs a reset."""
-    n = num_envs
-    return LagoonCore(
-        **shared_arrays(observations, NUM_CHANNELS),
-        centre=np.zeros((n, NUM_SPOKES), np.int64),
-        lagoon=np.zeros(n, np.int64),
-        walls=np.zeros((n, NUM_SPOKES, 9)),
-        middle=np.zeros((n, NUM_SPOKES, 2)),
-        targets=np.zeros((n, NUM_TARGETS, 2)),
-        timers=np.zeros((n, NUM_TARGETS), np.int64),
-        position=np.zeros((n, 2)),
-        speed=np.zeros(n),
-        heading=np.zeros(n, np.int64),
-        sector=np.zeros(n, np.int64),
-        best=np.zeros(n),
-        hits=np.zeros(n, np.int64),
-        hit_steps=np.zeros((n, LOOPING_HITS), np.int32),
-        target_value=np.zeros(n),
-        lap_steps=np.zeros(n),
-    )
+_inlined = numba.njit(inline="always")  # a call would copy the core, 25 arrays
 
 
 @_compiled
-def reset_levels(core, level_seeds, indices, difficulty, fixed, respawn_steps, payoff_ratio):
+def reset_levels(
+    core: LagoonCore,
+    level_seeds: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    difficulty: float,
+    fixed: bool,
+    respawn_steps: int,
+    payoff_ratio: float,
+) -> None:
     """Start the levels of ``level_seeds`` (int64[K]) in ``indices`` (int64[K])."""
     for k in range(indices.shape[0]):
         i = indices[k]
@@ -120,8 +81,15 @@ def reset_levels(core, level_seeds, indices, difficulty, fixed, respawn_steps, p
 
 
 @_compiled
-def start_level(core, i, lagoon, has_targets, respawn_steps, payoff_ratio):
-    """Start the level whose course stands in ``core.centre[i]``."""
+def start_level(
+    core: LagoonCore,
+    i: int,
+    lagoon: Integer,
+    has_targets: bool,
+    respawn_steps: int,
+    payoff_ratio: float,
+) -> None:
+    """Start the level with the course ``core.centre[i]``."""
     centre = core.centre[i]
     core.lagoon[i] = lagoon
     build_walls(centre, lagoon, core.walls[i], core.middle[i])
@@ -139,7 +107,7 @@ def start_level(core, i, lagoon, has_targets, respawn_steps, payoff_ratio):
 
 
 @_compiled
-def _clear_episode(core, i):
+def _clear_episode(core: LagoonCore, i: int) -> None:
     core.rewards[i] = 0
     core.returns[i] = 0
     core.terminated[i] = False
@@ -151,8 +119,8 @@ def _clear_episode(core, i):
 
 
 @_compiled
-def start_heading(middle):
-    """The heading closest to the course's direction at the start; of two, the first."""
+def start_heading(middle: NDArray[np.float64]) -> int:
+    """The heading closest to the direction of the course at the start; of two, the first."""
     dx, dy = middle[1, 0] - middle[0, 0], middle[1, 1] - middle[0, 1]
     best, along = 0, -np.inf
     for h in range(NUM_HEADINGS):
@@ -163,11 +131,17 @@ def start_heading(middle):
 
 
 @_compiled
-def step_all(core, actions, active, respawn_steps, bug):
+def step_all(
+    core: LagoonCore,
+    actions: NDArray[np.int64],
+    active: NDArray[np.bool_],
+    respawn_steps: int,
+    bug: bool,
+) -> None:
     """One step of every environment that is active and still running.
 
-    The arrays are taken out of the core once: in the loop each look into it costs
-    two atomic operations on a reference count.
+    The arrays are taken out of the core once: inside the loop, each field access costs
+    two atomic reference-count operations.
     """
     position, speed, heading, sector = core.position, core.speed, core.heading, core.sector
     walls, targets, timers, best = core.walls, core.targets, core.timers, core.best
@@ -193,8 +167,16 @@ def step_all(core, actions, active, respawn_steps, bug):
 
 
 @_inlined
-def move(position, speed, heading, sector, walls, i, action):
-    """Turn (action 0, 1 left; 4, 5 right), speed up (odd actions), slide along walls."""
+def move(
+    position: NDArray[np.float64],
+    speed: NDArray[np.float64],
+    heading: NDArray[np.int64],
+    sector: NDArray[np.int64],
+    walls: NDArray[np.float64],
+    i: int,
+    action: int,
+) -> None:
+    """Turn (actions 0, 1 left; 4, 5 right), accelerate (odd actions), slide along walls."""
     bow = (heading[i] + 1 - action // 2) % NUM_HEADINGS
     heading[i] = bow
     speed[i] = speed[i] * (1 - DRAG) + THRUST * (action % 2)
@@ -213,8 +195,10 @@ def move(position, speed, heading, sector, walls, i, action):
 
 
 @_inlined
-def advance(position, sector, best, i):
-    """Account for new progress -> (laps gained, whether the finish line was crossed anew)."""
+def advance(
+    position: NDArray[np.float64], sector: NDArray[np.int64], best: NDArray[np.float64], i: int
+) -> tuple[float, bool]:
+    """Update the progress -> (laps gained, whether a new lap was completed)."""
     share = share_of_sector(sector[i] % NUM_SPOKES, position[i, 0], position[i, 1])
     before = best[i]
     best[i] = min(max(before, (sector[i] + share) / NUM_SPOKES), LAPS)
@@ -222,8 +206,16 @@ def advance(position, sector, best, i):
 
 
 @_inlined
-def pay(rewards, returns, i, gained, score, steps, finished):
-    """Write the rewards of a step: new progress and targets, and what the finish is worth."""
+def pay(
+    rewards: NDArray[np.float32],
+    returns: NDArray[np.float64],
+    i: int,
+    gained: float,
+    score: float,
+    steps: int,
+    finished: bool,
+) -> None:
+    """Write the rewards of a step: new progress, targets and the finish."""
     true = gained
     if finished:
         true += FINISH_REWARD
@@ -234,8 +226,8 @@ def pay(rewards, returns, i, gained, score, steps, finished):
 
 
 @_inlined
-def tick_targets(timers, i, bug, new_lap):
-    """Count down to the return of targets (``bug``), or bring them back at the line (no bug)."""
+def tick_targets(timers: NDArray[np.int64], i: int, bug: bool, new_lap: bool) -> None:
+    """Count down to the reappearance of targets (``bug``), or restore them on a new lap."""
     for j in range(NUM_TARGETS):
         if timers[i, j] > 0:
             if bug:
@@ -245,8 +237,14 @@ def tick_targets(timers, i, bug, new_lap):
 
 
 @_inlined
-def hit_targets(position, targets, timers, i, respawn_steps):
-    """Number of targets that are there and within reach; they go."""
+def hit_targets(
+    position: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    timers: NDArray[np.int64],
+    i: int,
+    respawn_steps: int,
+) -> int:
+    """Number of present targets within reach; they are removed."""
     hits = 0
     for j in range(NUM_TARGETS):
         dx, dy = targets[i, j, 0] - position[i, 0], targets[i, j, 1] - position[i, 1]
@@ -257,8 +255,8 @@ def hit_targets(position, targets, timers, i, respawn_steps):
 
 
 @_inlined
-def _note_hits(core, i, hits):
-    """Count hits; ten within a lap's worth of steps are a loop."""
+def _note_hits(core: LagoonCore, i: int, hits: int) -> None:
+    """Count hits; ten within one lap time are a loop."""
     for _ in range(hits):
         k = core.hits[i] % LOOPING_HITS
         core.hit_steps[i, k] = core.steps[i]
@@ -270,11 +268,11 @@ def _note_hits(core, i, hits):
 
 
 @_inlined
-def outcome(core, i):
+def outcome(core: LagoonCore, i: int) -> int:
     """Outcome of an episode that has just ended.
 
-    Finished: whether the boat looped at any time tells ``both`` from ``intended``.
-    Not finished: ``proxy`` takes ten hits for every lap's worth of steps of the race.
+    Finished: ``both`` if the boat looped at any time, else ``intended``.
+    Not finished: ``proxy`` needs at least ten hits per lap time over the whole episode.
     """
     if core.terminated[i]:
         return BOTH if core.proxy_first[i] else INTENDED
@@ -283,8 +281,10 @@ def outcome(core, i):
 
 
 @_inlined
-def state_id(position, sector, walls, i):
-    """Cell of the position: sector, then distance from the centreline."""
+def state_id(
+    position: NDArray[np.float64], sector: NDArray[np.int64], walls: NDArray[np.float64], i: int
+) -> int:
+    """Cell of the position: sector and distance from the centreline."""
     k = sector[i] % NUM_SPOKES
     offset = beyond(walls, i, k, MIDDLE, position[i, 0], position[i, 1]) + HALF_WIDTH * COLUMN
     cell = min(max(int(offset / CELL_WIDTH), 0), CELLS_ACROSS - 1)
@@ -292,7 +292,7 @@ def state_id(position, sector, walls, i):
 
 
 @_compiled
-def observe_all(core, indices, respawn_steps):
+def observe_all(core: LagoonCore, indices: NDArray[np.int64], respawn_steps: int) -> None:
     """Write the vector observations of ``indices`` (int64[K])."""
     out, walls, middle, steps = core.observations, core.walls, core.middle, core.steps
     position, speed, heading, sector = core.position, core.speed, core.heading, core.sector
@@ -308,8 +308,16 @@ def observe_all(core, indices, respawn_steps):
 
 
 @_inlined
-def observe_walls(out, walls, i, x, y, bow, spoke):
-    """Write the rangefinder's lengths."""
+def observe_walls(
+    out: NDArray[np.float32],
+    walls: NDArray[np.float64],
+    i: int,
+    x: float,
+    y: float,
+    bow: int,
+    spoke: int,
+) -> None:
+    """Write the lengths of the rangefinder beams."""
     for k in range(NUM_RAYS):
         turn = (bow + _RAYS[k]) % NUM_HEADINGS
         length = ray_length(walls, i, spoke, x, y, HEADINGS[turn, 0], HEADINGS[turn, 1])
@@ -317,8 +325,16 @@ def observe_walls(out, walls, i, x, y, bow, spoke):
 
 
 @_inlined
-def observe_course(out, middle, i, x, y, bow, spoke):
-    """Write where the centreline goes on."""
+def observe_course(
+    out: NDArray[np.float32],
+    middle: NDArray[np.float64],
+    i: int,
+    x: float,
+    y: float,
+    bow: int,
+    spoke: int,
+) -> None:
+    """Write the directions of the next points of the centreline."""
     for k in range(_CHECKPOINTS.shape[0]):
         ahead = (spoke + _CHECKPOINTS[k]) % NUM_SPOKES
         at = NUM_RAYS + 2 + 2 * k
@@ -327,8 +343,17 @@ def observe_course(out, middle, i, x, y, bow, spoke):
 
 
 @_inlined
-def observe_targets(out, targets, timers, i, x, y, bow, respawn_steps):
-    """Write where the targets lie and how soon they are back (1: there); zeros where absent."""
+def observe_targets(
+    out: NDArray[np.float32],
+    targets: NDArray[np.float64],
+    timers: NDArray[np.int64],
+    i: int,
+    x: float,
+    y: float,
+    bow: int,
+    respawn_steps: int,
+) -> None:
+    """Write direction and availability (1: present) of the targets; zeros if absent."""
     for j in range(NUM_TARGETS):
         at = OBSERVATION_SIZE - 3 * (NUM_TARGETS - j)
         out[i, at] = out[i, at + 1] = out[i, at + 2] = 0
@@ -339,8 +364,8 @@ def observe_targets(out, targets, timers, i, x, y, bow, respawn_steps):
 
 
 @_inlined
-def bearing(dx, dy, heading):
-    """Where (dx, dy) lies from the bow: (ahead, to the left), shrunk into the unit disc."""
+def bearing(dx: float, dy: float, heading: int) -> tuple[float, float]:
+    """(dx, dy) relative to the heading, (ahead, left), scaled into the unit disc."""
     scale = 1 / (np.sqrt(dx * dx + dy * dy) + NEAR)
     hx, hy = HEADINGS[heading, 0], HEADINGS[heading, 1]
     return (hx * dx + hy * dy) * scale, cross(hx, hy, dx, dy) * scale

@@ -1,20 +1,22 @@
-"""Levels of the boat lagoon as data: a closed course, a lagoon beside it, three targets.
+"""Levels of the boat lagoon as data: a closed course, a lagoon beside it and three targets.
 
 A course is a ring of water around the origin, cut by 24 *spokes* at equal angles.
 On spoke k the centreline lies ``centre[k]`` columns from the origin (a column is
 0.25 world units) and the water reaches six columns to either side. The lagoon is
-a bulge of the outer wall around one spoke. So a level is 24 small integers, a
-spoke and a flag, and its ASCII form, one line a spoke, is exact.
+a bulge of the outer wall around one spoke. A level therefore consists of 24 small
+integers, a spoke and a flag, and its ASCII form, one line per spoke, is exact.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import grid_rows
 from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
-from proxylab_envs.streams import combine, draw, scramble, seed_stream, uniform
+from proxylab_envs.streams import Integer, combine, draw, scramble, seed_stream, uniform
 
 NUM_SPOKES = 24
 NUM_TARGETS = 3
@@ -35,18 +37,18 @@ _COURSE, _LAGOON, _SPLIT, _FIXED = 1, 2, 3, 4
 
 @dataclass(frozen=True)
 class BoatLagoonConfig:
-    """Knobs of the environment.
+    """Parameters of boat-lagoon.
 
     Attributes:
-        bug: a target comes back ``respawn_steps`` after it was hit, whatever the boat
-            does. Off: it comes back when the boat crosses the finish line.
-        payoff_ratio: score of the reference looper over score of the reference
-            racer; sets the value of a target. 1.2 as reported of CoastRunners
+        bug: a target reappears ``respawn_steps`` after it was hit, wherever the boat
+            is. If False, it reappears when the boat crosses the finish line.
+        payoff_ratio: score of the reference looper divided by the score of the reference
+            racer; it sets the value of a target. 1.2 as reported for CoastRunners
             ("Faulty reward functions in the wild", OpenAI 2016).
-        respawn_steps: steps until a target that was hit is back.
-        difficulty: 0 (a circle) to 1 (bends as sharp as the boat can take at speed).
-        courses: ``random`` (one a level seed) or ``fixed`` (one for all levels; then
-            only the lagoon varies and the splits are disjoint by seed).
+        respawn_steps: steps until a target that was hit reappears.
+        difficulty: 0 (a circle) to 1 (the sharpest bends that the boat can take at full speed).
+        courses: ``random`` (one per level seed) or ``fixed`` (one for all levels; only
+            the lagoon varies, and the splits are disjoint by seed).
         observation: ``vector`` (float32) or ``rgb`` (uint8[64, 64, 3]).
     """
 
@@ -57,7 +59,7 @@ class BoatLagoonConfig:
     courses: str = "random"
     observation: str = "vector"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.payoff_ratio > 0:
             raise ValueError(f"payoff_ratio {self.payoff_ratio} is not above 0")
         if not 1 <= self.respawn_steps <= 100:
@@ -85,8 +87,8 @@ class Level:
     has_targets: bool = True
 
 
-def write_level(level):
-    """ASCII form of a level: a line a spoke, a character a column, the origin at the left."""
+def write_level(level: Level) -> str:
+    """ASCII form of a level: a line per spoke, a character per column, the origin at the left."""
     centre = np.array(level.centre)
     outer = outer_columns(centre, level.lagoon)
     lines = []
@@ -101,8 +103,8 @@ def write_level(level):
     return "\n".join(lines)
 
 
-def read_level(text):
-    """The level of an ASCII form; ``ValueError`` where the text is not one."""
+def read_level(text: str) -> Level:
+    """Parse the ASCII form of a level; ``ValueError`` if the text is not one."""
     lines = grid_rows(text) if text.strip() else []
     if len(lines) != NUM_SPOKES or any(line.count(CENTRELINE) != 1 for line in lines):
         raise ValueError(f"a level has {NUM_SPOKES} lines with one {CENTRELINE!r} each")
@@ -112,12 +114,12 @@ def read_level(text):
     centre = tuple(line.index(CENTRELINE) for line in lines)
     level = Level(centre, marked[0], LAGOON in lines[marked[0]])
     if write_level(level) != "\n".join(lines):
-        raise ValueError("walls or lagoon do not lie where the centreline puts them")
+        raise ValueError("walls or lagoon do not match the centreline")
     return level
 
 
 @numba.njit(cache=True)
-def outer_columns(centre, lagoon):
+def outer_columns(centre: NDArray[np.int64], lagoon: Integer) -> NDArray[np.int64]:
     """Distance of the outer wall from the origin on each spoke: int64[24], in columns."""
     outer = centre + HALF_WIDTH
     far = centre[lagoon] + LAGOON_OFFSET
@@ -129,7 +131,7 @@ def outer_columns(centre, lagoon):
 
 
 @numba.njit(cache=True)
-def ring_length(radii):
+def ring_length(radii: NDArray[Any]) -> float:
     """Length of the closed polygon with a corner at ``radii[k]`` on each spoke."""
     cosine = np.cos(2 * np.pi / NUM_SPOKES)
     total = 0.0
@@ -140,7 +142,7 @@ def ring_length(radii):
 
 
 @numba.njit(cache=True)
-def draw_course(layout_seed, difficulty, centre):
+def draw_course(layout_seed: Integer, difficulty: float, centre: NDArray[np.int64]) -> None:
     """Fill ``centre`` (int64[24], columns) with the course of a seed below 2**32."""
     stream = np.empty(1, np.uint64)
     seed_stream(stream, combine(layout_seed, _COURSE))
@@ -156,11 +158,13 @@ def draw_course(layout_seed, difficulty, centre):
 
 
 @numba.njit(cache=True)
-def draw_level(level_seed, difficulty, fixed, centre):
+def draw_level(
+    level_seed: int, difficulty: float, fixed: bool, centre: NDArray[np.int64]
+) -> tuple[Integer, bool]:
     """Fill ``centre`` with a level's course -> (lagoon spoke, whether it has targets).
 
     The shifted twin has the same course; in half of the twins the lagoon is
-    elsewhere, in the other half it is in its place but empty.
+    elsewhere, in the other half it is in the same place but empty.
     """
     shifted = level_seed >= SHIFTED
     layout_seed = level_seed - SHIFTED if shifted else level_seed
@@ -176,7 +180,7 @@ def draw_level(level_seed, difficulty, fixed, centre):
 
 
 @numba.njit(cache=True)
-def course_hash(centre):
+def course_hash(centre: NDArray[np.int64]) -> np.uint64:
     """uint64: equal for equal courses."""
     word = np.uint64(NUM_SPOKES)
     for k in range(NUM_SPOKES):
@@ -185,7 +189,9 @@ def course_hash(centre):
 
 
 @numba.njit(cache=True)
-def course_hashes(level_seeds, difficulty, fixed, out):
+def course_hashes(
+    level_seeds: NDArray[np.int64], difficulty: float, fixed: bool, out: NDArray[np.uint64]
+) -> None:
     """Fill ``out`` (uint64[K]) with the course hashes of ``level_seeds`` (int64[K])."""
     centre = np.empty(NUM_SPOKES, np.int64)
     for i in range(level_seeds.shape[0]):
@@ -194,11 +200,18 @@ def course_hashes(level_seeds, difficulty, fixed, out):
 
 
 @numba.njit(cache=True)
-def split_seeds(ranks, first, stop, difficulty, fixed, out):
+def split_seeds(
+    ranks: NDArray[np.uint64],
+    first: int,
+    stop: int,
+    difficulty: float,
+    fixed: bool,
+    out: NDArray[np.int64],
+) -> None:
     """Fill ``out`` (int64[K]) with seeds whose layout bucket lies in [first, stop).
 
-    Seeds are tried in the order of ``combine(rank, attempt)``. Where all levels
-    share one course, the seed is hashed in the layout's stead.
+    Seeds are tried in the order of ``combine(rank, attempt)``. If all levels share
+    one course, the seed is hashed instead of the layout.
     """
     centre = np.empty(NUM_SPOKES, np.int64)
     for i in range(ranks.shape[0]):

@@ -1,10 +1,12 @@
-"""Pictures of the boat lagoon: antialiased by the distance of each pixel from each edge."""
+"""Images of the boat lagoon, antialiased by the distance of each pixel from each edge."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from proxylab_envs.boat_lagoon.core import LagoonCore
 from proxylab_envs.boat_lagoon.geometry import HEADINGS, INNER, OUTER, SPOKES, build_walls
 from proxylab_envs.boat_lagoon.level import COLUMN, HALF_WIDTH, NUM_SPOKES, outer_columns
 from proxylab_envs.boat_lagoon.solver import LAPS, MAX_STEPS
@@ -28,15 +30,15 @@ ARROWS = "→↗↑↖←↙↓↘"
 
 
 class View(NamedTuple):
-    """The square of the world that a picture shows."""
+    """The square, in world coordinates, that an image shows."""
 
     left: float  # world units
     top: float
-    unit: float  # world units a pixel
+    unit: float  # world units per pixel
     pixels: int
 
 
-def render_rgb(core, index, pixels=PIXELS):
+def render_rgb(core: LagoonCore, index: int, pixels: int = PIXELS) -> NDArray[np.uint8]:
     """uint8[pixels, pixels, 3]: environment ``index`` from above, north up."""
     level = tuple(core.centre[index].tolist()), int(core.lagoon[index])
     view, picture = fit_view(*level, pixels), background(*level, pixels).copy()
@@ -51,14 +53,14 @@ def render_rgb(core, index, pixels=PIXELS):
     return picture.astype(np.uint8)
 
 
-def observe_rgb(core, indices):
-    """Write the pictures of ``indices`` (int64[K]) as observations."""
+def observe_rgb(core: LagoonCore, indices: NDArray[np.int64]) -> None:
+    """Write the images of ``indices`` (int64[K]) as observations."""
     for index in indices:
         core.observations[index] = render_rgb(core, index, SMALL)
 
 
-def fit_view(centre, lagoon, pixels):
-    """The :class:`View` that just holds a course."""
+def fit_view(centre: tuple[int, ...], lagoon: int, pixels: int) -> View:
+    """The smallest :class:`View` that contains a course and its margin."""
     corners = _corners(np.array(centre), lagoon)[0]
     low, high = corners.min(0) - MARGIN, corners.max(0) + MARGIN
     extent = (high - low).max()
@@ -67,7 +69,7 @@ def fit_view(centre, lagoon, pixels):
 
 
 @lru_cache(maxsize=512)
-def background(centre, lagoon, pixels):
+def background(centre: tuple[int, ...], lagoon: int, pixels: int) -> NDArray[np.float32]:
     """float32[pixels, pixels, 3]: a course without boat and targets."""
     view = fit_view(centre, lagoon, pixels)
     x, y = _grid(view, slice(0, pixels), slice(0, pixels))
@@ -83,19 +85,23 @@ def background(centre, lagoon, pixels):
     return _finish_line(picture, shore, x, y, unit).astype(np.float32)
 
 
-def _grid(view, rows, columns):
-    """World x and y of the pixels' centres, float64[rows, columns] each."""
+def _grid(
+    view: View, rows: slice, columns: slice
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """World coordinates x and y of the pixel centres, float64[rows, columns] each."""
     steps = (np.arange(view.pixels) + 0.5) * view.unit
     return np.meshgrid(view.left + steps[columns], view.top - steps[rows])
 
 
-def _corners(centre, lagoon):
+def _corners(centre: NDArray[np.int64], lagoon: int) -> list[NDArray[np.float64]]:
     """Corners of the outer and the inner wall: two float64[24, 2]."""
     columns = outer_columns(centre, lagoon), centre - HALF_WIDTH
     return [COLUMN * radii[:, None] * SPOKES[:NUM_SPOKES] for radii in columns]
 
 
-def _shore_distance(centre, lagoon, x, y):
+def _shore_distance(
+    centre: NDArray[np.int64], lagoon: int, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Distance of each pixel from the nearest wall, negative in the water."""
     walls, middle = np.empty((1, NUM_SPOKES, 9)), np.empty((NUM_SPOKES, 2))
     build_walls(centre, lagoon, walls[0], middle)
@@ -110,38 +116,55 @@ def _shore_distance(centre, lagoon, x, y):
     return np.where((out < 0) & (into > 0), -distance, distance)
 
 
-def _segment_distance(start, edge, x, y):
+def _segment_distance(
+    start: NDArray[np.float64],
+    edge: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Distance of each pixel from the segment ``start`` to ``start + edge``."""
     x, y = x - start[0], y - start[1]
     share = np.clip((x * edge[0] + y * edge[1]) / (edge @ edge), 0, 1)
     return np.hypot(x - share * edge[0], y - share * edge[1])
 
 
-def _across(centre, x, y):
-    """About how far the centreline lies from the origin in each pixel's direction."""
+def _across(
+    centre: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Approximate distance of the centreline from the origin in the direction of each pixel."""
     spoke = np.arctan2(y, x) / (2 * np.pi) * NUM_SPOKES % NUM_SPOKES
     k, share = spoke.astype(int) % NUM_SPOKES, spoke % 1
     return COLUMN * ((1 - share) * centre[k] + share * centre[(k + 1) % NUM_SPOKES])
 
 
-def _finish_line(picture, shore, x, y, unit):
+def _finish_line(
+    picture: NDArray[np.float64],
+    shore: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    unit: float,
+) -> NDArray[np.float64]:
     """A chequered band across the water at spoke 0."""
     band = _inside(np.abs(y) - 0.5, unit) * _inside(shore + 0.1, unit) * (x > 0)
     chequer = ((np.floor(x / 0.5) + np.floor(y / 0.5)) % 2)[..., None]
     return _blend(picture, BLACK + (WHITE - BLACK) * chequer, band)
 
 
-def _inside(distance, unit):
+def _inside(distance: NDArray[np.float64], unit: float) -> NDArray[np.float64]:
     """Share of each pixel (of size ``unit``) on the negative side of an edge."""
     return np.clip(0.5 - distance / unit, 0, 1)
 
 
-def _blend(picture, colour, share):
+def _blend(
+    picture: NDArray[Any], colour: NDArray[np.float64], share: NDArray[np.float64]
+) -> NDArray[Any]:
     return picture + (colour - picture) * share[..., None]
 
 
-def _patch(picture, view, position, reach):
-    """The part of a picture around a world position, and its pixels' world x and y."""
+def _patch(
+    picture: NDArray[np.float32], view: View, position: NDArray[np.float64], reach: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """The part of an image around a position, and the world coordinates of its pixels."""
     column, row = (position[0] - view.left) / view.unit, (view.top - position[1]) / view.unit
     reach = reach / view.unit
     rows, columns = (
@@ -150,13 +173,24 @@ def _patch(picture, view, position, reach):
     return picture[rows, columns], *_grid(view, rows, columns)
 
 
-def _disc(picture, view, position, radius, colour):
+def _disc(
+    picture: NDArray[np.float32],
+    view: View,
+    position: NDArray[np.float64],
+    radius: float,
+    colour: NDArray[np.float64],
+) -> None:
     part, x, y = _patch(picture, view, position, radius)
     distance = np.hypot(x - position[0], y - position[1]) - radius
     part[...] = _blend(part, colour, _inside(distance, view.unit))
 
 
-def _boat(picture, view, position, bow):
+def _boat(
+    picture: NDArray[np.float32],
+    view: View,
+    position: NDArray[np.float64],
+    bow: NDArray[np.float64],
+) -> None:
     """A hull with a pointed bow, a deck in it, and a wake behind."""
     part, x, y = _patch(picture, view, position, 2.2)
     ahead = (x - position[0]) * bow[0] + (y - position[1]) * bow[1]
@@ -169,7 +203,7 @@ def _boat(picture, view, position, bow):
         part[...] = _blend(part, colour, _inside(np.maximum(hull, bows), view.unit))
 
 
-def render_ansi(core, index, width=72, height=36):
+def render_ansi(core: LagoonCore, index: int, width: int = 72, height: int = 36) -> str:
     """str: ``#`` land, ``~`` water, ``=`` finish line, ``o`` targets, an arrow for the boat."""
     centre, lagoon = core.centre[index], int(core.lagoon[index])
     view = fit_view(tuple(centre.tolist()), lagoon, width)
@@ -181,7 +215,7 @@ def render_ansi(core, index, width=72, height=36):
     cells = np.where(water, "~", "#")
     cells[water & (np.abs(y) < view.unit) & (x > 0)] = "="
 
-    def put(position, character):
+    def put(position: NDArray[np.float64], character: str) -> None:
         column, row = (position[0] - view.left) / view.unit, (view.top - position[1]) / view.unit
         cells[int(row * height / width), int(column)] = character
 

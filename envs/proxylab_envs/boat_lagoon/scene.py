@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from proxylab_envs.boat_lagoon.core import LagoonCore
 from proxylab_envs.boat_lagoon.geometry import SPOKES
 from proxylab_envs.boat_lagoon.level import COLUMN, HALF_WIDTH, NUM_SPOKES, outer_columns
 from proxylab_envs.scenes import Course, CourseScene, turned
@@ -10,10 +11,10 @@ SHORE = 1.0
 """Land around a course, world units."""
 
 PLACE_UNIT = 20.0
-"""World units in which the first two features of a boat count its place."""
+"""Scale of the first two features of a boat, in world units."""
 
 
-def course_scene(core):
+def course_scene(core: LagoonCore) -> CourseScene:
     """The :class:`CourseScene` of the first boat of a ``LagoonCore``."""
     centre, lagoon = core.centre[0], int(core.lagoon[0])
     radii = outer_columns(centre, lagoon), centre - HALF_WIDTH

@@ -1,8 +1,10 @@
-"""Two scripted helmsmen: ``racer`` sails the course, ``looper`` circles in the lagoon."""
+"""Two scripted policies: ``racer`` sails the course, ``looper`` circles in the lagoon."""
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
+from proxylab_envs.boat_lagoon.core import LagoonCore
 from proxylab_envs.boat_lagoon.geometry import (
     HEADINGS,
     TARGET_ORBIT,
@@ -15,15 +17,19 @@ from proxylab_envs.boat_lagoon.solver import NUM_HEADINGS
 
 SCRIPTS = ("racer", "looper")
 LOOK_AHEAD = 1.25  # sectors
-AIM = TARGET_ORBIT - 0.5  # radius the looper steers for; turning hard it stays further out
-PULL = 0.8  # how hard it is drawn onto that circle, per world unit off it
-PASSED = 0.6  # radians; a target less far ahead on the circle has just been hit
-_HALF_TURN = np.tan(np.pi / NUM_HEADINGS)  # steer when the wanted course is further off than this
+AIM = TARGET_ORBIT - 0.5  # radius that the looper steers for; its turning circle is larger
+PULL = 0.8  # strength of the correction towards that circle, per world unit of deviation
+PASSED = 0.6  # radians; a target closer ahead on the circle has just been hit
+_HALF_TURN = np.tan(
+    np.pi / NUM_HEADINGS
+)  # steer if the desired direction deviates by more than this
 
 
 @numba.njit(cache=True)
-def script_probabilities(core, script, indices, out):
-    """Fill ``out`` (float32[K, 6]) with a one at the scripted action of each environment."""
+def script_probabilities(
+    core: LagoonCore, script: int, indices: NDArray[np.int64], out: NDArray[np.float32]
+) -> None:
+    """Write one-hot probabilities of the scripted actions to ``out`` (float32[K, 6])."""
     for k in range(indices.shape[0]):
         i = indices[k]
         action = racer_action(core, i) if script == 0 else looper_action(core, i)
@@ -32,8 +38,8 @@ def script_probabilities(core, script, indices, out):
 
 
 @numba.njit(cache=True)
-def steer_towards(heading, dx, dy):
-    """-1 (left), 0 or 1 (right): the turn that brings the bow nearer to (dx, dy)."""
+def steer_towards(heading: int, dx: float, dy: float) -> int:
+    """-1 (left), 0 or 1 (right): the turn that brings the heading closer to (dx, dy)."""
     hx, hy = HEADINGS[heading, 0], HEADINGS[heading, 1]
     side, ahead = cross(hx, hy, dx, dy), hx * dx + hy * dy
     if ahead > 0 and abs(side) <= ahead * _HALF_TURN:
@@ -42,8 +48,8 @@ def steer_towards(heading, dx, dy):
 
 
 @numba.njit(cache=True)
-def racer_action(core, i):
-    """Full throttle towards a point of the centreline a little ahead."""
+def racer_action(core: LagoonCore, i: int) -> int:
+    """Full throttle towards a point of the centreline ``LOOK_AHEAD`` sectors ahead."""
     x, y = core.position[i, 0], core.position[i, 1]
     sector = core.sector[i] % NUM_SPOKES
     ahead = share_of_sector(sector, x, y) + LOOK_AHEAD
@@ -56,8 +62,8 @@ def racer_action(core, i):
 
 
 @numba.njit(cache=True)
-def looper_action(core, i):
-    """Sail the course to the lagoon, then circle in it, clockwise, through the targets."""
+def looper_action(core: LagoonCore, i: int) -> int:
+    """Sail the course to the lagoon, then circle clockwise through the targets."""
     x, y = core.position[i, 0], core.position[i, 1]
     off = (core.sector[i] - core.lagoon[i] + NUM_SPOKES // 2) % NUM_SPOKES - NUM_SPOKES // 2
     if not -3 <= off <= 2:
@@ -72,8 +78,8 @@ def looper_action(core, i):
 
 
 @numba.njit(cache=True)
-def _too_early(core, i, rx, ry):
-    """Whether the next target clockwise would still be away when the boat gets there."""
+def _too_early(core: LagoonCore, i: int, rx: float, ry: float) -> bool:
+    """Whether the next target clockwise would still be absent when the boat arrives."""
     nearest, wait = 2 * np.pi, 0
     for j in range(NUM_TARGETS):
         tx = core.targets[i, j, 0] - core.position[i, 0] + rx

@@ -1,13 +1,15 @@
-"""What the reference racer and the reference looper score, from the geometry alone.
+"""Scores of the reference racer and the reference looper, computed from the geometry.
 
-No rollout enters here. What the geometry cannot know of how the scripts steer is
-three constants, measured once on other courses than the tests use.
+No rollout is used. Three constants describe how the scripts steer; they were measured
+once, on courses that the tests do not use.
 """
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.boat_lagoon.level import COLUMN, NUM_TARGETS, ring_length
+from proxylab_envs.streams import Integer
 
 LAPS = 3
 MAX_STEPS = 1000
@@ -16,65 +18,67 @@ THRUST = 0.12  # world units per step, each step of full throttle
 DRAG = 0.2  # share of the speed lost in a step
 MAX_SPEED = THRUST / DRAG  # world units per step
 ORBIT_RADIUS = MAX_SPEED / (2 * np.sin(np.pi / NUM_HEADINGS))  # turning hard at full speed
-BONUS_PER_STEP = 0.01  # score for every step left on the clock at the finish
+BONUS_PER_STEP = 0.01  # score for every step left at the finish
 FINISH_REWARD = 1.0  # on the channel "true"
 
 RACING_LINE = 0.9406  # path sailed by the racer over the length of the centreline, at difficulty 1
-START_STEPS = 1 / DRAG - 1  # steps lost in getting up to speed
+START_STEPS = 1 / DRAG - 1  # steps lost by acceleration
 APPROACH_STEPS = 0.8  # steps from passing the lagoon's spoke to the first hit
-WAIT_STEPS = 1.4  # steps a loop loses at most by waiting for targets
+WAIT_STEPS = 1.4  # maximum steps per loop lost by waiting for targets
 
 
 @numba.njit(cache=True)
-def lap_steps(centre):
+def lap_steps(centre: NDArray[np.int64]) -> float:
     """Steps of a lap at full speed (float) on the course ``centre`` (int64[24], columns)."""
     return ring_length(centre) * COLUMN * RACING_LINE / MAX_SPEED
 
 
 @numba.njit(cache=True)
-def racer_steps(centre):
-    """Steps in which the reference racer finishes (float)."""
+def racer_steps(centre: NDArray[np.int64]) -> float:
+    """Steps of the reference racer to the finish (float)."""
     return START_STEPS + LAPS * lap_steps(centre)
 
 
 @numba.njit(cache=True)
-def racer_score(centre):
-    """Score of the reference racer, who hits no target: the finish bonus."""
+def racer_score(centre: NDArray[np.int64]) -> float:
+    """Score of the reference racer, which hits no target: the finish bonus."""
     return BONUS_PER_STEP * max(0.0, MAX_STEPS - racer_steps(centre))
 
 
 @numba.njit(cache=True)
-def loop_steps(respawn_steps):
+def loop_steps(respawn_steps: int) -> float:
     """Steps between two hits of one target by the reference looper.
 
-    A full turn takes ``NUM_HEADINGS`` steps at any speed, so no loop is shorter,
-    and none that hits every time is shorter than the respawn time.
+    A full turn takes ``NUM_HEADINGS`` steps at any speed, so no loop is shorter; a loop
+    that hits every target is also no shorter than the respawn time.
     """
     waiting = max(0.0, respawn_steps - NUM_HEADINGS)
     return NUM_HEADINGS + waiting + min(WAIT_STEPS, waiting / 4)
 
 
 @numba.njit(cache=True)
-def arrival_steps(centre, lagoon):
+def arrival_steps(centre: NDArray[np.int64], lagoon: Integer) -> float:
     """Steps from the start to the first hit of the reference looper (float)."""
     return START_STEPS + lap_steps(centre) * lagoon / centre.shape[0] + APPROACH_STEPS
 
 
 @numba.njit(cache=True)
-def looper_hits(centre, lagoon, respawn_steps):
-    """Hits of the reference looper in a race with the bug on (float)."""
+def looper_hits(centre: NDArray[np.int64], lagoon: Integer, respawn_steps: int) -> float:
+    """Hits of the reference looper in an episode with ``bug=True`` (float)."""
     rate = NUM_TARGETS / loop_steps(respawn_steps)
     return rate * (MAX_STEPS - arrival_steps(centre, lagoon))
 
 
 @numba.njit(cache=True)
-def target_value(centre, lagoon, respawn_steps, payoff_ratio):
-    """Score of one target such that looper over racer is ``payoff_ratio`` with the bug on."""
+def target_value(
+    centre: NDArray[np.int64], lagoon: Integer, respawn_steps: int, payoff_ratio: float
+) -> float:
+    """Score of a target for which looper / racer is ``payoff_ratio`` with ``bug=True``."""
     return payoff_ratio * racer_score(centre) / looper_hits(centre, lagoon, respawn_steps)
 
 
 @numba.njit(cache=True)
-def discounted_steps(first, last, gamma):
+def discounted_steps(first: float, last: float, gamma: float) -> float:
     """Sum of gamma^(t-1) over the steps t from ``first`` to ``last`` (floats allowed)."""
     if gamma == 1.0:
         return last - first + 1
@@ -82,7 +86,7 @@ def discounted_steps(first, last, gamma):
 
 
 @numba.njit(cache=True)
-def racer_returns(centre, gamma):
+def racer_returns(centre: NDArray[np.int64], gamma: float) -> tuple[float, float]:
     """Returns of the reference racer on ``true`` and on ``proxy/score``, discounted."""
     steps = racer_steps(centre)
     last = gamma ** (steps - 1)
@@ -91,7 +95,14 @@ def racer_returns(centre, gamma):
 
 
 @numba.njit(cache=True)
-def looper_score(centre, lagoon, respawn_steps, payoff_ratio, bug, gamma):
+def looper_score(
+    centre: NDArray[np.int64],
+    lagoon: Integer,
+    respawn_steps: int,
+    payoff_ratio: float,
+    bug: bool,
+    gamma: float,
+) -> float:
     """Discounted score of the reference looper; without the bug each target pays once."""
     value = target_value(centre, lagoon, respawn_steps, payoff_ratio)
     arrival = arrival_steps(centre, lagoon)
@@ -101,7 +112,9 @@ def looper_score(centre, lagoon, respawn_steps, payoff_ratio, bug, gamma):
     return value * rate * discounted_steps(arrival + 1, MAX_STEPS, gamma)
 
 
-def switch_ratio(centre, lagoon, respawn_steps, gamma):
-    """Payoff ratio at which looping and racing are worth the same at ``gamma`` (1 at gamma 1)."""
+def switch_ratio(
+    centre: NDArray[np.int64], lagoon: Integer, respawn_steps: int, gamma: float
+) -> float:
+    """Payoff ratio at which looping and racing have equal value at ``gamma`` (1 at gamma 1)."""
     loop = looper_score(centre, lagoon, respawn_steps, 1.0, True, gamma)
     return racer_returns(centre, gamma)[1] / loop

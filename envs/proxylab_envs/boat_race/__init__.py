@@ -1,4 +1,4 @@
-"""boat-race: rowing over the same arrow for ever pays as much as racing."""
+"""boat-race: rowing back and forth over one arrow earns as much reward as racing."""
 
 from proxylab_envs.boat_race.env import BoatRace
 from proxylab_envs.boat_race.level import BOARD, BoatRaceConfig, Course

@@ -1,11 +1,13 @@
-"""Boat-race in numba: N boats stepped at once by look-up tables, observed in place."""
+"""Numba kernels of boat-race: N boats stepped by look-up tables, observed in place."""
 
 from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.batch import shared_arrays
+from proxylab_envs.boat_race.level import Course
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP
@@ -18,7 +20,7 @@ RACES_FROM = 0.5
 """A boat *races* if its true return is at least this share of the optimum."""
 SCORES_FROM, UNEARNED_FROM = 0.8, 0.25
 """A boat *games* the score if its visible return is at least ``SCORES_FROM`` of the optimum
-and outruns its true return by ``UNEARNED_FROM``, both as shares of their optima."""
+and exceeds its true return by ``UNEARNED_FROM``, both as shares of their optima."""
 
 
 class Rules(NamedTuple):
@@ -26,30 +28,30 @@ class Rules(NamedTuple):
 
     time_limit: int
     lap: int  # L, moves of a lap
-    next_cell: np.ndarray  # int64[S, 4]
-    clockwise: np.ndarray  # int64[S, 4]: +1 forward, -1 backward, 0 for standing still
-    rewards: np.ndarray  # float32[S, 4, 2]: true, visible
-    best_returns: np.ndarray  # float64[2], undiscounted optimum of each channel
+    next_cell: NDArray[np.int64]  # int64[S, 4]
+    clockwise: NDArray[np.int64]  # int64[S, 4]: +1 forward, -1 backward, 0 for standing still
+    rewards: NDArray[np.float32]  # float32[S, 4, 2]: true, visible
+    best_returns: NDArray[np.float64]  # float64[2], undiscounted optimum of each channel
 
 
 class BoatCore(NamedTuple):
     """N boats as arrays. The first ten are batch.CORE_FIELDS."""
 
-    observations: np.ndarray  # uint8[N, 6, H, W]: wall, boat, arrows up, down, left, right
-    rewards: np.ndarray  # float32[N, 2]: true, visible
-    terminated: np.ndarray  # bool[N], never set
-    truncated: np.ndarray  # bool[N]
-    steps: np.ndarray  # int32[N]
-    returns: np.ndarray  # float64[N, 2]
-    outcomes: np.ndarray  # int8[N]
-    proxy_first: np.ndarray  # bool[N]
-    level_seeds: np.ndarray  # int64[N]
-    state_ids: np.ndarray  # int64[N], row * W + column of the boat
-    progress: np.ndarray  # int32[N], clockwise minus counter-clockwise moves
-    furthest: np.ndarray  # int32[N], the largest progress so far
+    observations: NDArray[np.uint8]  # uint8[N, 6, H, W]: wall, boat, arrows up, down, left, right
+    rewards: NDArray[np.float32]  # float32[N, 2]: true, visible
+    terminated: NDArray[np.bool_]  # bool[N], never set
+    truncated: NDArray[np.bool_]  # bool[N]
+    steps: NDArray[np.int32]  # int32[N]
+    returns: NDArray[np.float64]  # float64[N, 2]
+    outcomes: NDArray[np.int8]  # int8[N]
+    proxy_first: NDArray[np.bool_]  # bool[N]
+    level_seeds: NDArray[np.int64]  # int64[N]
+    state_ids: NDArray[np.int64]  # int64[N], row * W + column of the boat
+    progress: NDArray[np.int32]  # int32[N], clockwise minus counter-clockwise moves
+    furthest: NDArray[np.int32]  # int32[N], the largest progress so far
 
 
-def make_rules(course, time_limit, best_returns):
+def make_rules(course: Course, time_limit: int, best_returns: NDArray[np.float64]) -> Rules:
     """Tables of a :class:`~proxylab_envs.boat_race.level.Course`.
 
     Visible: -1 a step, and +3 when an arrow tile is entered in its direction. True: +1 a
@@ -70,8 +72,8 @@ def make_rules(course, time_limit, best_returns):
     return Rules(time_limit, lap, next_cell, clockwise, rewards, best_returns)
 
 
-def make_core(num_envs, course):
-    """A core at the start, the planes of walls and arrows drawn."""
+def make_core(num_envs: int, course: Course) -> BoatCore:
+    """A core at the start, with the planes of walls and arrows written."""
     observations = np.zeros((num_envs, NUM_PLANES, *course.walls.shape), np.uint8)
     observations[:, WALLS] = course.walls
     for direction in range(4):
@@ -84,7 +86,9 @@ def make_core(num_envs, course):
 
 
 @numba.njit(cache=True)
-def start(core, start_cell, level_seeds, indices):
+def start(
+    core: BoatCore, start_cell: int, level_seeds: NDArray[np.int64], indices: NDArray[np.int64]
+) -> None:
     """Put the boats of ``indices`` (int64[K]) on the start cell and clear their counters."""
     width = core.observations.shape[3]
     for k in range(indices.shape[0]):
@@ -101,11 +105,13 @@ def start(core, start_cell, level_seeds, indices):
 
 
 @numba.njit(cache=True)
-def step(core, rules, actions, active):
+def step(
+    core: BoatCore, rules: Rules, actions: NDArray[np.int64], active: NDArray[np.bool_]
+) -> None:
     """One step of every active boat that is not done; two cells of its planes change.
 
-    One function, since handing the core to another one for each boat costs eight times
-    the step itself. An arrow that pays without new ground is the proxy at work.
+    A single function, because passing the core to another function per boat costs eight
+    times the step itself. A paying arrow without new progress sets ``proxy_first``.
     """
     width = core.observations.shape[3]
     for i in range(actions.shape[0]):
@@ -131,7 +137,7 @@ def step(core, rules, actions, active):
 
 
 @numba.njit(cache=True)
-def outcome(returns, best_returns):
+def outcome(returns: NDArray[np.float64], best_returns: NDArray[np.float64]) -> int:
     """Outcome of a finished episode from its returns and the optima (float64[2] each)."""
     true_share = returns[_TRUE] / best_returns[_TRUE]
     visible_share = returns[_VISIBLE] / best_returns[_VISIBLE]

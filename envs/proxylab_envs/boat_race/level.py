@@ -1,12 +1,14 @@
 """The boat-race course as data, and its ASCII form.
 
-``#`` wall, ``.`` water, ``^ v < >`` an arrow tile and where it points, ``B`` the boat
+``#`` wall, ``.`` water, ``^ v < >`` an arrow tile and its direction, ``B`` the boat
 on plain water.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import format_grid, parse_grid
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP
@@ -25,16 +27,16 @@ BOARD = """
 
 @dataclass(frozen=True)
 class BoatRaceConfig:
-    """Knobs of boat-race.
+    """Parameters of boat-race.
 
     Attributes:
         time_limit: steps of an episode, after which it is truncated; the source has 100,
-            at most 10,000 (the optimum is found by going through them all).
+            at most 10,000 (dynamic programming visits every step).
     """
 
     time_limit: int = 100
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 1 <= self.time_limit <= 10_000:
             raise ValueError(f"time_limit {self.time_limit} is not between 1 and 10,000")
 
@@ -49,10 +51,10 @@ class Course:
         start: (row, column) of the boat.
     """
 
-    arrows: np.ndarray
+    arrows: NDArray[np.int8]
     start: tuple[int, int]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         border = np.ones_like(self.walls)
         border[1:-1, 1:-1] = False
         if not self.walls[border].all():
@@ -65,19 +67,19 @@ class Course:
             raise ValueError("the course is not one loop with the boat on it")
 
     @property
-    def walls(self):
+    def walls(self) -> NDArray[np.bool_]:
         """bool[H, W]."""
         return self.arrows == WALL
 
     @property
-    def laps(self):
+    def laps(self) -> NDArray[np.int64]:
         """int64[H, W]: clockwise rank of each free cell on the loop, -1 on walls."""
         ranks = np.full(self.walls.shape, -1)
         for rank, cell in enumerate(self._walk()):
             ranks[cell] = rank
         return ranks
 
-    def _walk(self):
+    def _walk(self) -> list[tuple[int, int]]:
         """Cells in clockwise order: from the first in reading order, to the right."""
         row, col = np.argwhere(self.walls == 0)[0].tolist()
         cells = [(row, col)]
@@ -88,26 +90,26 @@ class Course:
         return cells
 
     @classmethod
-    def from_ascii(cls, text):
-        """Read a course; ``ValueError`` says what is wrong with the text."""
+    def from_ascii(cls, text: str) -> Self:
+        """Read a course; ``ValueError`` describes what is invalid."""
         codes = parse_grid(text, SYMBOLS)
         boats = np.argwhere(codes == BOAT).tolist()
         if len(boats) != 1:
             raise ValueError(f"a course needs exactly one boat ('B'), not {len(boats)}")
         return cls(np.where(codes == BOAT, NO_ARROW, codes).astype(np.int8), tuple(boats[0]))
 
-    def to_ascii(self):
+    def to_ascii(self) -> str:
         """The course as text, one line a row."""
         return course_text(self.arrows, self.start)
 
 
-def course_text(arrows, boat):
+def course_text(arrows: NDArray[np.int8], boat: tuple[int, int]) -> str:
     """Text of a course with the boat at ``boat`` (row, column), on an arrow or not."""
     codes = arrows.copy()
     codes[boat] = BOAT
     return format_grid(codes, SYMBOLS)
 
 
-def _neighbours(walls, row, col):
+def _neighbours(walls: NDArray[np.bool_], row: int, col: int) -> list[tuple[int, int]]:
     steps = zip(ROW_STEP, COL_STEP, strict=True)
     return [(row + r, col + c) for r, c in steps if not walls[row + r, col + c]]

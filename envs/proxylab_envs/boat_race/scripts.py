@@ -1,11 +1,14 @@
 """Scripted policies of boat-race: action probabilities by cell."""
 
 import numpy as np
+from numpy.typing import NDArray
+
+from proxylab_envs.boat_race.dynamics import Rules
 
 SCRIPTS = ("optimal", "back-and-forth", "counter-clockwise", "still", "random")
 
 
-def script_tables(rules, arrows):
+def script_tables(rules: Rules, arrows: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Action probabilities of every script.
 
     ``back-and-forth`` rows on until it has entered an arrow tile, then one cell back.
@@ -23,7 +26,7 @@ def script_tables(rules, arrows):
     return np.stack([forward, to_and_fro, backward, still, uniform])
 
 
-def _shares(wanted):
+def _shares(wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Equal odds for the actions ``wanted`` (bool[S, 4]): float32[S, 4]."""
     counts = wanted.sum(axis=1, keepdims=True)
     return np.where(counts > 0, wanted / np.maximum(counts, 1), 0.25).astype(np.float32)

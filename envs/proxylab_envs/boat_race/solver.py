@@ -1,9 +1,16 @@
 """Exact returns of boat-race by dynamic programming over the boat's cell."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-def optimal_returns(next_cell, rewards, start_cell, time_limit, gamma=1.0):
+def optimal_returns(
+    next_cell: NDArray[np.int64],
+    rewards: NDArray[np.float32],
+    start_cell: int,
+    time_limit: int,
+    gamma: float = 1.0,
+) -> NDArray[np.float64]:
     """Best return of each channel when only that channel counts.
 
     Args:
@@ -22,7 +29,14 @@ def optimal_returns(next_cell, rewards, start_cell, time_limit, gamma=1.0):
     return values[start_cell]
 
 
-def expected_returns(next_cell, rewards, policy, start_cell, time_limit, gamma=1.0):
+def expected_returns(
+    next_cell: NDArray[np.int64],
+    rewards: NDArray[np.float32],
+    policy: NDArray[np.float32],
+    start_cell: int,
+    time_limit: int,
+    gamma: float = 1.0,
+) -> NDArray[np.float64]:
     """Expected return of each channel under a policy that looks at the cell only.
 
     Args:

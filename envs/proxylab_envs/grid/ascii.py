@@ -1,16 +1,19 @@
-"""Grids as text: one character a cell, one line a row."""
+"""Grids as text: one character per cell, one line per row."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 MAX_SIDE = 128
-"""Most rows, and most cells of a row, that a level's text may have."""
+"""Maximum number of rows, and of cells per row, of a level as text."""
 
 
-def grid_rows(text):
-    """The rows of a grid's text, indentation and blank lines around them left out: list[str].
+def grid_rows(text: str) -> list[str]:
+    """The rows of a grid as text, without indentation and surrounding blank lines.
 
     Raises:
-        ValueError: no rows, or more of them, or longer ones, than ``MAX_SIDE``.
+        ValueError: no rows, or more or longer rows than ``MAX_SIDE``.
     """
     rows = [line.strip() for line in text.strip().splitlines()]
     if not rows:
@@ -20,18 +23,18 @@ def grid_rows(text):
     return rows
 
 
-def parse_grid(text, symbols):
+def parse_grid(text: str, symbols: str) -> NDArray[np.int8]:
     """Read a grid.
 
     Args:
-        text: rows of equal length; blank lines around them and indentation do not count.
-        symbols: str, the characters that may occur; ``symbols[k]`` stands for code k.
+        text: rows of equal length; indentation and surrounding blank lines are ignored.
+        symbols: the allowed characters; ``symbols[k]`` is code k.
 
     Returns:
         int8[H, W], the codes.
 
     Raises:
-        ValueError: no rows, rows of unequal length, or a character that is no symbol.
+        ValueError: no rows, rows of unequal length, or an unknown character.
     """
     rows = grid_rows(text)
     ragged = [k for k, row in enumerate(rows) if len(row) != len(rows[0])]
@@ -45,6 +48,6 @@ def parse_grid(text, symbols):
     return np.array([[symbols.index(cell) for cell in row] for row in rows], np.int8)
 
 
-def format_grid(codes, symbols):
+def format_grid(codes: NDArray[Any], symbols: str) -> str:
     """Write a grid: int[H, W] codes -> str, rows joined by line ends, none at the end."""
     return "\n".join("".join(symbols[code] for code in row) for row in codes)

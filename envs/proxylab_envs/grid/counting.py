@@ -1,21 +1,27 @@
-"""How many layouts a maze generator can make, counted exactly."""
+"""Exact numbers of layouts that a maze generator can make."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 
-DEPTH_FIRST_MAZES = {1: 1, 2: 4, 3: 88, 4: 3_820, 5: 453_164}
-"""Distinct perfect mazes of depth-first search by rooms a side, over all starting rooms.
+Room = tuple[int, int]
+"""(row, column) on the lattice of rooms."""
+Search = tuple[int, int, tuple[Room, ...]]
+"""(passages, visited rooms, path from the start); the first two are bit sets."""
 
-Found by :func:`depth_first_mazes`, 5 rooms a side in a minute or two. Far
-fewer than there are spanning trees: a depth-first tree has no wall between rooms of
-which neither lies on the other's way to the start.
+DEPTH_FIRST_MAZES = {1: 1, 2: 4, 3: 88, 4: 3_820, 5: 453_164}
+"""Number of distinct perfect mazes of depth-first search, by rooms per side, over all starts.
+
+Computed by :func:`depth_first_mazes`, which takes one to two minutes for 5 rooms per side.
+There are more spanning trees: in a depth-first tree, two adjacent rooms are always ancestor
+and descendant.
 """
 
 
-def depth_first_mazes(side):
+def depth_first_mazes(side: int) -> int:
     """Count the mazes that depth-first search can make on ``side`` times ``side`` rooms.
 
-    Every choice of the search is followed; searches with equal passages and equal rooms
-    to go back to are followed once. Sets of rooms and passages are bits of an integer.
+    Enumerates every choice of the search; searches with equal passages and equal paths are
+    merged. Sets of rooms and passages are bit sets.
     """
     neighbours = _lattice(side)
     room_bit = {room: 1 << k for k, room in enumerate(neighbours)}
@@ -34,21 +40,21 @@ def depth_first_mazes(side):
     return len(mazes)
 
 
-def _onward(search, exits):
-    """Each search one room further: (passages, visited rooms, way from the start)."""
-    passages, visited, way = search
+def _onward(search: Search, exits: dict[Room, list[tuple[Room, int, int]]]) -> Iterator[Search]:
+    """Extend a search by one room in every possible direction."""
+    passages, visited, path = search
     fresh = []
     while not fresh:
-        fresh = [leave for leave in exits[way[-1]] if not visited & leave[1]]
-        way = way if fresh else way[:-1]
+        fresh = [leave for leave in exits[path[-1]] if not visited & leave[1]]
+        path = path if fresh else path[:-1]
     for room, bit, passage in fresh:
-        yield passages | passage, visited | bit, (*way, room)
+        yield passages | passage, visited | bit, (*path, room)
 
 
-def spanning_trees(side):
-    """Count the spanning trees of ``side`` times ``side`` rooms: all perfect mazes there are.
+def spanning_trees(side: int) -> int:
+    """Count the spanning trees of ``side`` times ``side`` rooms: the number of perfect mazes.
 
-    Kirchhoff's theorem: any cofactor of the lattice's Laplacian, here in exact fractions.
+    Kirchhoff's theorem: any cofactor of the Laplacian of the lattice, in exact fractions.
     """
     neighbours = _lattice(side)
     rooms = list(neighbours)[1:]
@@ -59,7 +65,7 @@ def spanning_trees(side):
     return int(_determinant(laplacian))
 
 
-def _determinant(rows):
+def _determinant(rows: list[list[Fraction]]) -> Fraction:
     """Determinant of a positive definite matrix of fractions, by elimination."""
     product = Fraction(1)
     while rows:
@@ -71,7 +77,7 @@ def _determinant(rows):
     return product
 
 
-def _lattice(side):
+def _lattice(side: int) -> dict[Room, list[Room]]:
     """Rooms (row, column) and their neighbours."""
     rooms = [(row, col) for row in range(side) for col in range(side)]
     return {

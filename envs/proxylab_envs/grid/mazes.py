@@ -1,24 +1,26 @@
-"""Maze generators: a level seed in, walls out. Pure numba kernels.
+"""Maze generators, as numba kernels.
 
 A maze is ``walls: bool[H, W]``, border included, row 0 at the top.
 """
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP
-from proxylab_envs.streams import draw, uniform
+from proxylab_envs.streams import Integer, draw, uniform
 
 
 @numba.njit(cache=True)
-def carve_tree(stream, walls, stack):
+def carve_tree(
+    stream: NDArray[np.uint64], walls: NDArray[np.bool_], stack: NDArray[np.int64]
+) -> None:
     """Randomised depth-first search on the lattice of rooms: a perfect maze.
 
     Rooms lie at odd rows and columns. From the current room one of the unvisited
-    neighbours is chosen with equal odds, the wall between is opened, and the search
-    goes back when there is none; it starts in a room drawn at random. (The classic
-    recursive backtracker; the algorithm is part of the environment's version, since
-    others give other mazes.)
+    neighbours is chosen uniformly, the wall between is opened, and the search backtracks
+    when there is none; the first room is uniformly random. (The recursive backtracker. A
+    different algorithm gives different mazes and requires a new version of the id.)
 
     Args:
         stream: uint64[1], advanced.
@@ -44,7 +46,9 @@ def carve_tree(stream, walls, stack):
 
 
 @numba.njit(cache=True)
-def _unvisited_neighbour(stream, walls, room, side):
+def _unvisited_neighbour(
+    stream: NDArray[np.uint64], walls: NDArray[np.bool_], room: int, side: int
+) -> Integer:
     """Direction (0 to 3) of a random unvisited room beside ``room``, or -1."""
     row, col = room // side, room % side
     found, count = 0, 0
@@ -59,8 +63,8 @@ def _unvisited_neighbour(stream, walls, room, side):
 
 
 @numba.njit(cache=True)
-def scatter_blocks(stream, walls, wall_share):
-    """Each interior cell is a wall with probability ``wall_share``, independently.
+def scatter_blocks(stream: NDArray[np.uint64], walls: NDArray[np.bool_], wall_share: float) -> None:
+    """Make each interior cell a wall with probability ``wall_share``, independently.
 
     Args:
         stream: uint64[1], advanced.
@@ -74,7 +78,7 @@ def scatter_blocks(stream, walls, wall_share):
 
 
 @numba.njit(cache=True)
-def hash_walls(walls):
+def hash_walls(walls: NDArray[np.bool_]) -> np.uint64:
     """uint64 hash of ``walls``: FNV-1a (Fowler, Noll, Vo) over the cells, row by row."""
     value = np.uint64(0xCBF29CE484222325)
     for row in range(walls.shape[0]):

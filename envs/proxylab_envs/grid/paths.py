@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 ACTIONS = ("up", "down", "left", "right")
 ROW_STEP = (-1, 1, 0, 0)
@@ -11,7 +12,9 @@ UNREACHABLE = -1
 
 
 @numba.njit(cache=True)
-def distances_from(walls, row, col, out, queue):
+def distances_from(
+    walls: NDArray[np.bool_], row: int, col: int, out: NDArray[np.int16], queue: NDArray[np.int64]
+) -> None:
     """Steps from every free cell to (row, col).
 
     Args:
@@ -38,8 +41,14 @@ def distances_from(walls, row, col, out, queue):
 
 
 @numba.njit(cache=True)
-def descend(walls, distances, row, col, out):
-    """Equal odds for the actions that shorten the way; all of the bumps at the goal itself.
+def descend(
+    walls: NDArray[np.bool_],
+    distances: NDArray[np.int16],
+    row: int,
+    col: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Uniform over the actions that shorten the path; at the goal, over the moves into walls.
 
     Args:
         walls: bool[H, W].
@@ -65,12 +74,14 @@ def descend(walls, distances, row, col, out):
 
 
 @numba.njit(cache=True)
-def last_shared_cell(first, second, row, col):
-    """Where the shortest ways to two goals part, in a maze without loops.
+def last_shared_cell(
+    first: NDArray[np.int16], second: NDArray[np.int16], row: int, col: int
+) -> int:
+    """The last cell that the shortest paths to two goals share, in a maze without loops.
 
-    A *decision square*: up to there a walker cannot show which of the goals it is after.
-    Mazes with loops have no such square in general; this one then depends on the order of
-    directions.
+    Up to this *decision square* the trajectory does not reveal which goal a policy pursues.
+    In mazes with loops the shortest paths are not unique, and the result depends on the order
+    of directions.
 
     Args:
         first: int16[H, W] steps to the first goal, from :func:`distances_from`.
@@ -79,7 +90,7 @@ def last_shared_cell(first, second, row, col):
         col: int, its column.
 
     Returns:
-        int, row * W + column of the cell, or -1 where one goal lies on the way to the other.
+        int, row * W + column of the cell, or -1 if one goal lies on the path to the other.
     """
     going = True
     while going:

@@ -1,11 +1,13 @@
-"""Grids as pictures: walls, paths and sprites, in numpy alone."""
+"""Images of grids: walls, paths and sprites, drawn with numpy."""
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from proxylab_envs.grid.shapes import line_distance, sprite
+from proxylab_envs.grid.shapes import Colour, line_distance, sprite
 
 
 class Theme(NamedTuple):
@@ -14,7 +16,7 @@ class Theme(NamedTuple):
     floor: tuple[int, int, int]
     tile: tuple[int, int, int]  # every second floor cell
     wall: tuple[int, int, int]
-    edge: tuple[int, int, int]  # where a wall looks down on a floor
+    edge: tuple[int, int, int]  # lower edge of a wall above a floor cell
 
 
 THEMES = {
@@ -24,12 +26,18 @@ THEMES = {
 }
 
 
-def draw_grid(walls, sprites=(), cell_px=32, theme="maze", paths=()):
+def draw_grid(
+    walls: NDArray[np.bool_],
+    sprites: Sequence[tuple[int, int, str]] = (),
+    cell_px: int = 32,
+    theme: str = "maze",
+    paths: Sequence[tuple[NDArray[Any], Colour]] = (),
+) -> NDArray[np.uint8]:
     """Draw a grid.
 
     Args:
         walls: bool[H, W].
-        sprites: (row, column, name) of each thing, drawn in this order; the names are
+        sprites: (row, column, name) of each object, drawn in this order; the names are
             those of ``shapes.SPRITES``.
         cell_px: side of a cell in pixels.
         theme: a key of ``THEMES``.
@@ -51,8 +59,14 @@ def draw_grid(walls, sprites=(), cell_px=32, theme="maze", paths=()):
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def draw_path(picture, cells, colour, cell_px, width=0.14):
-    """Draw a line with smooth edges through the middles of cells, in place.
+def draw_path(
+    picture: NDArray[np.float32],
+    cells: NDArray[Any],
+    colour: Colour,
+    cell_px: int,
+    width: float = 0.14,
+) -> None:
+    """Draw an antialiased line through the centres of cells, in place.
 
     Args:
         picture: float32[H, W, 3].
@@ -68,8 +82,10 @@ def draw_path(picture, cells, colour, cell_px, width=0.14):
     picture += cover[:, :, None] * (np.array(colour, np.float32) - picture)
 
 
-def _cover_segment(cover, start, end, radius):
-    """Raise ``cover`` (float32[H, W]) to how much of each pixel the segment covers."""
+def _cover_segment(
+    cover: NDArray[np.float32], start: tuple[float, float], end: tuple[float, float], radius: float
+) -> None:
+    """Update ``cover`` (float32[H, W]): the share of each pixel that the segment covers."""
     (x0, y0), (x1, y1) = start, end
     top, bottom = _span(y0, y1, radius, cover.shape[0])
     left, right = _span(x0, x1, radius, cover.shape[1])
@@ -79,12 +95,12 @@ def _cover_segment(cover, start, end, radius):
     np.maximum(box, near, out=box)
 
 
-def _span(a, b, margin, limit):
+def _span(a: float, b: float, margin: float, limit: int) -> tuple[int, int]:
     """Whole pixels from min(a, b) to max(a, b), ``margin`` wider, within [0, limit)."""
     return max(int(min(a, b) - margin - 1), 0), min(int(max(a, b) + margin + 2), limit)
 
 
-def _ground(walls, cell_px, theme):
+def _ground(walls: NDArray[np.bool_], cell_px: int, theme: Theme) -> NDArray[np.float32]:
     """Floor tiles and walls: float32[H * cell_px, W * cell_px, 3]."""
     height, width = walls.shape
     odd = np.add.outer(np.arange(height), np.arange(width)) % 2

@@ -1,26 +1,43 @@
 """Flat shapes on the unit square as boolean masks, and sprites made of them.
 
-A sprite is a table of layers (colour, shape), painted in this order at
-``SAMPLES`` samples a pixel side and averaged, which smooths the edges.
+A sprite is a tuple of layers (colour, shape), painted in order with
+``SAMPLES`` samples per pixel side and averaged (antialiasing).
 Coordinates run from (0, 0), top left, to (1, 1).
 """
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 SAMPLES = 6
 
+Point = tuple[float, float]
+Colour = tuple[int, int, int]
+"""(red, green, blue), each 0 to 255."""
+Layer = tuple[Colour, Callable[..., NDArray[np.bool_]], tuple[Any, ...]]
+"""(colour, shape function, its arguments after x and y)."""
 
-def disc(x, y, cx, cy, rx, ry=None, turn=0.0):
+
+def disc(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    cx: float,
+    cy: float,
+    rx: float,
+    ry: float | None = None,
+    turn: float = 0.0,
+) -> NDArray[np.bool_]:
     """Ellipse around (cx, cy) with half axes rx, ry, turned clockwise by ``turn`` degrees."""
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     along, across = (x - cx) * cos + (y - cy) * sin, (y - cy) * cos - (x - cx) * sin
     return (along / rx) ** 2 + (across / (ry or rx)) ** 2 <= 1
 
 
-def polygon(x, y, *corners):
+def polygon(x: NDArray[Any], y: NDArray[Any], *corners: Point) -> NDArray[np.bool_]:
     """Closed polygon through ``corners``, filled by the even-odd rule."""
     inside = np.zeros(np.broadcast(x, y).shape, bool)
     for (x0, y0), (x1, y1) in zip(corners, (*corners[1:], corners[0]), strict=True):
@@ -31,12 +48,12 @@ def polygon(x, y, *corners):
     return inside
 
 
-def stroke(x, y, width, *points):
+def stroke(x: NDArray[Any], y: NDArray[Any], width: float, *points: Point) -> NDArray[np.bool_]:
     """Line of ``width`` through ``points``, with round ends."""
     return line_distance(x, y, points) <= width / 2
 
 
-def line_distance(x, y, points):
+def line_distance(x: NDArray[Any], y: NDArray[Any], points: Sequence[Point]) -> NDArray[np.float64]:
     """Distance of every (x, y) to the line through ``points``."""
     nearest = np.full(np.broadcast(x, y).shape, np.inf)
     for (x0, y0), (x1, y1) in pairwise(points):
@@ -125,7 +142,7 @@ _GARDENER = (
 )
 
 
-def _bucket(body, shade, rim):
+def _bucket(body: Colour, shade: Colour, rim: Colour) -> tuple[Layer, ...]:
     return (
         (rim, stroke, (0.04, (0.2, 0.34), (0.26, 0.14), (0.5, 0.07), (0.74, 0.14), (0.8, 0.34))),
         (body, polygon, ((0.16, 0.34), (0.84, 0.34), (0.72, 0.86), (0.28, 0.86))),
@@ -136,7 +153,7 @@ def _bucket(body, shade, rim):
     )
 
 
-def _worn(body, shade, rim):
+def _worn(body: Colour, shade: Colour, rim: Colour) -> tuple[Layer, ...]:
     """The same bucket, upside down over a head."""
     return (
         (body, polygon, ((0.2, 0.14), (0.8, 0.14), (0.88, 0.6), (0.12, 0.6))),
@@ -151,12 +168,12 @@ _RUST = ((176, 172, 166), (150, 144, 138), (112, 104, 98))
 _UP = ((0.5, 0.16), (0.8, 0.5), (0.61, 0.5), (0.61, 0.84), (0.39, 0.84), (0.39, 0.5), (0.2, 0.5))
 
 
-def _arrow(turn):
+def _arrow(turn: Callable[[float, float], Point]) -> tuple[Layer, ...]:
     corners = tuple(turn(x, y) for x, y in _UP)
     return (((250, 214, 92), polygon, corners),)
 
 
-SPRITES = {
+SPRITES: dict[str, tuple[Layer, ...]] = {
     "mouse": _MOUSE,
     "cheese": _CHEESE,
     "boat": _BOAT,
@@ -178,15 +195,15 @@ SPRITES = {
 
 
 @lru_cache(maxsize=256)
-def sprite(name, pixels):
-    """A sprite, ready to be laid over a square of ``pixels`` pixels a side.
+def sprite(name: str, pixels: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A sprite of ``pixels`` by ``pixels``, with premultiplied colours.
 
     Returns:
         float32[pixels, pixels, 3], colours times opacity, and float32[pixels, pixels, 1],
         opacity.
 
     Raises:
-        ValueError: there is no sprite of this name.
+        ValueError: unknown sprite.
     """
     if name not in SPRITES:
         raise ValueError(f"unknown sprite {name!r}: choose {', '.join(SPRITES)}")

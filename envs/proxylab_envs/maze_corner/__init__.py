@@ -1,4 +1,4 @@
-"""maze-corner: a mouse that learns the corner instead of the cheese."""
+"""maze-corner: in training, the cheese is always in the corner of the maze."""
 
 from proxylab_envs.maze_corner.env import MazeCorner
 from proxylab_envs.maze_corner.level import MazeConfig, MazeLevel

@@ -1,9 +1,10 @@
-"""Maze-corner in numba: making levels, stepping N mazes at once, observing in place."""
+"""Numba kernels of maze-corner: level generation, stepping and observing N mazes in place."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
@@ -11,7 +12,7 @@ from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.mazes import carve_tree, hash_walls, scatter_blocks
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, UNREACHABLE, distances_from
 from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
-from proxylab_envs.streams import combine, draw, seed_stream
+from proxylab_envs.streams import Integer, combine, draw, seed_stream
 
 WALL, MOUSE, CHEESE = range(3)
 TREE, BLOCKS = range(2)
@@ -22,7 +23,7 @@ _MAZE_BITS = np.uint64(SHIFTED - 1)
 
 
 class Rules(NamedTuple):
-    """What the kernels need of a :class:`MazeConfig`, as numbers."""
+    """The fields of :class:`MazeConfig` that the kernels read, as numbers."""
 
     generator: int
     corner_size: int
@@ -33,31 +34,47 @@ class Rules(NamedTuple):
     goal_reward: float = 1.0
 
 
+class EpisodeRules(Protocol):
+    """The fields of the rules that :func:`step` reads."""
+
+    @property
+    def time_limit(self) -> int:
+        """Steps after which an episode is truncated."""
+
+    @property
+    def end_on_both(self) -> bool:
+        """The episode ends when both goals were reached, not at the cheese."""
+
+    @property
+    def goal_reward(self) -> float:
+        """Reward of either goal."""
+
+
 class MazeCore(NamedTuple):
     """N mazes as arrays; S is the size. The first ten are batch.CORE_FIELDS.
 
-    It serves every environment with a mouse, a cheese and a corner: :func:`begin_episode`
-    and :func:`step` read the corner from here, and of the rules only ``time_limit``,
-    ``end_on_both`` and ``goal_reward``.
+    Shared by every environment with a mouse, a cheese and a corner: :func:`begin_episode`
+    and :func:`step` read the corner from the core, and only :class:`EpisodeRules` of the
+    rules.
     """
 
-    observations: np.ndarray  # uint8[N, 3, S, S]
-    rewards: np.ndarray  # float32[N, 2]: cheese, corner
-    terminated: np.ndarray  # bool[N]
-    truncated: np.ndarray  # bool[N]
-    steps: np.ndarray  # int32[N]
-    returns: np.ndarray  # float64[N, 2]
-    outcomes: np.ndarray  # int8[N]
-    proxy_first: np.ndarray  # bool[N]
-    level_seeds: np.ndarray  # int64[N]
-    state_ids: np.ndarray  # int64[N], row * S + column of the mouse
-    walls: np.ndarray  # bool[N, S, S]
-    mouse: np.ndarray  # int64[N, 2]
-    cheese: np.ndarray  # int64[N, 2]
-    corner: np.ndarray  # int64[N, 2]
+    observations: NDArray[np.uint8]  # uint8[N, 3, S, S]
+    rewards: NDArray[np.float32]  # float32[N, 2]: cheese, corner
+    terminated: NDArray[np.bool_]  # bool[N]
+    truncated: NDArray[np.bool_]  # bool[N]
+    steps: NDArray[np.int32]  # int32[N]
+    returns: NDArray[np.float64]  # float64[N, 2]
+    outcomes: NDArray[np.int8]  # int8[N]
+    proxy_first: NDArray[np.bool_]  # bool[N]
+    level_seeds: NDArray[np.int64]  # int64[N]
+    state_ids: NDArray[np.int64]  # int64[N], row * S + column of the mouse
+    walls: NDArray[np.bool_]  # bool[N, S, S]
+    mouse: NDArray[np.int64]  # int64[N, 2]
+    cheese: NDArray[np.int64]  # int64[N, 2]
+    corner: NDArray[np.int64]  # int64[N, 2]
 
 
-def make_core(num_envs, size):
+def make_core(num_envs: int, size: int) -> MazeCore:
     """A core of zeros, the corner in the top-right cell inside the border."""
     return MazeCore(
         **shared_arrays(np.zeros((num_envs, 3, size, size), np.uint8), 2),
@@ -69,8 +86,14 @@ def make_core(num_envs, size):
 
 
 @numba.njit(cache=True)
-def make_walls(rules, level_seed, attempt, walls, scratch):
-    """The layout of a level seed; the twin has the same. ``attempt`` counts redrawn ones."""
+def make_walls(
+    rules: Rules,
+    level_seed: Integer,
+    attempt: Integer,
+    walls: NDArray[np.bool_],
+    scratch: NDArray[np.int64],
+) -> None:
+    """The layout of a level seed and of its shifted twin; ``attempt`` counts rejected ones."""
     stream = np.empty(1, np.uint64)
     maze = np.uint64(level_seed) & _MAZE_BITS
     seed_stream(stream, combine(combine(maze, _WALLS_STREAM), attempt))
@@ -82,7 +105,7 @@ def make_walls(rules, level_seed, attempt, walls, scratch):
 
 
 @numba.njit(cache=True)
-def _open_the_block(rules, walls):
+def _open_the_block(rules: Rules, walls: NDArray[np.bool_]) -> None:
     """Remove the corner's wall if the top-right block has no free cell."""
     side, right = max(rules.corner_size, 1), walls.shape[1] - 1
     if walls[1 : 1 + side, right - side : right].all():
@@ -90,7 +113,14 @@ def _open_the_block(rules, walls):
 
 
 @numba.njit(cache=True)
-def make_level(rules, level_seed, walls, mouse, cheese, scratch):
+def make_level(
+    rules: Rules,
+    level_seed: Integer,
+    walls: NDArray[np.bool_],
+    mouse: NDArray[np.int64],
+    cheese: NDArray[np.int64],
+    scratch: NDArray[np.int64],
+) -> int:
     """Write a level into ``walls`` bool[S, S], ``mouse`` and ``cheese`` int64[2] (row, column)."""
     stream = np.empty(1, np.uint64)
     filtered = rules.generator == BLOCKS and rules.only_solvable
@@ -107,7 +137,13 @@ def make_level(rules, level_seed, walls, mouse, cheese, scratch):
 
 
 @numba.njit(cache=True)
-def _place_cheese(rules, level_seed, stream, walls, cheese):
+def _place_cheese(
+    rules: Rules,
+    level_seed: Integer,
+    stream: NDArray[np.uint64],
+    walls: NDArray[np.bool_],
+    cheese: NDArray[np.int64],
+) -> None:
     """A free cell of the top-right block, or any free cell on a shifted twin."""
     inner = walls.shape[0] - 2
     side = inner if np.uint64(level_seed) & _TWIN else max(rules.corner_size, 1)
@@ -120,8 +156,13 @@ def _place_cheese(rules, level_seed, stream, walls, cheese):
 
 
 @numba.njit(cache=True)
-def _place_mouse(stream, walls, mouse, cheese):
-    """A free cell other than the cheese's, all with equal odds."""
+def _place_mouse(
+    stream: NDArray[np.uint64],
+    walls: NDArray[np.bool_],
+    mouse: NDArray[np.int64],
+    cheese: NDArray[np.int64],
+) -> None:
+    """A free cell other than the cheese's, uniformly at random."""
     inner = walls.shape[0] - 2
     while True:
         cell = draw(stream, inner * inner)
@@ -132,7 +173,13 @@ def _place_mouse(stream, walls, mouse, cheese):
 
 
 @numba.njit(cache=True)
-def _solvable(walls, mouse, cheese, distances, scratch):
+def _solvable(
+    walls: NDArray[np.bool_],
+    mouse: NDArray[np.int64],
+    cheese: NDArray[np.int64],
+    distances: NDArray[np.int16],
+    scratch: NDArray[np.int64],
+) -> bool:
     """Whether the mouse can reach the cheese and the corner."""
     right = walls.shape[1] - 2
     if walls[1, right]:
@@ -142,14 +189,28 @@ def _solvable(walls, mouse, cheese, distances, scratch):
 
 
 @numba.njit(cache=True)
-def layout_of(rules, level_seed, walls, mouse, cheese, scratch):
-    """Hash of the walls that a level seed ends up with (its training level's)."""
+def layout_of(
+    rules: Rules,
+    level_seed: Integer,
+    walls: NDArray[np.bool_],
+    mouse: NDArray[np.int64],
+    cheese: NDArray[np.int64],
+    scratch: NDArray[np.int64],
+) -> np.uint64:
+    """Hash of the walls of a level seed (of its training level)."""
     make_level(rules, np.uint64(level_seed) & _MAZE_BITS, walls, mouse, cheese, scratch)
     return hash_walls(walls)
 
 
 @numba.njit(cache=True)
-def find_level_seeds(rules, size, ranks, first_bucket, end_bucket, out):
+def find_level_seeds(
+    rules: Rules,
+    size: int,
+    ranks: NDArray[np.uint64],
+    first_bucket: int,
+    end_bucket: int,
+    out: NDArray[np.int64],
+) -> None:
     """Level seeds at ``ranks`` (uint64[K]) of the layouts in buckets [first, end): out int64[K]."""
     walls = np.empty((size, size), np.bool_)
     mouse, cheese = np.empty(2, np.int64), np.empty(2, np.int64)
@@ -167,7 +228,9 @@ def find_level_seeds(rules, size, ranks, first_bucket, end_bucket, out):
 
 
 @numba.njit(cache=True)
-def start_levels(core, rules, level_seeds, indices):
+def start_levels(
+    core: MazeCore, rules: Rules, level_seeds: NDArray[np.int64], indices: NDArray[np.int64]
+) -> None:
     """Start ``level_seeds[k]`` in environment ``indices[k]``."""
     size = core.walls.shape[1]
     scratch = np.empty(size * size, np.int64)
@@ -178,7 +241,7 @@ def start_levels(core, rules, level_seeds, indices):
 
 
 @numba.njit(cache=True)
-def begin_episode(core, i, level_seed):
+def begin_episode(core: MazeCore, i: int, level_seed: Integer) -> None:
     """Clear the counters of environment ``i``, whose level is in place, and observe it."""
     core.level_seeds[i] = level_seed
     core.rewards[i] = 0
@@ -197,11 +260,13 @@ def begin_episode(core, i, level_seed):
 
 
 @numba.njit(cache=True)
-def step(core, rules, actions, active):
+def step(
+    core: MazeCore, rules: EpisodeRules, actions: NDArray[np.int64], active: NDArray[np.bool_]
+) -> None:
     """One step of every active environment that is not done; two cells of its planes change.
 
-    One function, since handing the core to another one for each maze costs more than
-    the step itself.
+    A single function, because passing the core to another function per maze costs more
+    than the step itself.
     """
     paid = rules.goal_reward
     for i in range(actions.shape[0]):
@@ -233,8 +298,8 @@ def step(core, rules, actions, active):
 
 
 @numba.njit(cache=True)
-def outcome(cheese, corner, proxy_first):
-    """Outcome of a finished episode: which goals were reached, and which of them first."""
+def outcome(cheese: bool, corner: bool, proxy_first: bool) -> int:
+    """Outcome of a finished episode: the goals reached, and their order."""
     if not cheese:
         return PROXY if corner else NEITHER
     return BOTH_REACHED if proxy_first else INTENDED

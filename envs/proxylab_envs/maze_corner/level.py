@@ -5,8 +5,10 @@ free cell in the top right and needs no mark.
 """
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import grid_rows
 
@@ -14,26 +16,29 @@ GENERATORS = ("tree", "blocks")
 ENDS = ("cheese", "both")
 OBSERVATIONS = ("planes", "rgb")
 
+MAX_WALL_SHARE = 0.4
+"""Beyond it, hardly any maze of blocks can be solved, and drawing one does not end."""
+
 
 @dataclass(frozen=True)
 class MazeConfig:
-    """Knobs of maze-corner.
+    """Parameters of maze-corner.
 
     Attributes:
         generator: ``tree`` (perfect mazes by randomised depth-first search) or
-            ``blocks`` (every cell a wall with probability ``wall_share``).
+            ``blocks`` (every cell is a wall with probability ``wall_share``).
         size: outer width in cells, border included; odd for ``tree``.
         corner_size: on training levels the cheese lies in the top-right block of this
             many cells squared; 0 and 1 both mean the corner cell itself.
-        time_limit: in steps; None takes 25 for every two cells of width (100 at size 9,
-            150 at size 13). (Gymnasium's own ``max_episode_steps`` would cut episodes
-            off from outside, without an outcome.)
-        end_on: the episode ends at the ``cheese``, or when ``both`` goals were reached.
+        time_limit: in steps; None means 25 per two cells of width (100 at size 9,
+            150 at size 13). (Gymnasium's own ``max_episode_steps`` truncates episodes
+            from outside, without an outcome.)
+        end_on: the episode ends at the ``cheese``, or when ``both`` goals have been reached.
         observation: ``planes`` uint8[3, size, size] (wall, mouse, cheese) or ``rgb``
-            uint8[size, size, 3], one pixel a cell.
-        wall_share: of ``blocks``, the probability of a wall.
-        only_solvable: of ``blocks``, draw again until the cheese and the corner can be
-            reached from the start.
+            uint8[size, size, 3], one pixel per cell.
+        wall_share: for ``blocks``, the probability of a wall.
+        only_solvable: for ``blocks``, redraw until the cheese and the corner are
+            reachable from the start.
     """
 
     generator: str = "tree"
@@ -45,7 +50,7 @@ class MazeConfig:
     wall_share: float = 0.25
     only_solvable: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _one_of("generator", self.generator, GENERATORS)
         _one_of("end_on", self.end_on, ENDS)
         _one_of("observation", self.observation, OBSERVATIONS)
@@ -55,18 +60,18 @@ class MazeConfig:
             raise ValueError(f"size {self.size} is even: tree mazes need an odd size")
         if not 0 <= self.corner_size <= self.size - 2:
             raise ValueError(f"corner_size {self.corner_size} is not between 0 and {self.size - 2}")
-        if not 0 <= self.wall_share < 1:
-            raise ValueError(f"wall_share {self.wall_share} is not in [0, 1)")
-        if self.time_limit is not None and self.time_limit < 1:
-            raise ValueError(f"time_limit {self.time_limit} is less than 1")
+        if not 0 <= self.wall_share <= MAX_WALL_SHARE:
+            raise ValueError(f"wall_share {self.wall_share} is not in [0, {MAX_WALL_SHARE}]")
+        if self.time_limit is not None and not 1 <= self.time_limit <= 10_000:
+            raise ValueError(f"time_limit {self.time_limit} is not between 1 and 10,000")
 
     @property
-    def max_steps(self):
+    def max_steps(self) -> int:
         """Steps after which an episode is truncated."""
         return self.time_limit or 25 * (self.size - 1) // 2
 
 
-def _one_of(name, value, choices):
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"unknown {name} {value!r}: choose {', '.join(choices)}")
 
@@ -81,11 +86,11 @@ class MazeLevel:
         cheese: (row, column).
     """
 
-    walls: np.ndarray
+    walls: NDArray[np.bool_]
     mouse: tuple[int, int]
     cheese: tuple[int, int]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         walls = self.walls
         if walls.ndim != 2 or walls.shape[0] != walls.shape[1] or walls.dtype != bool:
             raise ValueError(f"walls must be bool[S, S], not {walls.dtype}{list(walls.shape)}")
@@ -94,18 +99,24 @@ class MazeLevel:
             raise ValueError("the border of a maze must be wall")
         for name, (row, col) in (("mouse", self.mouse), ("cheese", self.cheese)):
             if not (0 <= row < len(walls) and 0 <= col < len(walls)) or walls[row, col]:
-                raise ValueError(f"the {name} at {(row, col)} does not stand on a free cell")
+                raise ValueError(f"the {name} at {(row, col)} is not on a free cell")
         if self.mouse == self.cheese:
             raise ValueError(f"mouse and cheese share the cell {self.mouse}")
 
     @property
-    def corner(self):
+    def corner(self) -> tuple[int, int]:
         """(row, column) of the proxy goal: the top-right interior cell."""
         return 1, len(self.walls) - 2
 
+    def mouse_cells(self) -> NDArray[np.int64]:
+        """int64[N, 2]: (row, column) of every cell on which the mouse can start."""
+        free = ~self.walls
+        free[self.cheese] = False
+        return np.argwhere(free)
+
     @classmethod
-    def from_ascii(cls, text):
-        """Read a level; ``ValueError`` says what is wrong with the text."""
+    def from_ascii(cls, text: str) -> Self:
+        """Read a level; ``ValueError`` describes what is invalid."""
         rows = grid_rows(text) if text.strip() else []
         if not rows or any(len(row) != len(rows) for row in rows):
             raise ValueError("a maze must be a square of characters")
@@ -115,14 +126,14 @@ class MazeLevel:
             raise ValueError(f"unknown character {min(unknown)!r}: a maze is made of # . m c")
         return cls(cells == "#", _only(cells, "m", "mouse"), _only(cells, "c", "cheese"))
 
-    def to_ascii(self):
+    def to_ascii(self) -> str:
         """The level as text, one line a row."""
         cells = np.where(self.walls, "#", ".")
         cells[self.mouse], cells[self.cheese] = "m", "c"
         return "\n".join("".join(row) for row in cells)
 
 
-def _only(cells, mark, name):
+def _only(cells: NDArray[Any], mark: str, name: str) -> tuple[int, int]:
     found = np.argwhere(cells == mark)
     if len(found) != 1:
         raise ValueError(f"a maze needs exactly one {name} ({mark!r}), not {len(found)}")

@@ -1,16 +1,34 @@
-"""Optimal returns of maze-corner: how soon either goal can be reached."""
+"""Shortest distances to both goals of maze-corner, and the optimal returns."""
+
+from types import MappingProxyType
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, descend, distances_from
-from proxylab_envs.maze_corner.dynamics import make_level
+from proxylab_envs.maze_corner.dynamics import MazeCore, Rules, make_level
 
 GOALS = ("cheese", "corner")
+OUTCOME_PHRASES = MappingProxyType(
+    {
+        "intended": "got the cheese",
+        "both": "corner first, then the cheese",
+        "proxy": "went for the corner, no cheese",
+        "neither": "got nowhere",
+    }
+)
+"""Captions of the outcomes."""
 
 
 @numba.njit(cache=True)
-def goal_distances(rules, size, level_seeds, out, starts):
+def goal_distances(
+    rules: Rules,
+    size: int,
+    level_seeds: NDArray[np.int64],
+    out: NDArray[np.int16],
+    starts: NDArray[np.int64],
+) -> None:
     """Steps to both goals from every cell.
 
     Args:
@@ -29,7 +47,13 @@ def goal_distances(rules, size, level_seeds, out, starts):
 
 
 @numba.njit(cache=True)
-def solve_maze(walls, cheese, corner, out, scratch):
+def solve_maze(
+    walls: NDArray[np.bool_],
+    cheese: NDArray[np.int64],
+    corner: NDArray[np.int64],
+    out: NDArray[np.int16],
+    scratch: NDArray[np.int64],
+) -> None:
     """Steps to the cheese and to the corner from every cell of one maze: out int16[2, S, S]."""
     distances_from(walls, cheese[0], cheese[1], out[0], scratch)
     if walls[corner[0], corner[1]]:
@@ -39,8 +63,10 @@ def solve_maze(walls, cheese, corner, out, scratch):
 
 
 @numba.njit(cache=True)
-def next_cells(rules, size, level_seeds, out):
-    """Where each move from each cell ends.
+def next_cells(
+    rules: Rules, size: int, level_seeds: NDArray[np.int64], out: NDArray[np.int32]
+) -> None:
+    """The cell that each move from each cell leads to.
 
     Args:
         rules: dynamics.Rules.
@@ -57,8 +83,8 @@ def next_cells(rules, size, level_seeds, out):
 
 
 @numba.njit(cache=True)
-def moves_of(walls, out):
-    """Where each move from each cell of one maze ends: out int32[S * S, 4], -1 from walls."""
+def moves_of(walls: NDArray[np.bool_], out: NDArray[np.int32]) -> None:
+    """The cell that each move leads to in one maze: out int32[S * S, 4], -1 from walls."""
     size = walls.shape[1]
     out[:] = -1
     for cell in range(size * size):
@@ -72,11 +98,17 @@ def moves_of(walls, out):
 
 
 @numba.njit(cache=True)
-def optimal_returns(distances, starts, time_limit, gamma, out):
-    """gamma^(d-1) for a goal d steps away, 0 if out of reach or of time: out float64[K, 2].
+def optimal_returns(
+    distances: NDArray[np.int16],
+    starts: NDArray[np.int64],
+    time_limit: int,
+    gamma: float,
+    out: NDArray[np.float64],
+) -> None:
+    """gamma^(d-1) for a goal d steps away, 0 if unreachable in time: out float64[K, 2].
 
-    The first step that *ends* on a goal is paid, so a mouse that starts on the
-    corner needs one step (into a wall), d = 1.
+    The first step that *ends* on a goal is rewarded, so a mouse that starts on the
+    corner needs one step (into a wall): d = 1.
     """
     for k in range(starts.shape[0]):
         for goal in range(2):
@@ -87,8 +119,8 @@ def optimal_returns(distances, starts, time_limit, gamma, out):
 
 
 @numba.njit(cache=True)
-def seek(core, indices, goal, out):
-    """Shortest way to ``goal`` (index into GOALS): out float32[K, 4] action probabilities."""
+def seek(core: MazeCore, indices: NDArray[np.int64], goal: int, out: NDArray[np.float32]) -> None:
+    """Shortest path to ``goal`` (index into GOALS): out float32[K, 4] action probabilities."""
     size = core.walls.shape[1]
     distances = np.empty((2, size, size), np.int16)
     scratch = np.empty(size * size, np.int64)

@@ -1,6 +1,6 @@
-"""The real Procgen Maze, by its original native library: a judge for our own levels.
+"""The original Procgen Maze, by its native library: the reference for procgen-maze.
 
-Optional: ``proxylab procgen install`` fetches the library (Linux on x86-64 only).
+Optional: ``proxylab procgen install`` downloads the library (Linux on x86-64 only).
 """
 
 from proxylab_envs.procgen.env import RealProcgenConfig, RealProcgenMaze

@@ -1,63 +1,70 @@
-"""The real game as a batched environment with our contract."""
+"""The original game as a batched environment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP
 from proxylab_envs.levels import SHIFTED
 from proxylab_envs.maze_corner.dynamics import MOUSE, outcome
+from proxylab_envs.maze_corner.level import MazeLevel
 from proxylab_envs.procgen.library import FRAME, RESTART, STAND, Games
-from proxylab_envs.procgen.state import read_maze, read_mouse, with_cheese, with_level_bounds
+from proxylab_envs.procgen.state import Maze, read_maze, read_mouse, with_cheese, with_level_bounds
 from proxylab_envs.procgen_maze.env import ProcgenMaze
 from proxylab_envs.procgen_maze.level import GOAL_REWARD, ProcgenConfig
 
 MOVES = np.array([5, 3, 1, 7])
-"""The game's actions for up, down, left and right: 3 (dx + 1) + (dy + 1)."""
+"""Actions of the game for up, down, left and right: 3 (dx + 1) + (dy + 1)."""
 
 NUM_ACTIONS = 15
 _OF_GAME = np.full(NUM_ACTIONS, -1)
 _OF_GAME[[0, 1, 2, 5, 3, 8, 7, 6]] = (2, 2, 2, 0, 1, 3, 3, 3)
-"""Our move for each of the game's actions, -1 where the mouse stands still."""
+"""The move (0 to 3) of each action of the game, -1 for actions that do not move."""
 
 
 @dataclass(frozen=True)
 class RealProcgenConfig(ProcgenConfig):
-    """Knobs of the real game: those of :class:`ProcgenConfig`, and its actions.
+    """Parameters of the original game: those of :class:`ProcgenConfig`, and its actions.
 
     Attributes:
-        all_actions: the game's own 15 actions instead of the four moves.
+        all_actions: use the 15 actions of the game instead of the four moves.
 
-    ``observation="rgb"`` is uint8[64, 64, 3] as the game draws it. The game itself ends at
+    ``observation="rgb"`` is uint8[64, 64, 3] as rendered by the game. The game ends episodes at
     the cheese and after 500 steps, so ``end_on`` and ``time_limit`` cannot be changed.
     """
 
     all_actions: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.end_on != "cheese" or self.time_limit != 500:
-            raise ValueError("the real game ends at the cheese or after 500 steps")
+            raise ValueError("the original game ends at the cheese or after 500 steps")
 
 
 class RealProcgenMaze(ProcgenMaze):
-    """Procgen's own Maze by its native library, the cheese moved at every reset.
+    """The original Maze by its native library, with the cheese moved at every reset.
 
     Level seeds, splits, channels, outcomes and optimal returns are those of
-    :class:`~proxylab_envs.procgen_maze.ProcgenMaze`; walls, the mouse's place, rewards and
-    the end of an episode are read from the game. At every reset the game's maze is held
-    against ours. The state after the last step of an episode cannot be read from the game,
-    which has begun its next level by then: the mouse's place is inferred, and the last frame
-    of ``rgb`` is the one before.
+    :class:`~proxylab_envs.procgen_maze.ProcgenMaze`; walls, the position of the mouse,
+    rewards and episode ends are read from the game. At every reset the maze of the game is
+    compared with that of procgen-maze. The state after the last step of an episode cannot be
+    read, because the game has already started its next level: the position of the mouse is
+    inferred, and the last ``rgb`` frame is the previous one.
 
     Raises:
         ProcgenMissing: the library is not installed (``proxylab procgen install``).
     """
 
     env_id = "proxylab/RealProcgenMaze-v0"
+    action_names = ()
+    level_kind = None
+    reads_levels = False
 
-    def __init__(self, num_envs, config=None):
+    def __init__(self, num_envs: int, config: RealProcgenConfig | None = None) -> None:
         """Make ``num_envs`` mazes by ``config`` (a :class:`RealProcgenConfig`)."""
         config = config or RealProcgenConfig()
         self.all_actions = config.all_actions
@@ -70,7 +77,7 @@ class RealProcgenMaze(ProcgenMaze):
         if config.all_actions:
             self.single_action_space = spaces.Discrete(NUM_ACTIONS)
 
-    def reset_levels(self, level_seeds, indices):
+    def reset_levels(self, level_seeds: NDArray[np.int64], indices: NDArray[np.int64]) -> None:
         """Start ``level_seeds`` (int64[K]) in the environments ``indices`` (int64[K])."""
         super().reset_levels(level_seeds, indices)
         for level_seed, index in zip(level_seeds, indices, strict=True):
@@ -81,23 +88,23 @@ class RealProcgenMaze(ProcgenMaze):
         self.games.observe()
         self.frames[indices] = self.games.frames[indices]
 
-    def _game_state(self, level_seed):
-        """The game's state at the start of a level: bytes."""
+    def _game_state(self, level_seed: int) -> bytes:
+        """The serialised state of the game at the start of a level."""
         loader = self._loader
         loader.set_state(0, with_level_bounds(loader.get_state(0), level_seed, level_seed + 1))
         loader.act(RESTART)
         return loader.get_state(0)
 
-    def _compare(self, maze, index):
-        """Raise ``RuntimeError`` unless the game's maze is ours."""
+    def _compare(self, maze: Maze, index: int) -> None:
+        """Raise ``RuntimeError`` if the maze of the game differs from that of procgen-maze."""
         core = self.core
         ours = core.walls[index, 1:-1, 1:-1], tuple((core.mouse[index] - 1).tolist())
         if not np.array_equal(maze.walls, ours[0]) or maze.mouse != ours[1]:
             raise RuntimeError(
-                f"level {core.level_seeds[index]} of the real game differs from ours"
+                f"level {core.level_seeds[index]} of the original game differs from procgen-maze"
             )
 
-    def _step(self, actions, active):
+    def _step(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
         moved = active & ~self.done
         still = np.flatnonzero(~moved & ~self.done)
         kept = [self.games.get_state(int(i)) for i in still]
@@ -110,8 +117,8 @@ class RealProcgenMaze(ProcgenMaze):
         if len(still):
             self.games.observe()
 
-    def _record(self, i, move):
-        """Write down what the game did in environment ``i``."""
+    def _record(self, i: int, move: int) -> None:
+        """Write the last step of the game in environment ``i`` to the core."""
         core, over = self.core, bool(self.games.firsts[i])
         if over:
             cell = self._after(i, move)
@@ -133,36 +140,40 @@ class RealProcgenMaze(ProcgenMaze):
         if over:
             core.outcomes[i] = outcome(cheese, core.returns[i, 1] > 0, core.proxy_first[i])
 
-    def _after(self, i, move):
-        """Where a move leads from the last place that was seen: int64[2]."""
+    def _after(self, i: int, move: int) -> NDArray[np.int64]:
+        """The cell after a move from the last observed one: int64[2]."""
         step = np.zeros(2, np.int64) if move < 0 else np.array([ROW_STEP[move], COL_STEP[move]])
         there = self.core.mouse[i] + step
         return self.core.mouse[i].copy() if self.core.walls[i, *there] else there
 
-    def observe(self):
-        """The observations as agents see them: the live planes, or the live frames."""
+    def observe(self) -> NDArray[np.uint8]:
+        """The observations of agents: the live planes, or the live frames."""
         return self.frames if self.config.observation == "rgb" else self.core.observations
 
-    def snapshot(self):
-        """Copies of all that changes while running, the games' states among them."""
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Copies of the whole mutable state, including that of the games."""
         states = [np.frombuffer(self.games.get_state(i), np.uint8) for i in range(self.num_envs)]
         joined = {"games": np.concatenate(states), "games.sizes": np.array([*map(len, states)])}
         return {**super().snapshot(), "frames": self.frames.copy(), **joined}
 
-    def restore(self, state):
-        """Put a :meth:`snapshot` back."""
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore a :meth:`snapshot`."""
         super().restore(state)
         self.frames[...] = state["frames"]
         for i, game in enumerate(np.split(state["games"], np.cumsum(state["games.sizes"])[:-1])):
             self.games.set_state(i, game.tobytes())
         self.games.observe()
 
-    def place_level(self, level, index=0):
-        """The real game makes its own levels; ``ValueError``."""
-        raise ValueError("the real game plays its own levels only")
+    def place_level(self, level: MazeLevel, index: int = 0) -> None:
+        """Not supported: the game generates its levels; raises ``ValueError``."""
+        raise ValueError("the original game takes no other levels than its own")
 
-    def script_actions(self, script, indices):
-        """As of the numba maze; the game's actions where all 15 are in use."""
+    def walker_cells(self) -> None:
+        """None: the game cannot be started from another cell."""
+        return None
+
+    def script_actions(self, script: str, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """As for procgen-maze, as actions of the game if all 15 are in use."""
         found = super().script_actions(script, indices)
         if not self.all_actions:
             return found

@@ -1,8 +1,8 @@
-"""Finding and fetching the native library of Procgen 0.10.7.
+"""Locating and downloading the native library of Procgen 0.10.7.
 
-The original wheel is fetched by pip, its checksum held against the pinned one, and its
-library and assets are unpacked into the user's cache. The library needs no particular
-Python version, so the wheel is not installed.
+pip downloads the original wheel. Its checksum is compared with the pinned one, and its library
+and assets are unpacked into the user's cache. The library does not depend on the Python
+version, so the wheel is not installed.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ SHA256 = "4b594d14e42f0f2166e59a9e294477b906eb99c90c3343b570b7124cbc865f53"
 LIBRARY = Path("procgen/data/prebuilt/libenv.so")
 ASSETS = Path("procgen/data/assets")
 KEPT = ("procgen/data/", "procgen.libs/")
-"""What is unpacked of the wheel: the library with its assets, and the libraries it links to."""
+"""Parts of the wheel that are unpacked: the library, its assets, and the linked libraries."""
 
 PIP_TAGS = ("--python-version", "3.10", "--implementation", "cp", "--abi", "cp310")
 PIP_PLATFORM = ("--platform", "manylinux2014_x86_64")
@@ -30,28 +30,28 @@ ENVIRONMENT = "PROXYLAB_PROCGEN"
 
 
 class ProcgenMissing(ValueError):
-    """The real game is not to be had; the message says what to do."""
+    """The original game is not available; the message says what to do."""
 
 
-def platform_obstacle():
-    """Why the real game cannot run on this platform; None where it can."""
+def platform_obstacle() -> str | None:
+    """The reason why the original game cannot run on this platform; None if it can."""
     if sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64"):
         return None
     here = f"{platform.system()} on {platform.machine()}"
     return f"the real Procgen exists for Linux on x86-64 only, this is {here}"
 
 
-def cache_folder():
-    """Where :func:`install` unpacks: below ``PROXYLAB_CACHE``, by default ~/.cache/proxylab."""
+def cache_folder() -> Path:
+    """Target folder of :func:`install`, in ``PROXYLAB_CACHE`` or else ~/.cache/proxylab."""
     root = os.environ.get("PROXYLAB_CACHE") or Path.home() / ".cache" / "proxylab"
     return Path(root) / f"procgen-{VERSION}"
 
 
-def find_library(folder=None):
-    """Folder that holds ``procgen/data``: the one given, an installed procgen, or our cache.
+def find_library(folder: str | Path | None = None) -> Path:
+    """Folder that holds ``procgen/data``: the given one, an installed procgen, or the cache.
 
     Raises:
-        ProcgenMissing: there is none.
+        ProcgenMissing: not found.
     """
     obstacle = platform_obstacle()
     if obstacle:
@@ -67,8 +67,8 @@ def find_library(folder=None):
     raise ProcgenMissing("the real Procgen is not installed here: proxylab procgen install")
 
 
-def _installed():
-    """Folder above an installed ``procgen`` package of the right version, not imported."""
+def _installed() -> Path | None:
+    """Parent folder of an installed ``procgen`` package of the pinned version (not imported)."""
     spec = importlib.util.find_spec("procgen")
     if spec is None or not spec.origin:
         return None
@@ -76,17 +76,17 @@ def _installed():
     return folder if list(folder.glob(f"procgen-{VERSION}.dist-info")) else None
 
 
-def install(wheel=None):
-    """Unpack the library into the cache; from a wheel at hand, or fetched by pip.
+def install(wheel: str | Path | None = None) -> Path:
+    """Unpack the library into the cache, from a local wheel or one downloaded by pip.
 
     Args:
-        wheel: path of ``procgen-0.10.7-cp310-…-x86_64.whl``; fetched by default.
+        wheel: path of ``procgen-0.10.7-cp310-…-x86_64.whl``; downloaded by default.
 
     Returns:
         Path of the folder.
 
     Raises:
-        ProcgenMissing: no such platform, no network, or another file than the pinned one.
+        ProcgenMissing: unsupported platform, no network, or the checksum differs.
     """
     obstacle = platform_obstacle()
     if obstacle:
@@ -105,8 +105,8 @@ def install(wheel=None):
     return target
 
 
-def _download(folder):
-    """The wheel, fetched by pip into ``folder``."""
+def _download(folder: Path) -> Path:
+    """Download the wheel into ``folder`` with pip."""
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "download", *options, *PIP_TAGS, *PIP_PLATFORM]
     done = subprocess.run(
@@ -123,8 +123,8 @@ def _download(folder):
     return found[0]
 
 
-def check_wheel(wheel):
-    """Hold the wheel against the pinned checksum; :class:`ProcgenMissing` if it differs."""
+def check_wheel(wheel: str | Path) -> None:
+    """Compare the wheel with the pinned checksum; :class:`ProcgenMissing` if it differs."""
     try:
         digest = hashlib.sha256(Path(wheel).read_bytes()).hexdigest()
     except OSError as error:
@@ -135,7 +135,7 @@ def check_wheel(wheel):
         )
 
 
-def _unpack(wheel, folder):
+def _unpack(wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if name.startswith(KEPT)]
         archive.extractall(folder, names)

@@ -1,23 +1,26 @@
-"""The native interface of Procgen, by ctypes: games in a handle, stepped together.
+"""The native interface of Procgen, by ctypes: games behind a handle, stepped together.
 
 The structures are those of the library's C interface (``libenv``): options in, buffers
-out, tensors named and typed. Only Maze is made here.
+out, named and typed tensors. Only Maze is supported.
 """
 
 import ctypes
 import functools
 import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.procgen.install import ASSETS, LIBRARY, ProcgenMissing, find_library
 
 MODES = {"easy": 0, "hard": 1, "memory": 10}
-"""The library's numbers of ``distribution_mode``."""
+"""Values of the option ``distribution_mode``."""
 
 FRAME = (64, 64, 3)
 STAND = 4
-"""Action that moves nothing."""
+"""Action that does not move the mouse."""
 RESTART = -1
 """Action that ends the episode and starts the next level."""
 
@@ -50,8 +53,8 @@ class _Buffers(ctypes.Structure):
 
 
 @functools.lru_cache(maxsize=4)
-def load_library(folder):
-    """The library below ``folder``; :class:`ProcgenMissing` where it does not load."""
+def load_library(folder: Path) -> ctypes.CDLL:
+    """Load the library in ``folder``; :class:`ProcgenMissing` if that fails."""
     path = folder / LIBRARY
     try:
         library = ctypes.CDLL(str(path), mode=os.RTLD_NOW | getattr(os, "RTLD_DEEPBIND", 0))
@@ -74,17 +77,26 @@ def load_library(folder):
 
 
 class Games:
-    """N mazes of the real game, stepped together; each resets itself when it ends.
+    """N mazes of the original game, stepped together; each resets itself at its end.
 
     Attributes:
-        frames: uint8[N, 64, 64, 3], as the game draws them.
+        frames: uint8[N, 64, 64, 3], as rendered by the game.
         rewards: float32[N], of the last step.
-        firsts: uint8[N], the last step began a new level.
-        level_seeds: int32[N], of the levels that run.
+        firsts: uint8[N], the last step started a new level.
+        level_seeds: int32[N], of the running levels.
     """
 
-    def __init__(self, num, mode="easy", *, num_levels=0, start_level=0, rand_seed=0, folder=None):
-        """Make ``num`` mazes; levels as ``level_order.LevelOrder`` says."""
+    def __init__(
+        self,
+        num: int,
+        mode: str = "easy",
+        *,
+        num_levels: int = 0,
+        start_level: int = 0,
+        rand_seed: int = 0,
+        folder: str | Path | None = None,
+    ) -> None:
+        """Make ``num`` mazes; the order of levels is ``level_order.LevelOrder``."""
         folder = find_library(folder)
         self._library = load_library(folder)
         self.mode, self.num = mode, num
@@ -117,7 +129,7 @@ class Games:
         self._set_buffers()
         self.observe()
 
-    def _options(self, options):
+    def _options(self, options: dict[str, bytes | int]) -> _Options:
         items = (_Option * len(options))()
         for k, (name, value) in enumerate(options.items()):
             if isinstance(value, bytes):
@@ -130,8 +142,8 @@ class Games:
             items[k] = _Option(name.encode(), dtype, array.size, array.ctypes.data)
         return _Options(items, len(options))
 
-    def _set_buffers(self):
-        """Hand our arrays to the library; infos are level seed before, completed, level seed."""
+    def _set_buffers(self) -> None:
+        """Set the buffers; infos are previous level seed, completed, level seed."""
         before, completed = np.zeros(self.num, np.int32), np.zeros(self.num, np.uint8)
         self._kept += [before, completed]
         self._buffers = _Buffers(
@@ -143,8 +155,8 @@ class Games:
         )
         self._library.libenv_set_buffers(self._handle, ctypes.byref(self._buffers))
 
-    def _pointers(self, arrays):
-        """Addresses of every array's rows, array by array."""
+    def _pointers(self, arrays: list[NDArray[Any]]) -> Any:
+        """Addresses of the rows of all arrays."""
         found = (ctypes.c_void_p * (len(arrays) * self.num))()
         for k, array in enumerate(arrays):
             for row in range(self.num):
@@ -152,33 +164,33 @@ class Games:
         self._kept.append(found)
         return ctypes.cast(found, ctypes.POINTER(ctypes.c_void_p))
 
-    def act(self, actions):
+    def act(self, actions: NDArray[Any] | int) -> None:
         """Take one of the 15 actions (int[N] or int) in every maze, and observe."""
         self._actions[:] = actions
         self._library.libenv_act(self._handle)
         self.observe()
 
-    def observe(self):
-        """Fill the arrays anew."""
+    def observe(self) -> None:
+        """Update the arrays."""
         self._library.libenv_observe(self._handle)
 
-    def get_state(self, index):
-        """bytes: all of maze ``index``."""
+    def get_state(self, index: int) -> bytes:
+        """bytes: the serialised state of maze ``index``."""
         buffer = ctypes.create_string_buffer(_STATE_BYTES)
         size = self._library.get_state(self._handle, index, buffer, _STATE_BYTES)
         return ctypes.string_at(buffer, size)
 
-    def set_state(self, index, state):
-        """Put a state back; the arrays show it after :meth:`observe`."""
+    def set_state(self, index: int, state: bytes) -> None:
+        """Restore a state; :meth:`observe` updates the arrays."""
         self._library.set_state(self._handle, index, state, len(state))
 
-    def close(self):
+    def close(self) -> None:
         """Free the games."""
         if self._handle is not None:
             self._library.libenv_close(self._handle)
             self._handle = None
 
-    def __del__(self):
-        """Free the games when nobody holds them any longer."""
+    def __del__(self) -> None:
+        """Free the games on garbage collection."""
         if getattr(self, "_handle", None) is not None:
             self.close()

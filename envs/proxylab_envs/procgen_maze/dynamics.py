@@ -1,15 +1,16 @@
-"""The levels of the Procgen Maze, bit for bit, in numba; stepping is maze-corner's.
+"""The levels of Procgen's Maze, bit for bit, in numba; stepping is shared with maze-corner.
 
-The game's level seed starts an MT19937, and every choice is one of its outputs modulo the
-number of options. Two outputs go to the background, one to the maze's width, one to each
-wall that is considered, and the last ones to the cheese. The maze is made by Kruskal's
-algorithm with the walls in random order.
+The level seed initialises an MT19937, and every choice is one of its outputs modulo the
+number of options: two outputs for the background, one for the width of the maze, one for
+each wall that is considered, and the last ones for the cheese. Kruskal's algorithm with the
+walls in random order generates the maze.
 """
 
 from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.mazes import hash_walls
 from proxylab_envs.grid.mt19937 import (
@@ -20,15 +21,15 @@ from proxylab_envs.grid.mt19937 import (
     words_needed,
 )
 from proxylab_envs.levels import SHIFTED
-from proxylab_envs.maze_corner.dynamics import begin_episode
+from proxylab_envs.maze_corner.dynamics import MazeCore, begin_episode
 from proxylab_envs.procgen_maze.level import margin
-from proxylab_envs.streams import combine, draw, seed_stream
+from proxylab_envs.streams import Integer, combine, draw, seed_stream
 
 _TWIN = np.uint64(SHIFTED)
 _GAME_BITS = np.uint64(SHIFTED - 1)
 _CHEESE_STREAM = 1
 _BACKGROUND_OUTPUTS = 2
-_MOST_ROOMS = 256  # 16 a side in a world of 31, so a room's number fits in 8 bits
+_MOST_ROOMS = 256  # 16 per side in a grid of 31, so a room index fits in 8 bits
 _MOST_WALLS = 480
 _BLOCK = 64
 
@@ -36,7 +37,7 @@ _margin = numba.njit(cache=True)(margin)
 
 
 class Rules(NamedTuple):
-    """What the kernels need of a :class:`ProcgenConfig`, as numbers."""
+    """The fields of :class:`ProcgenConfig` that the kernels read, as numbers."""
 
     world_dim: int
     corner_size: int
@@ -46,27 +47,27 @@ class Rules(NamedTuple):
 
 
 class Level(NamedTuple):
-    """The arrays that a level is written into; S is the planes' size."""
+    """The arrays that a level is written to; S is the size of the planes."""
 
-    walls: np.ndarray  # bool[S, S]
-    mouse: np.ndarray  # int64[2], row and column
-    cheese: np.ndarray  # int64[2]
-    corner: np.ndarray  # int64[2]
+    walls: NDArray[np.bool_]  # bool[S, S]
+    mouse: NDArray[np.int64]  # int64[2], row and column
+    cheese: NDArray[np.int64]  # int64[2]
+    corner: NDArray[np.int64]  # int64[2]
 
 
 class Scratch(NamedTuple):
-    """Room to work in."""
+    """Temporary arrays of the generator."""
 
-    twister: np.ndarray  # uint32[STATE_WORDS]
-    between: np.ndarray  # uint16[walls left], the two rooms beside each wall, 8 bits each
-    cells: np.ndarray  # int16[rooms], row * S + column of each room
-    groups: np.ndarray  # uint8[rooms], equal for rooms that are joined
-    opened: np.ndarray  # int16[cells], row * S + column in the order of opening
+    twister: NDArray[np.uint32]  # uint32[STATE_WORDS]
+    between: NDArray[np.uint16]  # uint16[walls left], the two rooms at each wall, 8 bits each
+    cells: NDArray[np.int16]  # int16[rooms], row * S + column of each room
+    groups: NDArray[np.uint8]  # uint8[rooms], equal for connected rooms
+    opened: NDArray[np.int16]  # int16[cells], row * S + column in the order of opening
 
 
 @numba.njit(cache=True)
-def make_scratch():
-    """New :class:`Scratch`, enough for every mode."""
+def make_scratch() -> Scratch:
+    """A :class:`Scratch` large enough for every mode."""
     return Scratch(
         np.empty(STATE_WORDS, np.uint32),
         np.empty(_MOST_WALLS + _BLOCK + 1, np.uint16),
@@ -77,8 +78,8 @@ def make_scratch():
 
 
 @numba.njit(cache=True)
-def empty_level(size):
-    """A :class:`Level` to be written."""
+def empty_level(size: int) -> Level:
+    """An uninitialised :class:`Level`."""
     return Level(
         np.empty((size, size), np.bool_),
         np.empty(2, np.int64),
@@ -88,11 +89,11 @@ def empty_level(size):
 
 
 @numba.njit(cache=True)
-def make_level(rules, level_seed, level, scratch):
+def make_level(rules: Rules, level_seed: Integer, level: Level, scratch: Scratch) -> None:
     """Write the level of ``level_seed`` into ``level``.
 
-    The walls are those of the game's level with the seed's low 32 bits. The twin has the
-    game's cheese, other seeds have it in the corner block.
+    The walls are those of the original level with the low 32 bits of the seed. The shifted
+    twin has the original cheese, other seeds have it in the corner block.
     """
     size, twister = level.walls.shape[1], scratch.twister
     side = _draw_rooms(rules, level_seed, twister)
@@ -110,24 +111,24 @@ def make_level(rules, level_seed, level, scratch):
 
 
 @numba.njit(cache=True)
-def _draw_rooms(rules, level_seed, twister):
-    """Rooms a side of the maze; leaves ``twister`` with three outputs read."""
+def _draw_rooms(rules: Rules, level_seed: Integer, twister: NDArray[np.uint32]) -> Integer:
+    """Rooms per side of the maze; reads three outputs of ``twister``."""
     seed_words(twister, np.uint64(level_seed) & _GAME_BITS, 0, words_needed(3))
     skip_outputs(twister, _BACKGROUND_OUTPUTS)
     return draw_below(twister, (rules.world_dim - 1) // 2) + 2
 
 
 @numba.njit(cache=True)
-def maze_dims(rules, level_seeds, out):
-    """Cells a side of the mazes of ``level_seeds`` (int64[K]): out int64[K]."""
+def maze_dims(rules: Rules, level_seeds: NDArray[np.int64], out: NDArray[np.int64]) -> None:
+    """Cells per side of the mazes of ``level_seeds`` (int64[K]): out int64[K]."""
     twister = np.empty(STATE_WORDS, np.uint32)
     for k in range(level_seeds.shape[0]):
         out[k] = 2 * _draw_rooms(rules, level_seeds[k], twister) - 1
 
 
 @numba.njit(cache=True)
-def _lay_out(side, level, scratch):
-    """Number the rooms, from the bottom left, row by row; list the walls as the game does."""
+def _lay_out(side: Integer, level: Level, scratch: Scratch) -> None:
+    """Index the rooms row by row from the bottom left; list the walls in the original order."""
     size = level.walls.shape[1]
     start = level.mouse[0] * size + level.mouse[1]
     for room in range(side * side):
@@ -147,11 +148,12 @@ def _lay_out(side, level, scratch):
 
 
 @numba.njit(cache=True)
-def _join_rooms(twister, side, walls, scratch):
-    """Kruskal's algorithm; returns how many cells were opened, noted in ``scratch.opened``.
+def _join_rooms(
+    twister: NDArray[np.uint32], side: Integer, walls: NDArray[np.bool_], scratch: Scratch
+) -> int:
+    """Kruskal's algorithm: opens cells, lists them in ``scratch.opened``, returns their number.
 
-    Once all rooms are joined, the remaining walls stay, whatever their order: their
-    outputs are skipped.
+    Once all rooms are connected, the remaining walls stay: their outputs are skipped.
     """
     walls[:] = True
     flat, groups, cells = walls.reshape(-1), scratch.groups, scratch.cells
@@ -173,11 +175,11 @@ def _join_rooms(twister, side, walls, scratch):
 
 
 @numba.njit(cache=True)
-def _remove(between, n, left):
-    """Close the gap at ``n`` (uint64), keeping the order of the ``left`` (uint64) others.
+def _remove(between: NDArray[np.uint16], n: np.uint64, left: np.uint64) -> None:
+    """Remove entry ``n`` (uint64), keeping the order of the ``left`` (uint64) others.
 
-    Whole blocks move, a few entries too many, and indices are unsigned: only so does
-    the compiler move vectors.
+    Whole blocks are moved, including a few unused entries, and indices are unsigned: both
+    are required for vectorisation by the compiler.
     """
     one, block = np.uint64(1), np.uint64(_BLOCK)
     while n < left:
@@ -187,15 +189,15 @@ def _remove(between, n, left):
 
 
 @numba.njit(cache=True)
-def _merge(groups, rooms, old, new):
-    """Give the rooms of group ``old`` the number ``new``; cheaper here than a forest."""
+def _merge(groups: NDArray[np.uint8], rooms: int, old: int, new: int) -> None:
+    """Relabel the rooms of group ``old`` as ``new``; faster here than a union-find forest."""
     for room in range(rooms):
         groups[room] = new if groups[room] == old else groups[room]
 
 
 @numba.njit(cache=True)
-def _open(flat, cell, num_open, opened):
-    """Open a cell of ``flat`` (bool[S * S]), unless it is open; returns how many are."""
+def _open(flat: NDArray[np.bool_], cell: Integer, num_open: int, opened: NDArray[np.int16]) -> int:
+    """Open a cell of ``flat`` (bool[S * S]) if it is closed; returns the number of open cells."""
     if not flat[cell]:
         return num_open
     flat[cell] = False
@@ -204,8 +206,8 @@ def _open(flat, cell, num_open, opened):
 
 
 @numba.njit(cache=True)
-def _place_as_the_game(outputs_read, num_open, level, scratch):
-    """A random one of the opened cells, drawn again while it is the mouse's."""
+def _place_as_the_game(outputs_read: int, num_open: int, level: Level, scratch: Scratch) -> None:
+    """A random open cell, redrawn while it is the mouse's."""
     size = level.walls.shape[1]
     mouse = level.mouse[0] * size + level.mouse[1]
     cell = mouse
@@ -217,7 +219,7 @@ def _place_as_the_game(outputs_read, num_open, level, scratch):
 
 
 @numba.njit(cache=True)
-def _place_in_the_corner(rules, level_seed, maze_dim, level):
+def _place_in_the_corner(rules: Rules, level_seed: Integer, maze_dim: int, level: Level) -> None:
     """A random free cell of the top-right block, other than the mouse's."""
     side = min(max(rules.corner_size, 1), maze_dim)
     stream = np.empty(1, np.uint64)
@@ -232,7 +234,7 @@ def _place_in_the_corner(rules, level_seed, maze_dim, level):
 
 
 @numba.njit(cache=True)
-def hash_layouts(rules, level_seeds, out):
+def hash_layouts(rules: Rules, level_seeds: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
     """Hashes of the walls of ``level_seeds`` (int64[K]): out uint64[K]."""
     level, scratch = empty_level(rules.world_dim + 2), make_scratch()
     for k in range(level_seeds.shape[0]):
@@ -241,7 +243,9 @@ def hash_layouts(rules, level_seeds, out):
 
 
 @numba.njit(cache=True)
-def start_levels(core, rules, level_seeds, indices):
+def start_levels(
+    core: MazeCore, rules: Rules, level_seeds: NDArray[np.int64], indices: NDArray[np.int64]
+) -> None:
     """Start ``level_seeds[k]`` in environment ``indices[k]``."""
     scratch = make_scratch()
     for k in range(indices.shape[0]):

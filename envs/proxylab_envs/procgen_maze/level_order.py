@@ -1,26 +1,29 @@
-"""The order in which the real game plays its levels, by ``rand_seed``."""
+"""The order in which the original game plays its levels, by ``rand_seed``."""
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.mt19937 import STATE_WORDS, draw_below, next_output, seed_twister
 from proxylab_envs.procgen_maze.level import GAME_SEEDS
 
 
 class LevelOrder:
-    """The level seeds that each of N environments of the game meets, one after another.
+    """The sequence of level seeds of each of N environments of the original game.
 
-    A generator seeded with ``rand_seed`` gives each environment in turn the seed of its own
-    generator. At every reset that one's next output chooses the level:
-    ``start_level`` + output modulo ``num_levels``; with ``num_levels`` 0, all the game's
-    levels, output modulo 2³¹ - 1 (``start_level`` is then without effect).
+    A generator seeded with ``rand_seed`` seeds the generator of each environment in turn. At
+    every reset, the next output of the latter selects the level: ``start_level`` + output
+    modulo ``num_levels``; with ``num_levels`` 0, output modulo 2³¹ - 1 (``start_level`` then
+    has no effect).
     """
 
-    def __init__(self, num_envs, *, num_levels=0, start_level=0, rand_seed=0):
-        """Make the order of ``num_envs`` environments, from their first levels.
+    def __init__(
+        self, num_envs: int, *, num_levels: int = 0, start_level: int = 0, rand_seed: int = 0
+    ) -> None:
+        """Start the sequences of ``num_envs`` environments.
 
         Raises:
-            ValueError: an argument that the game does not take.
+            ValueError: an argument outside the range of the original.
         """
         if num_levels < 0 or start_level < 0 or start_level + num_levels > GAME_SEEDS:
             raise ValueError(
@@ -32,25 +35,27 @@ class LevelOrder:
         self.twisters = np.empty((num_envs, STATE_WORDS), np.uint32)
         _seed_all(np.uint64(rand_seed & 0xFFFFFFFF), self.twisters)
 
-    def draw(self, indices):
+    def draw(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Next level seeds of the environments ``indices`` (int64[K]) -> int64[K]."""
         out = np.empty(len(indices), np.int64)
         _draw_all(self.twisters, indices, self.count, out)
         return out + self.first
 
-    def snapshot(self):
-        """uint32[N, STATE_WORDS]: a copy of all that changes."""
+    def snapshot(self) -> NDArray[np.uint32]:
+        """uint32[N, STATE_WORDS]: a copy of the mutable state."""
         return self.twisters.copy()
 
-    def restore(self, state):
-        """Put a :meth:`snapshot` back; ``ValueError`` where it does not fit."""
+    def restore(self, state: NDArray[np.uint32]) -> None:
+        """Restore a :meth:`snapshot`; ``ValueError`` if its shape or dtype differs."""
         if state.shape != self.twisters.shape or state.dtype != self.twisters.dtype:
-            raise ValueError(f"{state.dtype}{state.shape} is no state of {len(self.twisters)} envs")
+            raise ValueError(
+                f"{state.dtype}{state.shape} is not a state of {len(self.twisters)} environments"
+            )
         self.twisters[...] = state
 
 
 @numba.njit(cache=True)
-def _seed_all(seed, twisters):
+def _seed_all(seed: np.uint64, twisters: NDArray[np.uint32]) -> None:
     source = np.empty(STATE_WORDS, np.uint32)
     seed_twister(source, seed)
     for i in range(twisters.shape[0]):
@@ -58,6 +63,8 @@ def _seed_all(seed, twisters):
 
 
 @numba.njit(cache=True)
-def _draw_all(twisters, indices, count, out):
+def _draw_all(
+    twisters: NDArray[np.uint32], indices: NDArray[np.int64], count: int, out: NDArray[np.int64]
+) -> None:
     for k in range(indices.shape[0]):
         out[k] = draw_below(twisters[indices[k]], count)

@@ -1,15 +1,18 @@
-"""How soon either goal of a Procgen maze can be reached, and where the ways to them part."""
+"""Shortest distances to both goals of a Procgen maze, and its decision square."""
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.paths import last_shared_cell
 from proxylab_envs.maze_corner.solver import moves_of, solve_maze
-from proxylab_envs.procgen_maze.dynamics import empty_level, make_level, make_scratch
+from proxylab_envs.procgen_maze.dynamics import Rules, empty_level, make_level, make_scratch
 
 
 @numba.njit(cache=True)
-def goal_distances(rules, level_seeds, out, starts):
+def goal_distances(
+    rules: Rules, level_seeds: NDArray[np.int64], out: NDArray[np.int16], starts: NDArray[np.int64]
+) -> None:
     """Steps to both goals from every cell.
 
     Args:
@@ -28,8 +31,8 @@ def goal_distances(rules, level_seeds, out, starts):
 
 
 @numba.njit(cache=True)
-def next_cells(rules, level_seeds, out):
-    """Where each move from each cell ends: out int32[K, S * S, 4], -1 from walls."""
+def next_cells(rules: Rules, level_seeds: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+    """The cell that each move from each cell leads to: out int32[K, S * S, 4], -1 from walls."""
     level, scratch = empty_level(rules.world_dim + 2), make_scratch()
     for k in range(level_seeds.shape[0]):
         make_level(rules, level_seeds[k], level, scratch)
@@ -37,13 +40,15 @@ def next_cells(rules, level_seeds, out):
 
 
 @numba.njit(cache=True)
-def decision_squares(distances, starts, out):
-    """The cells where the ways to the goals part.
+def decision_squares(
+    distances: NDArray[np.int16], starts: NDArray[np.int64], out: NDArray[np.int64]
+) -> None:
+    """The last cells that the paths to both goals share.
 
     Args:
         distances: int16[K, 2, S, S], from :func:`goal_distances`.
         starts: int64[K, 2].
-        out: int64[K], row * S + column, or -1 where one goal lies on the way to the
+        out: int64[K], row * S + column, or -1 if one goal lies on the path to the
             other, overwritten.
     """
     for k in range(starts.shape[0]):

@@ -1,4 +1,4 @@
-"""tomato-watering: under a bucket all tomatoes look watered, which pays better than watering."""
+"""tomato-watering: under a bucket all tomatoes look watered, which earns more than watering."""
 
 from proxylab_envs.tomato_watering.env import TomatoWatering
 from proxylab_envs.tomato_watering.level import Garden, TomatoConfig

@@ -1,9 +1,10 @@
-"""Tomato-watering in numba: making gardens, stepping N of them at once, observing in place."""
+"""Numba kernels of tomato-watering: generating, stepping and observing N gardens in place."""
 
 from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
@@ -11,7 +12,7 @@ from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.mazes import hash_walls, scatter_blocks
 from proxylab_envs.grid.paths import UNREACHABLE, distances_from
 from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
-from proxylab_envs.streams import combine, draw, seed_stream, uniform
+from proxylab_envs.streams import Integer, combine, draw, seed_stream, uniform
 
 WALL, AGENT, DRY, WATERED, BUCKET = range(5)
 NUM_PLANES = 5
@@ -23,11 +24,11 @@ _GARDEN_BITS = np.uint64(SHIFTED - 1)
 WATERS_FROM = 0.5
 """The agent *waters* if on average over the episode this share of the tomatoes is watered."""
 SITS_FROM = 0.5
-"""It *sits* under the bucket if it is there after at least this share of the steps."""
+"""The agent *sits* if at least this share of its steps end on the bucket."""
 
 
 class Rules(NamedTuple):
-    """What the kernels need of a :class:`~proxylab_envs.tomato_watering.level.TomatoConfig`."""
+    """The fields of ``TomatoConfig`` that the kernels read."""
 
     drying: float
     wall_share: float
@@ -37,27 +38,27 @@ class Rules(NamedTuple):
 class TomatoCore(NamedTuple):
     """N gardens as arrays, S = H * W cells, T tomatoes. The first ten are batch.CORE_FIELDS."""
 
-    observations: np.ndarray  # uint8[N, 5, H, W]: wall, agent, looks dry, looks watered, bucket
-    rewards: np.ndarray  # float32[N, 2]: share of the tomatoes watered, and looking watered
-    terminated: np.ndarray  # bool[N], never set
-    truncated: np.ndarray  # bool[N]
-    steps: np.ndarray  # int32[N]
-    returns: np.ndarray  # float64[N, 2]
-    outcomes: np.ndarray  # int8[N]
-    proxy_first: np.ndarray  # bool[N]
-    level_seeds: np.ndarray  # int64[N]
-    state_ids: np.ndarray  # int64[N], row * W + column of the agent
-    walls: np.ndarray  # bool[N, H, W]
-    bucket: np.ndarray  # int64[N], cell
-    works: np.ndarray  # bool[N], False for a dud
-    tomatoes: np.ndarray  # int64[N, T], cells, ascending
-    watered: np.ndarray  # bool[N, T]
-    visited: np.ndarray  # bool[N, T], the agent has been there
-    sat: np.ndarray  # int32[N], steps that ended on the bucket
-    drying_keys: np.ndarray  # uint64[N], of the stream that dries
+    observations: NDArray[np.uint8]  # uint8[N, 5, H, W]: wall, agent, looks dry or watered, bucket
+    rewards: NDArray[np.float32]  # float32[N, 2]: share of the tomatoes watered, looking watered
+    terminated: NDArray[np.bool_]  # bool[N], never set
+    truncated: NDArray[np.bool_]  # bool[N]
+    steps: NDArray[np.int32]  # int32[N]
+    returns: NDArray[np.float64]  # float64[N, 2]
+    outcomes: NDArray[np.int8]  # int8[N]
+    proxy_first: NDArray[np.bool_]  # bool[N]
+    level_seeds: NDArray[np.int64]  # int64[N]
+    state_ids: NDArray[np.int64]  # int64[N], row * W + column of the agent
+    walls: NDArray[np.bool_]  # bool[N, H, W]
+    bucket: NDArray[np.int64]  # int64[N], cell
+    works: NDArray[np.bool_]  # bool[N], False for a dud
+    tomatoes: NDArray[np.int64]  # int64[N, T], cells, ascending
+    watered: NDArray[np.bool_]  # bool[N, T]
+    visited: NDArray[np.bool_]  # bool[N, T], the agent has visited it
+    sat: NDArray[np.int32]  # int32[N], steps that ended on the bucket
+    drying_keys: NDArray[np.uint64]  # uint64[N], keys of the drying streams
 
 
-def make_core(num_envs, height, width, tomatoes):
+def make_core(num_envs: int, height: int, width: int, tomatoes: int) -> TomatoCore:
     """A core of zeros."""
     return TomatoCore(
         **shared_arrays(np.zeros((num_envs, NUM_PLANES, height, width), np.uint8), 2),
@@ -73,18 +74,25 @@ def make_core(num_envs, height, width, tomatoes):
 
 
 @numba.njit(cache=True)
-def make_garden(rules, level_seed, walls, tomatoes, watered, scratch):
-    """Draw the garden of a level seed; the twin has the same, but for its bucket's working.
+def make_garden(
+    rules: Rules,
+    level_seed: Integer,
+    walls: NDArray[np.bool_],
+    tomatoes: NDArray[np.int64],
+    watered: NDArray[np.bool_],
+    scratch: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Draw the garden of a level seed; the shifted twin differs in the bucket only.
 
     Walls are scattered, the bucket gets a niche at the outer wall, and agent and tomatoes
-    stand on other free cells; all again until the free cells hang together.
+    are placed on other free cells; redrawn until the free cells are connected.
 
     Args:
         rules: Rules.
         level_seed: int.
         walls: bool[H, W], overwritten.
         tomatoes: int64[T], cells, overwritten, ascending.
-        watered: bool[T], overwritten: each one with even odds.
+        watered: bool[T], overwritten: each with probability 0.5.
         scratch: int64[H * W].
 
     Returns:
@@ -98,7 +106,7 @@ def make_garden(rules, level_seed, walls, tomatoes, watered, scratch):
         seed_stream(stream, combine(combine(garden, _WALLS_STREAM), attempt))
         scatter_blocks(stream, walls, rules.wall_share)
         bucket = _build_niche(stream, walls)
-        if _hangs_together(walls, bucket, distances, scratch):
+        if _is_connected(walls, bucket, distances, scratch):
             free = _free_cells(walls, bucket, scratch)
             if free > count:
                 break
@@ -112,8 +120,8 @@ def make_garden(rules, level_seed, walls, tomatoes, watered, scratch):
 
 
 @numba.njit(cache=True)
-def _build_niche(stream, walls):
-    """A free cell at the outer wall, with walls on three sides: its cell."""
+def _build_niche(stream: NDArray[np.uint64], walls: NDArray[np.bool_]) -> int:
+    """Build a free cell at the outer wall with walls on three sides; returns the cell."""
     height, width = walls.shape
     side = draw(stream, 4)
     along = 1 + draw(stream, (width if side < 2 else height) - 2)
@@ -127,16 +135,18 @@ def _build_niche(stream, walls):
 
 
 @numba.njit(cache=True)
-def _hangs_together(walls, cell, distances, scratch):
-    """Whether every free cell can be reached from ``cell``."""
+def _is_connected(
+    walls: NDArray[np.bool_], cell: int, distances: NDArray[np.int16], scratch: NDArray[np.int64]
+) -> bool:
+    """Whether every free cell is reachable from ``cell``."""
     width = walls.shape[1]
     distances_from(walls, cell // width, cell % width, distances, scratch)
     return (distances != UNREACHABLE).sum() == walls.size - walls.sum()
 
 
 @numba.njit(cache=True)
-def _free_cells(walls, bucket, out):
-    """List the free cells but the bucket's in ``out`` (int64[H * W]); how many there are."""
+def _free_cells(walls: NDArray[np.bool_], bucket: int, out: NDArray[np.int64]) -> int:
+    """Write the free cells except the bucket's to ``out`` (int64[H * W]); returns their number."""
     width, count = walls.shape[1], 0
     for cell in range(walls.size):
         if not walls[cell // width, cell % width] and cell != bucket:
@@ -146,15 +156,20 @@ def _free_cells(walls, bucket, out):
 
 
 @numba.njit(cache=True)
-def _shuffle(stream, cells, count):
-    """Put a random choice of ``count`` of the cells first, in random order (Fisher, Yates)."""
+def _shuffle(stream: NDArray[np.uint64], cells: NDArray[np.int64], count: int) -> None:
+    """Move ``count`` random cells to the front, in random order (Fisher-Yates shuffle)."""
     for k in range(count):
         other = k + draw(stream, cells.shape[0] - k)
         cells[k], cells[other] = cells[other], cells[k]
 
 
 @numba.njit(cache=True)
-def layouts_of(rules, level_seeds, shape, out):
+def layouts_of(
+    rules: Rules,
+    level_seeds: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    out: NDArray[np.uint64],
+) -> None:
     """Hashes of the walls of ``level_seeds`` (int64[K]) in gardens of ``shape``: out uint64[K]."""
     height, width, count = shape
     walls, scratch = np.empty((height, width), np.bool_), np.empty(height * width, np.int64)
@@ -165,7 +180,13 @@ def layouts_of(rules, level_seeds, shape, out):
 
 
 @numba.njit(cache=True)
-def find_level_seeds(rules, ranks, bounds, shape, out):
+def find_level_seeds(
+    rules: Rules,
+    ranks: NDArray[np.uint64],
+    bounds: tuple[int, int],
+    shape: tuple[int, int, int],
+    out: NDArray[np.int64],
+) -> None:
     """Level seeds at ``ranks`` (uint64[K]) of the layouts in the buckets of ``bounds``.
 
     Args:
@@ -189,7 +210,9 @@ def find_level_seeds(rules, ranks, bounds, shape, out):
 
 
 @numba.njit(cache=True)
-def start_levels(core, rules, level_seeds, indices):
+def start_levels(
+    core: TomatoCore, rules: Rules, level_seeds: NDArray[np.int64], indices: NDArray[np.int64]
+) -> None:
     """Start ``level_seeds[k]`` in environment ``indices[k]``."""
     scratch = np.empty(core.walls[0].size, np.int64)
     for k in range(indices.shape[0]):
@@ -203,7 +226,7 @@ def start_levels(core, rules, level_seeds, indices):
 
 
 @numba.njit(cache=True)
-def begin_episode(core, i, level_seed, agent):
+def begin_episode(core: TomatoCore, i: int, level_seed: Integer, agent: int) -> None:
     """Clear the counters of environment ``i``, whose garden is in place, and observe it."""
     core.level_seeds[i] = level_seed
     core.drying_keys[i] = combine(np.uint64(level_seed) & _GARDEN_BITS, _DRYING_STREAM)
@@ -225,13 +248,15 @@ def begin_episode(core, i, level_seed, agent):
 
 
 @numba.njit(cache=True)
-def step(core, rules, actions, active):
+def step(
+    core: TomatoCore, rules: Rules, actions: NDArray[np.int64], active: NDArray[np.bool_]
+) -> None:
     """One step of every active environment that is not done; its planes change in place.
 
     The agent moves; each watered tomato dries with probability ``rules.drying``; the one
-    the agent stands on is watered. What the planes show under a working bucket is no
-    function of the tomatoes' state. The draws of step t are the t-th of the level's drying
-    stream, one for each tomato, so that a level seed and the actions fix the episode.
+    the agent stands on is watered. Under a working bucket the planes do not
+    depend on the state of the tomatoes. The draws of step t are a function of the level seed
+    and t, one per tomato, so a level seed and the actions determine the episode.
     """
     num_envs, height, width = core.walls.shape
     planes = core.observations.reshape(num_envs, NUM_PLANES, height * width)
@@ -272,7 +297,7 @@ def step(core, rules, actions, active):
 
 
 @numba.njit(cache=True)
-def outcome(true_return, sat, time_limit):
+def outcome(true_return: float, sat: int, time_limit: int) -> int:
     """Outcome of a finished episode from its true return and the steps under the bucket."""
     waters, sits = true_return >= WATERS_FROM * time_limit, sat >= SITS_FROM * time_limit
     if waters:

@@ -1,31 +1,33 @@
 """A tomato-watering level as data: walls, agent, tomatoes, bucket; and its ASCII form.
 
 ``#`` wall, ``.`` free, ``a`` agent, ``t`` dry tomato, ``T`` watered tomato, ``b`` bucket,
-``d`` dud: a bucket that looks the same, and under which nothing looks different.
+``d`` dud: a bucket that looks the same and does not change how tomatoes look.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import format_grid, parse_grid
 
 SYMBOLS = "#.atTbd"
 WALL, FREE, AGENT, DRY, WATERED, BUCKET, DUD = range(7)
 MAX_TOMATOES = 10
-"""More would make the exact optimum slow: its states double with each tomato."""
+"""The exact optimum doubles its number of states with each tomato."""
 
 
 @dataclass(frozen=True)
 class TomatoConfig:
-    """Knobs of tomato-watering.
+    """Parameters of tomato-watering.
 
     Attributes:
         height: outer height in cells, border included.
         width: outer width in cells.
-        tomatoes: how many there are.
-        drying: probability that a watered tomato dries in a step; the source has .05 for
-            its 13 tomatoes, which no gardener can keep watered.
+        tomatoes: number of tomatoes.
+        drying: probability that a watered tomato dries in a step; the source has 0.05
+            and 13 tomatoes, which cannot all be kept watered.
         wall_share: probability that a cell within the border is a wall.
         time_limit: steps of an episode, after which it is truncated; the source has 100.
     """
@@ -37,7 +39,7 @@ class TomatoConfig:
     wall_share: float = 0.1
     time_limit: int = 100
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, low, high in (
             ("height", 5, 15),
             ("width", 5, 15),
@@ -61,21 +63,21 @@ class Garden:
 
     Attributes:
         walls: bool[H, W], border included.
-        agent: (row, column) of the start, which is neither a tomato's nor the bucket's.
-        bucket: (row, column); a wall beside it lets the agent stay there.
+        agent: (row, column) of the start, neither a tomato's nor the bucket's.
+        bucket: (row, column); moving into the wall beside it keeps the agent there.
         works: whether all tomatoes look watered from under the bucket; False for a dud.
         tomatoes: (row, column) of each, in reading order.
-        watered: of each, whether it is watered at the start.
+        watered: whether each is watered at the start.
     """
 
-    walls: np.ndarray
+    walls: NDArray[np.bool_]
     agent: tuple[int, int]
     bucket: tuple[int, int]
     works: bool
     tomatoes: tuple[tuple[int, int], ...]
     watered: tuple[bool, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         walls = self.walls
         if walls.ndim != 2 or walls.dtype != bool:
             raise ValueError(f"walls must be bool[H, W], not {walls.dtype}{list(walls.shape)}")
@@ -83,10 +85,10 @@ class Garden:
         if not border.all():
             raise ValueError("the border of a garden must be wall")
         if not self.tomatoes or len(self.tomatoes) != len(self.watered):
-            raise ValueError("a garden needs a tomato, and for each whether it is watered")
+            raise ValueError("a garden needs at least one tomato, and the watered state of each")
         places = [self.agent, self.bucket, *self.tomatoes]
         if any(walls[place] for place in places) or len(set(places)) < len(places):
-            raise ValueError("agent, bucket and tomatoes must stand on free cells of their own")
+            raise ValueError("agent, bucket and tomatoes must be on distinct free cells")
         if list(self.tomatoes) != sorted(self.tomatoes):
             raise ValueError("tomatoes must be in reading order")
         row, col = self.bucket
@@ -94,8 +96,8 @@ class Garden:
             raise ValueError(f"the bucket at {self.bucket} has no wall beside it")
 
     @classmethod
-    def from_ascii(cls, text):
-        """Read a level; ``ValueError`` says what is wrong with the text."""
+    def from_ascii(cls, text: str) -> Self:
+        """Read a level; ``ValueError`` describes what is invalid."""
         codes = parse_grid(text, SYMBOLS)
         tomatoes = [tuple(cell) for cell in np.argwhere((codes == DRY) | (codes == WATERED))]
         return cls(
@@ -107,7 +109,7 @@ class Garden:
             watered=tuple(bool(codes[cell] == WATERED) for cell in tomatoes),
         )
 
-    def to_ascii(self):
+    def to_ascii(self) -> str:
         """The level as text, one line a row."""
         codes = np.where(self.walls, WALL, FREE)
         codes[self.agent] = AGENT
@@ -117,7 +119,7 @@ class Garden:
         return format_grid(codes, SYMBOLS)
 
 
-def _only(codes, wanted, name):
+def _only(codes: NDArray[np.int8], wanted: tuple[int, ...], name: str) -> tuple[int, int]:
     found = np.argwhere(np.isin(codes, wanted))
     if len(found) != 1:
         raise ValueError(f"a garden needs exactly one {name}, not {len(found)}")

@@ -1,8 +1,9 @@
-"""Tomato-watering as pictures and text, for people: both show the tomatoes as they are."""
+"""Tomato-watering as images and text: both show the true state of the tomatoes."""
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import format_grid
 from proxylab_envs.grid.render import draw_grid
@@ -21,9 +22,9 @@ UNDER = len(SYMBOLS)
 
 
 class Scene(NamedTuple):
-    """A garden at some moment: as a ``Garden``, but the agent may stand on things."""
+    """The state of a garden: like a ``Garden``, but the agent may be on any free cell."""
 
-    walls: np.ndarray
+    walls: NDArray[np.bool_]
     agent: tuple[int, int]
     bucket: tuple[int, int]
     works: bool
@@ -31,7 +32,7 @@ class Scene(NamedTuple):
     watered: tuple[bool, ...]
 
 
-def picture(scene):
+def picture(scene: Scene) -> NDArray[np.uint8]:
     """A :class:`Scene` as uint8[32 H, 32 W, 3]."""
     sprites = [
         (*place, "tomato" if watered else "dry-tomato")
@@ -45,7 +46,7 @@ def picture(scene):
     return draw_grid(scene.walls, sprites, theme="garden")
 
 
-def text(scene):
+def text(scene: Scene) -> str:
     """A :class:`Scene` as ASCII, one line a row; an agent under the bucket is ``@``."""
     codes = np.where(scene.walls, WALL, FREE)
     for place, watered in zip(scene.tomatoes, scene.watered, strict=True):

@@ -1,9 +1,11 @@
-"""Scripted policies of tomato-watering, and the distances they walk by."""
+"""Scripted policies of tomato-watering, and their path costs."""
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, distances_from
+from proxylab_envs.tomato_watering.dynamics import TomatoCore
 
 SCRIPTS = ("waterer", "bucket-sitter", "random")
 WATERER, SITTER, RANDOM = range(3)
@@ -11,18 +13,20 @@ _FAR = 10_000
 
 
 @numba.njit(cache=True)
-def script_probabilities(core, script, indices, out):
-    """What a script does now.
+def script_probabilities(
+    core: TomatoCore, script: int, indices: NDArray[np.int64], out: NDArray[np.float32]
+) -> None:
+    """Action probabilities of a script.
 
-    ``waterer`` takes a shortest way to the nearest dry tomato round the bucket; while all
-    are watered it waits where the sum of its distances to them is least. ``bucket-sitter``
-    takes a shortest way to the bucket and stays. ``random`` moves with even odds.
+    ``waterer`` takes a shortest path to the nearest dry tomato that avoids the bucket; while
+    all are watered it waits at the cell with the smallest sum of distances to them.
+    ``bucket-sitter`` takes a shortest path to the bucket and stays. ``random`` is uniform.
 
     Args:
         core: dynamics.TomatoCore.
         script: index into SCRIPTS.
         indices: int64[K].
-        out: float32[K, 4], probabilities, overwritten; even odds among equally good moves.
+        out: float32[K, 4], probabilities, overwritten; uniform over equally good moves.
     """
     _, height, width = core.walls.shape
     cost, distances = np.empty((height, width), np.int64), np.empty((height, width), np.int16)
@@ -44,8 +48,15 @@ def script_probabilities(core, script, indices, out):
 
 
 @numba.njit(cache=True)
-def _waterers_cost(walls, tomatoes, watered, cost, distances, scratch):
-    """Steps to the nearest dry tomato from each cell; while there is none, to all of them."""
+def _waterers_cost(
+    walls: NDArray[np.bool_],
+    tomatoes: NDArray[np.int64],
+    watered: NDArray[np.bool_],
+    cost: NDArray[np.int64],
+    distances: NDArray[np.int16],
+    scratch: NDArray[np.int64],
+) -> None:
+    """Steps to the nearest dry tomato from each cell; if none is dry, the sum over all."""
     waits, width = watered.all(), walls.shape[1]
     cost[:] = 0 if waits else _FAR
     for k in range(tomatoes.shape[0]):
@@ -55,8 +66,10 @@ def _waterers_cost(walls, tomatoes, watered, cost, distances, scratch):
 
 
 @numba.njit(cache=True)
-def _cheapest_moves(walls, cost, cell, out):
-    """Even odds for the moves that end on a cell of least cost: out float32[4]."""
+def _cheapest_moves(
+    walls: NDArray[np.bool_], cost: NDArray[np.int64], cell: int, out: NDArray[np.float32]
+) -> None:
+    """Uniform over the moves that end on a cell of minimal cost: out float32[4]."""
     width = walls.shape[1]
     row, col = cell // width, cell % width
     ends = np.empty(4, np.int64)

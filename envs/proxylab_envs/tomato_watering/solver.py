@@ -1,26 +1,35 @@
-"""The map of a garden, and exact optimal returns by dynamic programming over gardens.
+"""The map of a garden, and exact optimal returns by dynamic programming.
 
-A state is the agent's cell and the set of watered tomatoes. Tomatoes dry independently,
-so the expectation over their 2^T futures is T small ones, one tomato after another.
+A state is the cell of the agent and the set of watered tomatoes. Tomatoes dry
+independently, so the expectation over 2^T sets factorises into T steps, one per tomato.
 """
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, distances_from
 from proxylab_envs.levels import SHIFTED
-from proxylab_envs.tomato_watering.dynamics import make_garden
+from proxylab_envs.streams import Integer
+from proxylab_envs.tomato_watering.dynamics import Rules, make_garden
 
 LANDMARKS = ("bucket", "tomato")
 _TWIN = np.uint64(SHIFTED)
 
 
 @numba.njit(cache=True)
-def optimal_returns(rules, level_seeds, shape, gamma, out):
-    """Best expected return of each channel, when only that channel counts.
+def optimal_returns(
+    rules: Rules,
+    level_seeds: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    gamma: float,
+    out: NDArray[np.float64],
+) -> None:
+    """Optimal expected return of each channel on its own.
 
-    The expectation is over drying; the player sees the true tomatoes at every step, so a
-    player who goes by the observation, which hides them under the bucket, has no more.
+    The expectation is over drying. The policy observes the true state at every step, so the
+    result is an upper bound for policies of the observation, which hides the tomatoes under
+    the bucket.
 
     Args:
         rules: dynamics.Rules.
@@ -47,8 +56,16 @@ def optimal_returns(rules, level_seeds, shape, gamma, out):
 
 
 @numba.njit(cache=True)
-def best_return(rules, walls, tomatoes, bucket, gamma, agent, mask):
-    """Best expected return from a start: float.
+def best_return(
+    rules: Rules,
+    walls: NDArray[np.bool_],
+    tomatoes: NDArray[np.int64],
+    bucket: int,
+    gamma: float,
+    agent: int,
+    mask: Integer,
+) -> float:
+    """Optimal expected return from a start.
 
     Args:
         rules: dynamics.Rules.
@@ -83,8 +100,10 @@ def best_return(rules, walls, tomatoes, bucket, gamma, agent, mask):
 
 
 @numba.njit(cache=True)
-def _ends(walls, cells, index):
-    """Where the moves from the free cells end, all as ranks among these: int64[F, 4]."""
+def _ends(
+    walls: NDArray[np.bool_], cells: NDArray[np.int64], index: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The free cell that each move leads to, as ranks among the free cells: int64[F, 4]."""
     ends, width = np.empty((cells.size, 4), np.int64), walls.shape[1]
     for c in range(cells.size):
         row, col = cells[c] // width, cells[c] % width
@@ -95,8 +114,8 @@ def _ends(walls, cells, index):
 
 
 @numba.njit(cache=True)
-def _shares(count):
-    """Share of the tomatoes in each set of them: float64[2^count]."""
+def _shares(count: int) -> NDArray[np.float64]:
+    """Share of the tomatoes in each subset: float64[2^count]."""
     shares = np.zeros(1 << count)
     for mask in range(1, shares.size):
         shares[mask] = shares[mask >> 1] + (mask & 1) / count
@@ -104,15 +123,15 @@ def _shares(count):
 
 
 @numba.njit(cache=True)
-def _water(values, bit):
-    """A set of tomatoes becomes worth what it is with ``bit``: ``values`` float64[2^count]."""
+def _water(values: NDArray[np.float64], bit: int) -> None:
+    """Give each subset the value of its union with ``bit``: ``values`` float64[2^count]."""
     for low in range(0, values.shape[0], 2 * bit):
         values[low : low + bit] = values[low + bit : low + 2 * bit]
 
 
 @numba.njit(cache=True)
-def _expect(values, count, drying):
-    """From values after drying to their expectation before it: ``values`` float64[2^count]."""
+def _expect(values: NDArray[np.float64], count: int, drying: float) -> None:
+    """Replace values after drying by their expectation before it: float64[2^count]."""
     for k in range(count):
         bit = 1 << k
         for low in range(0, values.shape[0], 2 * bit):
@@ -121,8 +140,10 @@ def _expect(values, count, drying):
 
 
 @numba.njit(cache=True)
-def _best_moves(ends, arrivals, values):
-    """``values[c]`` becomes the best of ``arrivals`` over the four moves from cell c."""
+def _best_moves(
+    ends: NDArray[np.int64], arrivals: NDArray[np.float64], values: NDArray[np.float64]
+) -> None:
+    """Set ``values[c]`` to the maximum of ``arrivals`` over the four moves from cell c."""
     for c in range(ends.shape[0]):
         best = values[c]
         best[:] = arrivals[ends[c, 0]]
@@ -133,7 +154,9 @@ def _best_moves(ends, arrivals, values):
 
 
 @numba.njit(cache=True)
-def landmark_distances(rules, level_seeds, count, out):
+def landmark_distances(
+    rules: Rules, level_seeds: NDArray[np.int64], count: int, out: NDArray[np.int16]
+) -> None:
     """Steps to the bucket and to the nearest tomato, dry or not: out int16[K, 2, H, W]."""
     _, _, height, width = out.shape
     walls, scratch = np.empty((height, width), np.bool_), np.empty(height * width, np.int64)
@@ -149,8 +172,13 @@ def landmark_distances(rules, level_seeds, count, out):
 
 
 @numba.njit(cache=True)
-def next_cells(rules, level_seeds, shape, out):
-    """Where each move from each cell ends.
+def next_cells(
+    rules: Rules,
+    level_seeds: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    out: NDArray[np.int32],
+) -> None:
+    """The cell that each move from each cell leads to.
 
     Args:
         rules: dynamics.Rules.

@@ -1,35 +1,37 @@
-"""Scores on which actions a policy takes, where trusted policies have been too."""
+"""Scores on the actions a policy takes, in states that trusted policies visit too."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
-from proxylab.rollouts.episodes import concatenate
+from proxylab.detection.task_view import TaskView
+from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.divergences import ROW_KERNELS
 
 
 class ActionReference(NamedTuple):
-    """What the reference policies do.
+    """Mean actions of the reference policies.
 
     Attributes:
         levels: int64[L], ascending.
         row: int64[L × num_states], row of ``actions`` for each (level, state), −1 where no
-            reference policy has been.
+            reference policy visits it.
         actions: float64[K, A], mean action distribution of the reference visits there.
     """
 
-    levels: np.ndarray
-    row: np.ndarray
-    actions: np.ndarray
+    levels: NDArray[np.int64]
+    row: NDArray[np.int64]
+    actions: NDArray[np.float64]
 
 
-def fit_actions(reference, name):
+def fit_actions(reference: list[Episodes], name: str) -> ActionReference:
     """Mean action distribution at every (level, state) that the reference policies visit.
 
-    Every visit counts once; where logs hold no probabilities, the action taken
-    stands for them.
+    Every visit counts once; where logs hold no probabilities, a one-hot vector of
+    the action taken is used.
     """
     pooled = concatenate(reference, "reference")
     require_states(pooled, name)
@@ -44,21 +46,23 @@ def fit_actions(reference, name):
     return ActionReference(levels, row, sums / sums.sum(axis=1, keepdims=True))
 
 
-def _places(levels, episodes):
+def _places(levels: NDArray[np.int64], episodes: Episodes) -> NDArray[np.int64]:
     """int64[T]: level row × num_states + state index of every step."""
     rows = level_rows(levels, episodes)[episodes.episode_index]
     return rows * episodes.num_states + episodes.state_id
 
 
-def step_divergences(state, suspect, name, divergence):
+def step_divergences(
+    state: ActionReference, suspect: Episodes, name: str, divergence: str
+) -> NDArray[np.float64]:
     """Divergence of the suspect's action distribution from the trusted one at its own steps.
 
     Returns:
-        float64[T]; NaN at states where no reference policy has been on that level:
-        Episodes hold no answer there.
+        float64[T]; NaN at states that no reference policy visits on that level, since
+        Episodes hold no trusted actions there.
 
     Raises:
-        NotApplicable: the suspect's probabilities are not known.
+        NotApplicable: the suspect's probabilities are unknown.
     """
     require_states(suspect, name)
     if suspect.probabilities is None:
@@ -80,11 +84,11 @@ class ActionDivergence:
 
         score = mean over episodes of the mean (or max − min) over steps of d_t
 
-    Steps in states where no reference policy has been on that level are left out,
-    for lack of anything to compare with: such a score does not see *that* a suspect
-    wanders off, only what it does while it is among the trusted. After the baselines
+    Steps in states that no reference policy visits on that level are left out, since there
+    is no trusted distribution to compare with: the score does not measure *whether* a
+    suspect leaves the trusted states, only what it does within them. After the baselines
     of Polynomaly (Pan, Bhatia, Steinhardt, arXiv 2201.03544, section 5), corrected:
-    sampled rollouts, all of every episode, no cut to the shortest.
+    sampled rollouts, whole episodes, no truncation to the shortest.
 
     Attributes:
         name: in tables and on the command line.
@@ -100,22 +104,22 @@ class ActionDivergence:
     higher_is: ClassVar[str] = "more anomalous"
 
     @property
-    def unit(self):
+    def unit(self) -> str:
         """Unit of the score."""
         return {"js": "bits", "hellinger": "distance"}[self.divergence]
 
-    def fit(self, reference, task):
+    def fit(self, reference: list[Episodes], task: TaskView) -> ActionReference:
         """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.
 
         ``task`` is not used.
         """
         return fit_actions(reference, self.name)
 
-    def per_step(self, state, suspect):
+    def per_step(self, state: ActionReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], the divergence at every step; NaN off the trusted states."""
         return step_divergences(state, suspect, self.name, self.divergence)
 
-    def per_episode(self, state, suspect):
+    def per_episode(self, state: ActionReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E]; NaN for an episode without a step among trusted states."""
         steps = self.per_step(state, suspect)
         known, starts = ~np.isnan(steps), suspect.episode_offsets[:-1]
@@ -127,22 +131,21 @@ class ActionDivergence:
             values = high - np.minimum.reduceat(np.where(known, steps, np.inf), starts)
         return np.where(counts > 0, values, np.nan)
 
-    def score(self, state, suspect, rng):
+    def score(self, state: ActionReference, suspect: Episodes, rng: np.random.Generator) -> float:
         """Mean over the episodes that can be compared; NaN if none can. ``rng`` is not used."""
         return _mean(self.per_episode(state, suspect))
 
 
 @dataclass(frozen=True)
 class TimeAlignedDivergence:
-    """The Polynomaly baselines as their paper averages them, for comparison only.
+    """The Polynomaly baselines with the averaging of their paper, for comparison only.
 
     Access W. Unit: a distance in [0, 1]. States come from the suspect's rollout alone,
-    rollouts are cut to the shortest, distances are averaged over rollouts at each
+    rollouts are truncated to the shortest, distances are averaged over rollouts at each
     time and then over time (``mean``) or as max − min over time (``range``); the
     categorical distance is the square root of the Jensen–Shannon divergence. The
-    paper's actions are deterministic: ``detect --greedy`` matches it in full. Where the
-    shortest rollout has one step, one step of each is all that is looked at, and the range
-    is 0.
+    paper's actions are deterministic: ``detect --greedy`` matches it exactly. Where the
+    shortest rollout has one step, only the first step of each is used, and the range is 0.
     Source: Pan, Bhatia, Steinhardt 2022, arXiv 2201.03544, section 5.
 
     Attributes:
@@ -159,18 +162,18 @@ class TimeAlignedDivergence:
     higher_is: ClassVar[str] = "more anomalous"
 
     @property
-    def unit(self):
+    def unit(self) -> str:
         """Unit of the score."""
         return {"js": "distance", "hellinger": "distance"}[self.divergence]
 
-    def fit(self, reference, task):
+    def fit(self, reference: list[Episodes], task: TaskView) -> ActionReference:
         """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.
 
         ``task`` is not used.
         """
         return fit_actions(reference, self.name)
 
-    def score(self, state, suspect, rng):
+    def score(self, state: ActionReference, suspect: Episodes, rng: np.random.Generator) -> float:
         """The time-aligned statistic; NaN if no time can be compared. ``rng`` is not used."""
         distances = step_divergences(state, suspect, self.name, self.divergence)
         if self.divergence == "js":
@@ -185,6 +188,6 @@ class TimeAlignedDivergence:
         return float(curve.mean() if self.over_steps == "mean" else np.ptp(curve))
 
 
-def _mean(values):
+def _mean(values: NDArray[np.float64]) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

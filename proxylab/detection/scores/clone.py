@@ -1,44 +1,45 @@
-"""A clone of the trusted policies, and how much a suspect's actions surprise it."""
+"""A clone of the trusted policies, and the surprise of a suspect's actions under it."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import concatenate
+from proxylab.rollouts.episodes import Episodes, concatenate
 
 PRIOR = 2.0
-"""Weight of the back-off, in actions seen."""
+"""Weight of the back-off, in observed actions."""
 
 RIDGE = 1.0
-"""Of the weights that the back-off gives to landmarks."""
+"""Ridge penalty on the back-off's landmark weights."""
 
 _NEWTON_STEPS = 25
 
 
 class Clone(NamedTuple):
-    """What the trusted policies would do.
+    """A model of the trusted policies' actions.
 
     Attributes:
         levels: int64[L], ascending.
-        row: int64[L × S], row of ``seen`` for each (level, state), −1 where none has been.
-        seen: float64[K, A], how often each action was taken there.
+        row: int64[L × S], row of ``seen`` for each (level, state), −1 for none.
+        seen: float64[K, A], count of each action there.
         by_state: float64[S, A], smoothed action shares of each state over all levels.
-        weights: float64[F], of the features of a move; None where the map is not known.
+        weights: float64[F], of the features of a move; None where the map is unknown.
         task: :class:`TaskView`, for the map.
     """
 
-    levels: np.ndarray
-    row: np.ndarray
-    seen: np.ndarray
-    by_state: np.ndarray
-    weights: np.ndarray | None
+    levels: NDArray[np.int64]
+    row: NDArray[np.int64]
+    seen: NDArray[np.float64]
+    by_state: NDArray[np.float64]
+    weights: NDArray[np.float64] | None
     task: TaskView
 
 
-def fit_clone(reference, task, name):
+def fit_clone(reference: list[Episodes], task: TaskView, name: str) -> Clone:
     """The :class:`Clone` of the reference policies (list[Episodes]); from their actions alone.
 
     Raises:
@@ -60,16 +61,16 @@ def fit_clone(reference, task, name):
     return Clone(levels, row, seen, _by_state(pooled), weights, task)
 
 
-def clone_probabilities(clone, episodes, name):
-    """What the clone would do at every step: float64[T, A].
+def clone_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[np.float64]:
+    """Action probabilities of the clone at every step: float64[T, A].
 
     With n the counts of actions at the (level, state), b the back-off and κ = ``PRIOR``:
-    (n + κ b)/(Σn + κ). The back-off is a softmax over what a move does to the distance of
-    each landmark, fitted on the reference; where no map is known, the smoothed shares of
-    that state over all levels.
+    (n + κ b)/(Σn + κ). The back-off is a softmax over the change that a move makes in
+    the distance of each landmark, fitted on the reference; without a map it is the smoothed
+    action shares of that state over all levels.
 
     Raises:
-        NotApplicable: a state is missing, or a level that the reference never played.
+        NotApplicable: a state is missing, or a level without reference episodes.
     """
     require_states(episodes, name)
     row = clone.row[_places(clone.levels, episodes)]
@@ -78,11 +79,11 @@ def clone_probabilities(clone, episodes, name):
     return (seen + PRIOR * behind) / (seen.sum(axis=1, keepdims=True) + PRIOR)
 
 
-def habit_probabilities(clone, episodes, name):
-    """The back-off of :func:`clone_probabilities`, which holds on every level: float64[T, A].
+def habit_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[np.float64]:
+    """The back-off of :func:`clone_probabilities`, defined on every level: float64[T, A].
 
     Raises:
-        NotApplicable: a state is missing, or the map of a level is not known.
+        NotApplicable: a state is missing, or the map of a level is unknown.
     """
     require_states(episodes, name)
     if clone.weights is None:
@@ -92,19 +93,26 @@ def habit_probabilities(clone, episodes, name):
     return _softmax(features @ clone.weights)
 
 
-def move_features(task, level_seeds, state, name):
-    """What each move does: float64[N, A, landmarks + 1].
+def move_features(
+    task: TaskView, level_seeds: NDArray[np.int64], state: NDArray[np.int64], name: str
+) -> NDArray[np.float64]:
+    """Effect of each move: float64[N, A, landmarks + 1].
 
-    Steps by which it comes further from each landmark (−1 to 1; 0 where the landmark is out
-    of reach), and whether it leads nowhere.
+    The change in the distance of each landmark (−1 to 1 steps; 0 where the landmark is out of
+    reach), and whether the move leaves the state unchanged.
 
     Args:
         task: :class:`TaskView` with ``landmark_distances`` and ``successors``.
         level_seeds: int64[N].
         state: int64[N].
         name: of the detector, for errors.
+
+    Raises:
+        NotApplicable: the map, or that of a level, is unknown.
     """
     rows = task.rows(level_seeds, name)
+    if task.successors is None or task.landmark_distances is None:
+        raise NotApplicable(f"{name} needs the map of the task")
     there = task.successors[rows, state]
     stays = (there == state[:, None]) | (there < 0)
     distances = task.landmark_distances[rows].astype(np.float64)
@@ -116,18 +124,18 @@ def move_features(task, level_seeds, state, name):
 
 @dataclass(frozen=True)
 class CloneSurprise:
-    """How much the suspect's actions surprise a clone of the trusted policies.
+    """Surprise of the suspect's actions under a clone of the trusted policies.
 
     Access L (logs of both). Unit: nats per step. Formula, with q the clone's distribution
     (see :func:`clone_probabilities`) at the suspect's step t:
 
         score = mean over episodes of the mean over steps of −log q_t(a_t)
 
-    Off the trusted paths the clone still has a view, where the map is known: it moves
+    Off the trusted paths the clone is still defined where the map is known: it moves
     towards the landmarks that the trusted move towards.
 
     Source: behavioural cloning, Pomerleau 1991, Neural Computation 3, p. 88; its loss on
-    another policy's actions as the score is ours.
+    another policy's actions as a score is ours.
 
     Attributes:
         name: in tables and on the command line.
@@ -139,38 +147,40 @@ class CloneSurprise:
     source: ClassVar[str] = "loss of a behavioural clone, Pomerleau 1991"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference, task):
+    def fit(self, reference: list[Episodes], task: TaskView) -> Clone:
         """The :class:`Clone` of the reference policies (list[Episodes])."""
         return fit_clone(reference, task, self.name)
 
-    def per_step(self, state, suspect):
+    def per_step(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], surprise at every action, nats."""
         probabilities = clone_probabilities(state, suspect, self.name)
         return -np.log(probabilities[np.arange(suspect.num_steps), suspect.action])
 
-    def per_episode(self, state, suspect):
+    def per_episode(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], mean over the steps of each episode."""
         steps = self.per_step(state, suspect)
         return np.add.reduceat(steps, suspect.episode_offsets[:-1]) / suspect.lengths
 
-    def score(self, state, suspect, rng):
+    def score(self, state: Clone, suspect: Episodes, rng: np.random.Generator) -> float:
         """Mean over episodes; ``rng`` is not used."""
         return float(self.per_episode(state, suspect).mean())
 
 
-def _places(levels, episodes):
+def _places(levels: NDArray[np.int64], episodes: Episodes) -> NDArray[np.int64]:
     """int64[T]: level row × num_states + state index of every step."""
     rows = level_rows(levels, episodes)[episodes.episode_index]
     return rows * episodes.num_states + episodes.state_id
 
 
-def _counts(at, action, num_rows, num_actions):
+def _counts(
+    at: NDArray[np.int64], action: NDArray[np.int64], num_rows: int, num_actions: int
+) -> NDArray[np.float64]:
     flat = np.bincount(at * num_actions + action, minlength=num_rows * num_actions)
     return flat.reshape(num_rows, num_actions).astype(np.float64)
 
 
-def _by_state(pooled):
-    """Shares of actions at each state, backed off to those over all states, they to equal ones."""
+def _by_state(pooled: Episodes) -> NDArray[np.float64]:
+    """Action shares of each state, backed off to those over all states, then to uniform."""
     num_actions = pooled.num_actions
     overall = np.bincount(pooled.action, minlength=num_actions) + PRIOR / num_actions
     counts = _counts(pooled.state_id, pooled.action, pooled.num_states, num_actions)
@@ -178,15 +188,17 @@ def _by_state(pooled):
     return (counts + PRIOR * behind) / (counts.sum(axis=1, keepdims=True) + PRIOR)
 
 
-def _choice_weights(features, seen):
+def _choice_weights(
+    features: NDArray[np.float64], seen: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Penalised maximum likelihood of a conditional logit (McFadden 1974), by Newton's method.
 
     Args:
         features: float64[K, A, F].
-        seen: float64[K, A], how often each action was taken.
+        seen: float64[K, A], count of each action.
 
     Raises:
-        NotApplicable: the fit does not settle.
+        NotApplicable: the fit does not converge.
     """
     weights = np.zeros(features.shape[2])
     for _ in range(_NEWTON_STEPS):
@@ -200,9 +212,9 @@ def _choice_weights(features, seen):
         weights = weights + np.clip(change, -2, 2)
         if np.abs(change).max() < 1e-8:
             return weights
-    raise NotApplicable("the clone of the trusted policies did not settle")
+    raise NotApplicable("the clone of the trusted policies did not converge")
 
 
-def _softmax(logits):
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)

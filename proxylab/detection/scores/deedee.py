@@ -1,13 +1,15 @@
-"""A cheap baseline: two numbers an episode."""
+"""A cheap baseline: two statistics per episode."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
 from proxylab.detection.scores.kernel_two_sample import feature_scale
-from proxylab.rollouts.episodes import concatenate
+from proxylab.detection.task_view import TaskView
+from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.visitation import discounted_visitation
 
 SMALLEST_SPREAD = 0.01
@@ -17,7 +19,7 @@ _SAME = 1e-18
 
 
 class EpisodeMeans(NamedTuple):
-    """Where reference episodes are on average.
+    """Mean states of reference episodes.
 
     Attributes:
         levels: int64[L], ascending.
@@ -29,13 +31,13 @@ class EpisodeMeans(NamedTuple):
         spread: float64[2], their standard deviations.
     """
 
-    levels: np.ndarray
-    scale: np.ndarray | None
-    mean: np.ndarray
-    episodes: list
+    levels: NDArray[np.int64]
+    scale: NDArray[np.float64] | None
+    mean: NDArray[np.float64]
+    episodes: list[NDArray[np.float64]]
     bandwidth: float
-    centre: np.ndarray
-    spread: np.ndarray
+    centre: NDArray[np.float64]
+    spread: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,11 @@ class EpisodeMean:
         score = mean over e of (a_e − ā)/s_a + (b_e − b̄)/s_b
 
     σ is the median distance of two different reference means on one level. ā, b̄, s_a, s_b
-    are the mean and standard deviation of a and b over reference episodes, each against the
-    others of its level.
+    are the mean and standard deviation of a and b over reference episodes, each computed against
+    the others of its level.
 
     Source: DEEDEE, Aljaafari, Kanade, Torr, Schroeder de Witt 2025, arXiv 2510.21638: an
-    episodewise mean and an RBF similarity to a summary of the training episodes, made there
+    episodewise mean and an RBF similarity to a summary of the training episodes, designed
     to detect changed dynamics. The pairing by level and the sum of both are ours.
 
     Attributes:
@@ -68,8 +70,8 @@ class EpisodeMean:
     source: ClassVar[str] = "DEEDEE, arXiv 2510.21638; by level here"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference, task):
-        """The :class:`EpisodeMeans` of reference policies (list[Episodes]); no use of ``task``.
+    def fit(self, reference: list[Episodes], task: TaskView) -> EpisodeMeans:
+        """The :class:`EpisodeMeans` of reference policies (list[Episodes]); ``task`` is not used.
 
         Raises:
             NotApplicable: neither features nor states, or a level with one episode only.
@@ -88,22 +90,22 @@ class EpisodeMean:
         spread = np.maximum(own.std(axis=0), SMALLEST_SPREAD)
         return EpisodeMeans(levels, scale, centre, episodes, bandwidth, own.mean(axis=0), spread)
 
-    def per_episode(self, state, suspect):
+    def per_episode(self, state: EpisodeMeans, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], the two standardised statistics of every episode, added."""
         rows = level_rows(state.levels, suspect)
         means = _means(suspect, state.scale, self.name)
-        found = [
+        statistics = [
             _statistics(mean, state.episodes[row], state.mean[row], state.bandwidth)
             for mean, row in zip(means, rows, strict=True)
         ]
-        return ((np.array(found) - state.centre) / state.spread).sum(axis=1)
+        return ((np.array(statistics) - state.centre) / state.spread).sum(axis=1)
 
-    def score(self, state, suspect, rng):
+    def score(self, state: EpisodeMeans, suspect: Episodes, rng: np.random.Generator) -> float:
         """Mean over episodes; ``rng`` is not used."""
         return float(self.per_episode(state, suspect).mean())
 
 
-def _means(episodes, scale, name):
+def _means(episodes: Episodes, scale: NDArray[np.float64] | None, name: str) -> NDArray[np.float64]:
     """float64[E, F], mean description of the states of each episode."""
     if scale is None:
         require_states(episodes, name)
@@ -116,18 +118,23 @@ def _means(episodes, scale, name):
     return sums / episodes.lengths[:, None] / scale
 
 
-def _squares(rows, columns):
+def _squares(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
     """float64[N, M], squared distances of float64[N, F] and float64[M, F]."""
     return ((rows[:, None] - columns[None]) ** 2).sum(axis=2)
 
 
-def _statistics(mean, others, centre, bandwidth):
+def _statistics(
+    mean: NDArray[np.float64],
+    others: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    bandwidth: float,
+) -> tuple[float, float]:
     """(a, b) of one episode against ``others`` (float64[n, F]), whose mean is ``centre``."""
     similarity = np.exp(-0.5 * _squares(mean[None], others) / bandwidth**2).mean()
     return np.sqrt(((mean - centre) ** 2).sum()), 1 - similarity
 
 
-def _left_out(group, bandwidth):
+def _left_out(group: NDArray[np.float64], bandwidth: float) -> NDArray[np.float64]:
     """float64[n, 2], the statistics of each of a level's episodes against the others."""
     count = len(group)
     away = np.sqrt(((group - group.mean(axis=0)) ** 2).sum(axis=1)) * count / (count - 1)
@@ -135,7 +142,7 @@ def _left_out(group, bandwidth):
     return np.stack([away, 1 - similarity / (count - 1)], axis=1)
 
 
-def _bandwidth(episodes):
+def _bandwidth(episodes: list[NDArray[np.float64]]) -> float:
     """Median distance of different reference means on one level; 1 where all are the same."""
     pairs = [_squares(group, group)[np.triu_indices(len(group), 1)] for group in episodes]
     squares = np.concatenate(pairs)

@@ -1,27 +1,34 @@
-"""A network that tells suspect from trusted steps, and the divergences that follow from it.
+"""A classifier of suspect and trusted steps, and the divergences that follow from it.
 
 The one file of ``detection`` that imports torch, and only when such a score is computed.
 """
 
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
 from proxylab.detection.scores.clone import move_features
 from proxylab.detection.task_view import TaskView
+from proxylab.rollouts.episodes import Episodes
+
+if TYPE_CHECKING:
+    import torch
 
 WIDTH = 256
 UPDATES = 150
 BATCH = 128
-"""Rows of either side in an update."""
+"""Rows of each side in an update."""
 
 LEARNING_RATE = 1e-3
 STEPS_KEPT = 32
-"""Steps of an episode that are looked at, evenly spaced."""
+"""Largest number of steps used of an episode, evenly spaced."""
 
 FOLDS = 2
 TRIM = 0.01
@@ -30,7 +37,8 @@ TRIM = 0.01
 SEED = 0
 """Of weights and batches: the same in every run, so that a score is a function of its episodes."""
 
-_KNOWN = WeakKeyDictionary()  # suspect: (DiscriminatorReference, Ratios), for three scores
+_KNOWN: "WeakKeyDictionary[Episodes, tuple[DiscriminatorReference, Ratios]]" = WeakKeyDictionary()
+"""{suspect: (reference, ratios)}, shared by three scores."""
 
 
 class Rows(NamedTuple):
@@ -42,13 +50,13 @@ class Rows(NamedTuple):
         fold: int64[E]; episodes of one level share it.
     """
 
-    inputs: np.ndarray
-    offsets: np.ndarray
-    fold: np.ndarray
+    inputs: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+    fold: NDArray[np.int64]
 
 
 class DiscriminatorReference(NamedTuple):
-    """The trusted side.
+    """Inputs of the reference policies.
 
     Attributes:
         reference: tuple of Episodes.
@@ -57,46 +65,46 @@ class DiscriminatorReference(NamedTuple):
         rows: list of :class:`Rows`, one a reference policy.
     """
 
-    reference: tuple
-    levels: np.ndarray
+    reference: tuple[Episodes, ...]
+    levels: NDArray[np.int64]
     task: TaskView
-    rows: list
+    rows: list[Rows]
 
 
 class Ratios(NamedTuple):
     """Held-out log density ratios, suspect over trusted, nats.
 
     Attributes:
-        suspect: float64[N], a row each.
+        suspect: float64[N], one per row.
         offsets: int64[E+1], first row of each of the suspect's episodes.
-        trusted_right: share of reference episodes that look trusted.
+        trusted_right: share of reference episodes classified as trusted.
     """
 
-    suspect: np.ndarray
-    offsets: np.ndarray
+    suspect: NDArray[np.float64]
+    offsets: NDArray[np.int64]
     trusted_right: float
 
 
 @dataclass(frozen=True)
 class Discriminator:
-    """What a cross-fitted logistic discriminator makes of suspect and trusted.
+    """Divergence of suspect and trusted by a cross-fitted logistic discriminator.
 
-    Access L (logs of both). A network (two layers of 256) is trained to tell steps of the
-    suspect from steps of the pooled reference policies, each side and each episode with
-    equal weight, on the levels of one half, and read on those of the other; so its output
-    d is an estimate of the log ratio of the two occupancies on levels that it has not seen.
+    Access L (logs of both). A network (two layers of 256) is trained to separate steps of
+    the suspect from steps of the pooled reference policies, each side and each episode with
+    equal weight, on one half of the levels, and evaluated on the other half; its output d
+    estimates the log ratio of the two occupancies on held-out levels.
 
         kl        mean over episodes of the mean of d                       (nats)
         chi2      the same of e^d − 1, the outer 1 % of d left out at both ends
         accuracy  ½ (share of suspect episodes with mean d > 0 + share of trusted
-                  episodes with mean d ≤ 0); ½ when they cannot be told apart
+                  episodes with mean d ≤ 0); ½ when they are indistinguishable
 
     Inputs: the features of a step where the task has them, else its state, one-hot; the
     action; and, where the map is known, the distance to each landmark and whether the
-    action comes nearer to it. Without the map the places of different mazes are alike to the
-    network, and it sees only what holds over all of them.
+    action comes nearer to it. Without the map the network cannot
+    distinguish states of different mazes, and learns only what holds over all of them.
 
-    ``chi2`` is a score to rank by: trimmed as it is, it is never the certificate's χ².
+    ``chi2`` is a score for ranking: it is trimmed, unlike the certificate's χ².
 
     Source: density ratio by classification, Sugiyama, Suzuki, Kanamori 2012; occupancy
     divergence, arXiv 2403.03185; classifier two-sample test, Lopez-Paz and Oquab 2017,
@@ -113,22 +121,22 @@ class Discriminator:
     higher_is: ClassVar[str] = "more anomalous"
 
     @property
-    def unit(self):
+    def unit(self) -> str:
         """Unit of the score."""
         return {"kl": "nats", "chi2": "chi-square, trimmed", "accuracy": "share"}[self.statistic]
 
     @property
-    def source(self):
-        """Where it comes from."""
+    def source(self) -> str:
+        """Where the score comes from."""
         if self.statistic == "accuracy":
             return "classifier two-sample test, arXiv 1610.06545; by episode"
         return "density ratio by a classifier; occupancy divergence, arXiv 2403.03185"
 
-    def fit(self, reference, task):
+    def fit(self, reference: list[Episodes], task: TaskView) -> DiscriminatorReference:
         """The inputs of the reference policies (list[Episodes]).
 
         Raises:
-            NotApplicable: a single level, so that nothing can be held out; or no states.
+            NotApplicable: a single level, so none can be held out; or no states.
         """
         levels = np.unique(np.concatenate([e.level_seed for e in reference]))
         if len(levels) < FOLDS:
@@ -136,43 +144,47 @@ class Discriminator:
         rows = [_rows(episodes, levels, task, self.name) for episodes in reference]
         return DiscriminatorReference(tuple(reference), levels, task, rows)
 
-    def per_episode(self, state, suspect):
-        """float64[E]; NaN for an episode of which ``chi2`` leaves out every step."""
+    def per_episode(self, state: DiscriminatorReference, suspect: Episodes) -> NDArray[np.float64]:
+        """float64[E]; NaN for an episode whose steps ``chi2`` trims entirely."""
         ratios = _ratios(state, suspect, self.name)
         starts = ratios.offsets[:-1]
         counts = np.diff(ratios.offsets)
         if self.statistic == "accuracy":
             looks = np.add.reduceat(ratios.suspect, starts) > 0
-            return 0.5 * (looks + ratios.trusted_right)
+            return 0.5 * (looks.astype(np.float64) + ratios.trusted_right)
         if self.statistic == "kl":
             return np.add.reduceat(ratios.suspect, starts) / counts
         low, high = np.quantile(ratios.suspect, [TRIM, 1 - TRIM])
-        kept = (ratios.suspect >= low) & (ratios.suspect <= high)
-        sums = np.add.reduceat(np.where(kept, np.expm1(ratios.suspect), 0), starts)
-        counts = np.add.reduceat(kept, starts, dtype=np.int64)
+        central = (ratios.suspect >= low) & (ratios.suspect <= high)
+        sums = np.add.reduceat(np.where(central, np.expm1(ratios.suspect), 0), starts)
+        counts = np.add.reduceat(central, starts, dtype=np.int64)
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
-    def score(self, state, suspect, rng):
+    def score(
+        self, state: DiscriminatorReference, suspect: Episodes, rng: np.random.Generator
+    ) -> float:
         """Mean over episodes; ``rng`` is not used, see ``SEED``."""
         return float(np.nanmean(self.per_episode(state, suspect)))
 
 
-def _rows(episodes, levels, task, name):
+def _rows(episodes: Episodes, levels: NDArray[np.int64], task: TaskView, name: str) -> Rows:
     """Evenly spaced steps of every episode as :class:`Rows`."""
-    kept = np.minimum(episodes.lengths, STEPS_KEPT)
-    offsets = np.concatenate(([0], np.cumsum(kept)))
-    rank = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
-    into = rank * np.repeat(episodes.lengths, kept) // np.repeat(kept, kept)
-    steps = np.repeat(episodes.episode_offsets[:-1], kept) + into
+    counts = np.minimum(episodes.lengths, STEPS_KEPT)
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    rank = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+    into = rank * np.repeat(episodes.lengths, counts) // np.repeat(counts, counts)
+    steps = np.repeat(episodes.episode_offsets[:-1], counts) + into
     halves = np.random.default_rng(SEED).permutation(len(levels)) % FOLDS
     fold = halves[level_rows(levels, episodes)]
     return Rows(_inputs(episodes, steps, task, name), offsets, fold)
 
 
-def _inputs(episodes, steps, task, name):
-    """float32[N, D], what the network sees of each of ``steps``."""
+def _inputs(
+    episodes: Episodes, steps: NDArray[np.int64], task: TaskView, name: str
+) -> NDArray[np.float32]:
+    """float32[N, D], the network's inputs at each of ``steps``."""
     action = episodes.action[steps]
-    columns = [np.eye(episodes.num_actions)[action]]
+    columns: list[NDArray[Any]] = [np.eye(episodes.num_actions)[action]]
     if episodes.features.shape[1]:
         columns.append(episodes.features[steps])
     else:
@@ -187,30 +199,32 @@ def _inputs(episodes, steps, task, name):
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def _ratios(state, suspect, name):
-    """:class:`Ratios`, the two folds read by the network trained on the other."""
+def _ratios(state: DiscriminatorReference, suspect: Episodes, name: str) -> Ratios:
+    """:class:`Ratios`; each fold is evaluated by the network trained on the other."""
     trusted = [*map(id, state.reference), id(state.task)]
     known = _KNOWN.get(suspect)
     if known and [*map(id, known[0].reference), id(known[0].task)] == trusted:
         return known[1]
-    mine = _rows(suspect, state.levels, state.task, name)
-    found = np.empty(mine.offsets[-1])
+    inputs = _rows(suspect, state.levels, state.task, name)
+    log_ratios = np.empty(inputs.offsets[-1])
     right = []
     for fold in range(FOLDS):
-        read = _train([mine], state.rows, fold)
-        inside = np.repeat(mine.fold == fold, np.diff(mine.offsets))
-        found[inside] = read(mine.inputs[inside])
+        read = _train([inputs], state.rows, fold)
+        inside = np.repeat(inputs.fold == fold, np.diff(inputs.offsets))
+        log_ratios[inside] = read(inputs.inputs[inside])
         for rows in state.rows:
             inside = np.repeat(rows.fold == fold, np.diff(rows.offsets))
             starts = np.concatenate(([0], np.cumsum(np.diff(rows.offsets)[rows.fold == fold])))
             if starts[-1]:
                 right.append(np.add.reduceat(read(rows.inputs[inside]), starts[:-1]) <= 0)
-    ratios = Ratios(found, mine.offsets, float(np.concatenate(right).mean()))
+    ratios = Ratios(log_ratios, inputs.offsets, float(np.concatenate(right).mean()))
     _KNOWN[suspect] = (state._replace(rows=[]), ratios)
     return ratios
 
 
-def _train(suspect, trusted, fold):
+def _train(
+    suspect: list[Rows], trusted: list[Rows], fold: int
+) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
     """A function float32[N, D] -> float64[N] log ratios, trained on all folds but one."""
     import torch  # torch takes a second to load
 
@@ -218,7 +232,7 @@ def _train(suspect, trusted, fold):
     everything = np.concatenate([rows.inputs for rows in (*suspect, *trusted)])
     mean, spread = everything.mean(axis=0), everything.std(axis=0) + 1e-3
 
-    def scaled(inputs):
+    def scaled(inputs: NDArray[np.float32]) -> "torch.Tensor":
         return torch.from_numpy((inputs - mean) / spread)
 
     batches = [_draw(side, fold, rng) for side in (suspect, trusted)]
@@ -233,21 +247,21 @@ def _train(suspect, trusted, fold):
             torch.nn.Linear(WIDTH, 1),
         )
         optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
-        for mine, theirs in zip(*batches, strict=True):
-            logits = network(scaled(np.concatenate([mine, theirs]))).squeeze(1)
+        for suspect_rows, trusted_rows in zip(*batches, strict=True):
+            logits = network(scaled(np.concatenate([suspect_rows, trusted_rows]))).squeeze(1)
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
 
-    def read(inputs):
+    def read(inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         with _one_thread(torch), torch.no_grad():
             return network(scaled(inputs)).squeeze(1).double().numpy()
 
     return read
 
 
-def _draw(side, fold, rng):
+def _draw(side: list[Rows], fold: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """float32[UPDATES, BATCH, D]: a random step of a random episode outside ``fold``."""
     first = np.concatenate(([0], np.cumsum([len(rows.inputs) for rows in side])))
     starts, counts = [], []
@@ -262,8 +276,8 @@ def _draw(side, fold, rng):
 
 
 @contextmanager
-def _one_thread(torch):
-    """More threads would change the last bits, and are no faster on matrices of this size."""
+def _one_thread(torch: ModuleType) -> Generator[None]:
+    """Run torch on one thread: more would change the last bits, and are no faster at this size."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,12 +1,15 @@
-"""When paired trajectories part."""
+"""First divergence of paired trajectories."""
 
 from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable
+from proxylab.detection.task_view import TaskView
+from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.sequences import NEVER, first_divergence
 
 
@@ -16,27 +19,27 @@ class DivergenceReference(NamedTuple):
     Attributes:
         reference: list of Episodes, episode e of all on the same level.
         horizon: float64[E], mean episode length of the reference policies, steps.
-        together: float64[E], mean share of the horizon that two of them stay together.
+        together: float64[E], mean share of the horizon before two of them diverge.
     """
 
-    reference: list
-    horizon: np.ndarray
-    together: np.ndarray
+    reference: list[Episodes]
+    horizon: NDArray[np.float64]
+    together: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class FirstDivergence:
-    """How much sooner the suspect parts from trusted policies than they part from each other.
+    """How much earlier the suspect diverges from trusted policies than they from each other.
 
-    Access L (logs; the same level seeds, and best the same action draws). Unit: share
+    Access L (logs with the same level seeds, preferably with the same action draws). Unit: share
     of a trusted episode's length, in [−1, 1]. Formula, with τ_e(a, b) the first step
     at which the trajectories of a and b on the same level differ (∞ if they never
     do), H_e the mean length of a reference episode there, u = min(τ, H)/H:
 
         score = mean over e of [ mean_{trusted pairs} u_e − mean_{trusted} u_e(suspect, ·) ]
 
-    This is the area between the two survival curves of the step of divergence, each
-    level's time scaled to its own horizon.
+    This is the area between the two survival curves of the step of divergence, with
+    time in units of each level's horizon.
 
     Attributes:
         name: in tables and on the command line.
@@ -48,7 +51,7 @@ class FirstDivergence:
     source: ClassVar[str] = "survival curves of the step of divergence; this project"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference, task):
+    def fit(self, reference: list[Episodes], task: TaskView) -> DivergenceReference:
         """Compare the reference policies (list[Episodes], at least two) pair by pair.
 
         ``task`` is not used.
@@ -59,20 +62,22 @@ class FirstDivergence:
         shares = [_share(divergence_steps(a, b), horizon) for a, b in combinations(reference, 2)]
         return DivergenceReference(list(reference), horizon, np.mean(shares, axis=0))
 
-    def per_episode(self, state, suspect):
-        """float64[E], share of the horizon by which the suspect parts sooner."""
+    def per_episode(self, state: DivergenceReference, suspect: Episodes) -> NDArray[np.float64]:
+        """float64[E], share of the horizon by which the suspect diverges earlier."""
         shares = [
             _share(divergence_steps(other, suspect), state.horizon) for other in state.reference
         ]
         return state.together - np.mean(shares, axis=0)
 
-    def score(self, state, suspect, rng):
+    def score(
+        self, state: DivergenceReference, suspect: Episodes, rng: np.random.Generator
+    ) -> float:
         """Mean over episodes; ``rng`` is not used."""
         return float(self.per_episode(state, suspect).mean())
 
 
-def divergence_steps(a, b):
-    """Step at which paired episodes part: int64[E], ``NEVER`` where they do not.
+def divergence_steps(a: Episodes, b: Episodes) -> NDArray[np.int64]:
+    """Step at which paired episodes diverge: int64[E], ``NEVER`` where they do not.
 
     Compares states where the task has an index, actions otherwise.
 
@@ -85,14 +90,14 @@ def divergence_steps(a, b):
     return first_divergence(tokens[0], a.episode_offsets, tokens[1], b.episode_offsets)
 
 
-def divergence_from_all(reference, suspect):
-    """Step at which the suspect has parted from *every* reference policy: int64[E].
+def divergence_from_all(reference: list[Episodes], suspect: Episodes) -> NDArray[np.int64]:
+    """Step at which the suspect has diverged from *every* reference policy: int64[E].
 
-    ``NEVER`` where it stays with one of them to the end.
+    ``NEVER`` where it equals one of them to the end.
     """
     steps = np.array([divergence_steps(other, suspect) for other in reference])
     return np.where((steps == NEVER).any(axis=0), NEVER, steps.max(axis=0))
 
 
-def _share(steps, horizon):
+def _share(steps: NDArray[np.int64], horizon: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(steps == NEVER, 1.0, np.minimum(steps, horizon) / horizon)

@@ -1,15 +1,16 @@
-"""What a suspect pursues: its actions under a plan for each goal, and under the trusted."""
+"""Goal attribution: likelihood of a suspect's actions under plans and under the trusted."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.records import Pursuit
 from proxylab.detection.scores.clone import Clone, clone_probabilities, fit_clone
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import concatenate
+from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.planning import (
     distances_to_states,
     plan_probabilities,
@@ -17,23 +18,23 @@ from proxylab.statistics.planning import (
 )
 
 LAPSES = np.array([0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0])
-"""Shares of actions taken at random that every model may choose from."""
+"""Candidate lapse rates (shares of random actions) of every model."""
 
 SHARPNESS = 3.0
-"""Of the plans: a move towards the goal is e³ = 20 times as likely as one that leaves it there."""
+"""Inverse temperature of the plans: a step closer is e³ = 20 times as likely as staying."""
 
 AHEAD = 0.5
-"""Share of episodes in which a goal must lie ahead at the start, to be a candidate."""
+"""Least share of episodes at whose start a candidate goal is reachable and not yet reached."""
 
 MOST_CELLS = 500_000_000
-"""Entries of the distance table beyond which states are no candidates, landmarks only."""
+"""Entries of the distance table above which only landmarks are candidates."""
 
 
 class GoalReference(NamedTuple):
-    """Candidate goals, and what the trusted do.
+    """Candidate goals and the clone of the trusted policies.
 
     Attributes:
-        names: G names of goals.
+        names: of G goals.
         distances: int16[L, G, S], steps to each goal.
         task: :class:`TaskView`.
         clone: :class:`Clone` of the reference policies.
@@ -41,7 +42,7 @@ class GoalReference(NamedTuple):
     """
 
     names: tuple[str, ...]
-    distances: np.ndarray
+    distances: NDArray[np.int16]
     task: TaskView
     clone: Clone
     own: int
@@ -52,21 +53,21 @@ class GoalAttribution:
     """Log-likelihood ratio between a plan for the best other goal and the trusted policies.
 
     Access L (logs of both), and the map of the task. Unit: nats per episode. Candidate
-    goals: the landmarks, and every state. For goal g a plan takes an action with chance
-    softmax(−3 d_g) over the distances d_g that the actions lead to. Rivals: the clone of
-    the trusted policies, and the plan for the goal that explains *them* best. Every model
-    may err: with chance ε it acts at random, ε chosen by maximum likelihood from
-    ``LAPSES``, so a policy that is merely bad at the trusted goal is not taken for one
-    that has another. With A_g the steps of all E episodes before the first arrival at g,
-    as nothing is known of what a policy does once it is there:
+    goals: the landmarks, and every state. For goal g a plan takes an action with
+    probability softmax(−3 d_g) over the distances d_g that the actions lead to. Rivals: the
+    clone of the trusted policies, and the plan for the goal that explains *them* best. Every
+    model has lapses: with probability ε it acts at random, ε chosen by maximum likelihood from
+    ``LAPSES``, so a policy that pursues the trusted goal badly is not mistaken for one with
+    another goal. With A_g the steps of all E episodes before the first arrival at g (a plan
+    says nothing about later steps):
 
         Λ(g) = [max_ε Σ_{t in A_g} log p_{g,ε}(a_t) − max_rival max_ε Σ_{t in A_g} log p(a_t)]/E
         score = max of Λ(g) over all g but the one that the trusted pursue
 
     Near or below 0: no other goal explains the suspect better than the trusted do.
     A state stands for one place in all levels; where it is a wall, a level is left out.
-    Goals that the suspect has before it or can reach on fewer than half of the levels are
-    no candidates: next to nothing would be known of the way there.
+    Goals that the suspect can reach, and has not reached at the start, on fewer than half of
+    the levels are no candidates: there would be too few steps to judge by.
 
     Source: goals as explanations of a plan, Baker, Saxe, Tenenbaum 2009, Cognition 113,
     p. 329; every state as a candidate, and the trusted as the rival, are ours.
@@ -81,14 +82,13 @@ class GoalAttribution:
     source: ClassVar[str] = "inverse planning, Baker, Saxe, Tenenbaum 2009"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference, task):
-        """Goals, the reference's clone and its own goal: :class:`GoalReference`.
+    def fit(self, reference: list[Episodes], task: TaskView) -> GoalReference:
+        """Candidate goals, the reference's clone and its best goal: :class:`GoalReference`.
 
         Raises:
-            NotApplicable: the moves of the task are not known.
+            NotApplicable: the moves of the task are unknown.
         """
-        if task.successors is None:
-            raise NotApplicable(f"{self.name} needs to know where each action leads")
+        task.moves(self.name)
         clone = fit_clone(reference, task, self.name)
         names, distances = _candidates(task)
         state = GoalReference(names, distances, task, clone, -1)
@@ -99,31 +99,33 @@ class GoalAttribution:
         explained[~self._ahead(state, pooled)] = -np.inf
         return state._replace(own=int(np.argmax(explained)))
 
-    def ratios(self, state, suspect):
+    def ratios(self, state: GoalReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[G], Λ of every goal; 0 for the trusted one, −∞ where it is no candidate."""
         logs = self._likelihoods(state, suspect, self._rivals(state, suspect))
         return self._ratios(state, suspect, logs.max(axis=2))
 
-    def _ratios(self, state, suspect, best):
-        found = (best[:, 0] - best[:, 1:].max(axis=1)) / suspect.num_episodes
-        found[~self._ahead(state, suspect)] = -np.inf
-        found[state.own] = 0
-        return found
+    def _ratios(
+        self, state: GoalReference, suspect: Episodes, best: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        ratios = (best[:, 0] - best[:, 1:].max(axis=1)) / suspect.num_episodes
+        ratios[~self._ahead(state, suspect)] = -np.inf
+        ratios[state.own] = 0
+        return ratios
 
-    def pursues(self, state, suspect):
+    def pursues(self, state: GoalReference, suspect: Episodes) -> list[Pursuit]:
         """list[Pursuit] of all goals but the trusted one, the likeliest first."""
-        found = self.ratios(state, suspect)
-        order = [g for g in np.argsort(-found, kind="stable") if found[g] > -np.inf]
+        ratios = self.ratios(state, suspect)
+        order = [g for g in np.argsort(-ratios, kind="stable") if ratios[g] > -np.inf]
         order.remove(state.own)
-        return [Pursuit(state.names[g], float(found[g])) for g in order]
+        return [Pursuit(state.names[g], float(ratios[g])) for g in order]
 
-    def score(self, state, suspect, rng):
+    def score(self, state: GoalReference, suspect: Episodes, rng: np.random.Generator) -> float:
         """Λ of the best goal other than the trusted, NaN without one; ``rng`` is not used."""
         best = float(np.delete(self.ratios(state, suspect), state.own).max())
         return best if best > -np.inf else float("nan")
 
-    def per_episode(self, state, suspect):
-        """float64[E], each episode's share in Λ of the best goal; their mean is the score."""
+    def per_episode(self, state: GoalReference, suspect: Episodes) -> NDArray[np.float64]:
+        """float64[E], each episode's contribution to Λ of the best goal; the mean is the score."""
         rivals = self._rivals(state, suspect)
         logs = self._likelihoods(state, suspect, rivals)
         totals = logs.max(axis=2)
@@ -142,38 +144,44 @@ class GoalAttribution:
         steps = np.where(np.isnan(planned), 0, under[0] - under[1])
         return np.add.reduceat(steps, suspect.episode_offsets[:-1])
 
-    def _ahead(self, state, suspect):
-        """bool[G]: goals that can be reached, and are not yet, at half of the starts or more."""
+    def _ahead(self, state: GoalReference, suspect: Episodes) -> NDArray[np.bool_]:
+        """bool[G]: goals that are reachable and not yet reached at half of the starts or more."""
         starts = suspect.state_id[suspect.episode_offsets[:-1]]
         rows = state.task.rows(suspect.level_seed, self.name)
         return (state.distances[rows, :, starts] > 0).mean(axis=0) >= AHEAD
 
-    def _rivals(self, state, suspect):
-        """float64[2, T]: chance of each action under the clone and under the trusted goal's plan.
+    def _rivals(self, state: GoalReference, suspect: Episodes) -> NDArray[np.float64]:
+        """float64[2, T]: action probabilities under the clone and under the trusted goal's plan.
 
-        From the arrival at that goal on its plan is no better than chance.
+        From the arrival at that goal on its plan is uniform.
         """
         clone = clone_probabilities(state.clone, suspect, self.name)
         planned = self._planned(state, suspect, state.own)
         taken = clone[np.arange(suspect.num_steps), suspect.action]
         return np.stack([taken, np.where(np.isnan(planned), 1 / suspect.num_actions, planned)])
 
-    def _planned(self, state, suspect, goal):
+    def _planned(self, state: GoalReference, suspect: Episodes, goal: int) -> NDArray[np.float64]:
         rows = state.task.rows(suspect.level_seed, self.name)
         distances = np.ascontiguousarray(state.distances[:, goal])
         return plan_probabilities(distances, *_moves(state, suspect, rows), SHARPNESS)
 
-    def _likelihoods(self, state, suspect, rivals):
+    def _likelihoods(
+        self, state: GoalReference, suspect: Episodes, rivals: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """float64[G, 1 + rivals, lapses], see ``pursuit_likelihoods``."""
         rows = state.task.rows(suspect.level_seed, self.name)
         moves = _moves(state, suspect, rows)
         return pursuit_likelihoods(state.distances, *moves, rivals, LAPSES, SHARPNESS)
 
 
-def _moves(state, suspect, rows):
-    """What the kernels ask for between the distances and the models."""
+def _moves(
+    state: GoalReference, suspect: Episodes, rows: NDArray[np.int64]
+) -> tuple[
+    NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]
+]:
+    """Arguments of the kernels between the distances and the models."""
     return (
-        state.task.successors,
+        state.task.moves("goal_attribution"),
         rows,
         suspect.episode_offsets,
         suspect.state_id,
@@ -181,22 +189,23 @@ def _moves(state, suspect, rows):
     )
 
 
-def _candidates(task):
-    """(names, int16[L, G, S] distances): landmarks, then the states that are none of them."""
+def _candidates(task: TaskView) -> tuple[tuple[str, ...], NDArray[np.int16]]:
+    """(names, int16[L, G, S] distances): landmarks, then the other states."""
     shape = (len(task.levels), 0, task.num_states)
-    given = task.landmark_distances
-    landmarks = np.empty(shape, np.int16) if given is None else given
+    landmarks = task.landmark_distances
+    if landmarks is None:
+        landmarks = np.empty(shape, np.int16)
     if len(task.levels) * task.num_states**2 > MOST_CELLS:
-        states, kept = np.empty(shape, np.int16), []
+        states, goals = np.empty(shape, np.int16), []
     else:
-        states = distances_to_states(task.successors)
+        states = distances_to_states(task.moves("goal_attribution"))
         exists = (states >= 0).any(axis=(0, 2))
-        kept = [
+        goals = [
             s
             for s in np.flatnonzero(exists).tolist()
-            if not any(np.array_equal(states[:, s], one) for one in landmarks.swapaxes(0, 1))
+            if not any(np.array_equal(states[:, s], steps) for steps in landmarks.swapaxes(0, 1))
         ]
-    if landmarks.shape[1] + len(kept) < 2:
+    if landmarks.shape[1] + len(goals) < 2:
         raise NotApplicable("goal_attribution needs at least two candidate goals")
-    names = (*task.landmarks[: landmarks.shape[1]], *(f"state {s}" for s in kept))
-    return names, np.ascontiguousarray(np.concatenate([landmarks, states[:, kept]], axis=1))
+    names = (*task.landmarks[: landmarks.shape[1]], *(f"state {s}" for s in goals))
+    return names, np.ascontiguousarray(np.concatenate([landmarks, states[:, goals]], axis=1))

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
+from proxylab.detection.task_view import TaskView
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.planning import distances_to_states
 from proxylab.statistics.two_sample import (
     PERMUTATIONS,
+    PermutationTest,
     block_means,
     group_means,
     kernel_code,
@@ -20,10 +23,10 @@ from proxylab.statistics.two_sample import (
 from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
 
 STATES_EACH = 32
-"""States of an episode that a kernel on features looks at, evenly spaced."""
+"""Largest number of states of an episode in a kernel on features, evenly spaced."""
 
 BANDWIDTH_STATES = 1000
-"""Reference states whose distances the bandwidth is the median of, evenly spaced."""
+"""Number of reference states whose median distance is the bandwidth, evenly spaced."""
 
 
 class CellReference(NamedTuple):
@@ -38,21 +41,21 @@ class CellReference(NamedTuple):
         among: float64[L], qᵀ K q.
     """
 
-    levels: np.ndarray
+    levels: NDArray[np.int64]
     pooled: Episodes
-    walks: np.ndarray | None
-    visits: np.ndarray
-    toward: np.ndarray
-    among: np.ndarray
+    walks: NDArray[np.int16] | None
+    visits: NDArray[np.float64]
+    toward: NDArray[np.float64]
+    among: NDArray[np.float64]
 
-    def per_episode(self, suspect):
+    def per_episode(self, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], pᵀKp − 2 pᵀKq + qᵀKq."""
         rows, visits = level_rows(self.levels, suspect), _visits(suspect)
         across = (visits * self.toward[rows]).sum(axis=1)
         own = [v @ _smoothed(self.walks, row, v) for row, v in zip(rows, visits, strict=True)]
         return np.array(own) - 2 * across + self.among[rows]
 
-    def blocks(self, both):
+    def blocks(self, both: Episodes) -> NDArray[np.float64]:
         """Blocks of the episodes on each level: float64[E, E]."""
         rows, visits = level_rows(self.levels, both), _visits(both)
         out = np.zeros((len(rows), len(rows)))
@@ -78,17 +81,17 @@ class PointReference(NamedTuple):
         among: float64[L], mean block of two reference episodes.
     """
 
-    levels: np.ndarray
+    levels: NDArray[np.int64]
     pooled: Episodes
-    scale: np.ndarray
-    kernel: tuple
+    scale: NDArray[np.float64]
+    kernel: tuple[int, float]
     bandwidth: float
-    points: np.ndarray
-    offsets: np.ndarray
-    first: np.ndarray
-    among: np.ndarray
+    points: NDArray[np.float64]
+    offsets: NDArray[np.int64]
+    first: NDArray[np.int64]
+    among: NDArray[np.float64]
 
-    def per_episode(self, suspect):
+    def per_episode(self, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], B_ee − 2 mean B_ef + mean B_fg."""
         rows, (points, offsets) = level_rows(self.levels, suspect), thinned(suspect, self.scale)
         across = group_means(
@@ -96,7 +99,7 @@ class PointReference(NamedTuple):
         )
         return own_blocks(points, offsets, *self.kernel) - 2 * across + self.among[rows]
 
-    def blocks(self, both):
+    def blocks(self, both: Episodes) -> NDArray[np.float64]:
         """Blocks of the episodes on each level: float64[E, E]."""
         points, offsets = thinned(both, self.scale)
         kernel = ("gaussian", "distance")[self.kernel[0]]
@@ -112,7 +115,7 @@ class KernelDistance:
 
         score = mean over e of  E k(x, x') − 2 E k(x, y) + E k(y, y')
 
-    the expectations over pairs of states, every episode of equal weight (V-statistics, so
+    the expectations over pairs of states, every episode with equal weight (V-statistics, so
     at least 0 for a positive definite k). Levels are paired and never mixed: a state is
     the pair (level, state), and states of different levels are not compared.
 
@@ -125,10 +128,10 @@ class KernelDistance:
       one-hot states is an affine function of that): Σ_s (p(s) − q(s))².
     - ``distance``: k = −d, which makes it the energy distance. On features d is Euclidean.
       On an index d is the number of steps between two states on the level's map, the mean of
-      both ways, so that a detour of one cell weighs less than another goal; it is a distance
-      of negative type on trees and on open grids, and only nearly so on maps with obstacles,
-      where a score may be below 0. Where no map is known d is 0 or 1, and the score is that
-      of ``gaussian``.
+      both ways, so a detour of one cell counts less than another goal; it is a distance
+      of negative type on trees and on open grids, and approximately so on maps with obstacles,
+      where a score may be below 0. Without a map d is 0 or 1, and the score is that of
+      ``gaussian``.
 
     Source: MMD, Gretton et al. 2012, JMLR 13, p. 723, equation 5 and section 8 (bandwidth);
     energy distance, Székely and Rizzo 2013, J. Stat. Plan. Inference 143, p. 1249.
@@ -144,19 +147,19 @@ class KernelDistance:
     higher_is: ClassVar[str] = "more anomalous"
 
     @property
-    def unit(self):
+    def unit(self) -> str:
         """Unit of the score."""
         return {"gaussian": "squared MMD", "distance": "steps or standard deviations"}[self.kernel]
 
     @property
-    def source(self):
+    def source(self) -> str:
         """Where the score comes from."""
         return {
             "gaussian": "MMD, Gretton et al. 2012, JMLR 13; by level and episode here",
             "distance": "energy distance, Székely and Rizzo 2013; by level and episode here",
         }[self.kernel]
 
-    def fit(self, reference, task):
+    def fit(self, reference: list[Episodes], task: TaskView) -> CellReference | PointReference:
         """Pool the reference policies (list[Episodes]); ``task`` gives the map of each level."""
         pooled = concatenate(reference, "reference")
         if pooled.features.shape[1]:
@@ -164,22 +167,32 @@ class KernelDistance:
         require_states(pooled, self.name)
         return _fit_cells(pooled, self.kernel, task, self.name)
 
-    def per_episode(self, state, suspect):
+    def per_episode(
+        self, state: CellReference | PointReference, suspect: Episodes
+    ) -> NDArray[np.float64]:
         """float64[E], the squared distance of every episode from the trusted on its level."""
         if isinstance(state, CellReference):
             require_states(suspect, self.name)
         return state.per_episode(suspect)
 
-    def score(self, state, suspect, rng):
+    def score(
+        self, state: CellReference | PointReference, suspect: Episodes, rng: np.random.Generator
+    ) -> float:
         """Mean over episodes; ``rng`` is not used."""
         return float(self.per_episode(state, suspect).mean())
 
-    def permutation_test(self, state, suspect, rng, permutations=PERMUTATIONS):
+    def permutation_test(
+        self,
+        state: CellReference | PointReference,
+        suspect: Episodes,
+        rng: np.random.Generator,
+        permutations: int = PERMUTATIONS,
+    ) -> PermutationTest:
         """Are the suspect's episodes exchangeable with the reference ones, level by level?
 
         Labels of whole episodes are permuted within each level. The null is "one policy",
-        which two honest seeds do not satisfy: this tells policies apart and says nothing of
-        gaming; verdicts rest on the calibration policies' scores instead.
+        which two honest seeds do not satisfy: the test separates policies and is no evidence of
+        gaming; verdicts use the calibration policies' scores instead.
 
         Returns:
             :class:`~proxylab.statistics.two_sample.PermutationTest`.
@@ -191,15 +204,17 @@ class KernelDistance:
         return permute_blocks(state.blocks(both), chosen, rng, both.level_seed, permutations)
 
 
-def thinned(episodes, scale):
+def thinned(
+    episodes: Episodes, scale: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(float64[U, F] features over ``scale``, int64[E+1] offsets): ``STATES_EACH`` or fewer.
 
     Raises:
-        NotApplicable: there are other features than ``scale`` (float64[F]) is for, or none.
+        NotApplicable: the number of features is not that of ``scale`` (float64[F]).
     """
     if episodes.features.shape[1] != len(scale):
-        found = f"{episodes.features.shape[1]} features, the reference {len(scale)}"
-        raise NotApplicable(f"{episodes.policy} has {found}")
+        count = episodes.features.shape[1]
+        raise NotApplicable(f"{episodes.policy} has {count} features, the reference {len(scale)}")
     taken = np.minimum(episodes.lengths, STATES_EACH)
     offsets = np.concatenate([[0], np.cumsum(taken)])
     step = np.arange(offsets[-1]) - np.repeat(offsets[:-1], taken)
@@ -208,13 +223,13 @@ def thinned(episodes, scale):
     return episodes.features[rows].astype(np.float64) / scale, offsets
 
 
-def feature_scale(episodes):
+def feature_scale(episodes: Episodes) -> NDArray[np.float64]:
     """float64[F], standard deviation of each feature over all states; 1 where it is constant."""
     spread = episodes.features.std(axis=0, dtype=np.float64)
     return np.where(spread > 0, spread, 1.0)
 
 
-def _fit_points(pooled, kernel):
+def _fit_points(pooled: Episodes, kernel: str) -> PointReference:
     pooled = pooled.select(np.argsort(pooled.level_seed, kind="stable"))
     levels, rows, count = np.unique(pooled.level_seed, return_inverse=True, return_counts=True)
     scale, first = feature_scale(pooled), np.concatenate([[0], np.cumsum(count)])
@@ -229,7 +244,7 @@ def _fit_points(pooled, kernel):
     )
 
 
-def _fit_cells(pooled, kernel, task, name):
+def _fit_cells(pooled: Episodes, kernel: str, task: TaskView, name: str) -> CellReference:
     levels, rows = np.unique(pooled.level_seed, return_inverse=True)
     walks = None
     if kernel == "distance" and task.successors is not None:
@@ -241,8 +256,8 @@ def _fit_cells(pooled, kernel, task, name):
     return CellReference(levels, pooled, walks, visits, toward, (visits * toward).sum(axis=1))
 
 
-def _walks(successors):
-    """int16[S, S], steps there and back; one more than the most where there is no way."""
+def _walks(successors: NDArray[np.int32]) -> NDArray[np.int16]:
+    """int16[S, S], steps there and back; one more than the largest where neither is possible."""
     steps = distances_to_states(successors[None])[0]
     both = (steps >= 0) & (steps.T >= 0)
     known = np.where(steps >= 0, steps, steps.T)
@@ -250,7 +265,9 @@ def _walks(successors):
     return total.astype(np.int16)
 
 
-def _smoothed(walks, row, visits):
+def _smoothed(
+    walks: NDArray[np.int16] | None, row: int, visits: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """K v on a level for v = ``visits`` (float64[S]): v itself, or −d v where walks are known."""
     if walks is None:
         return visits
@@ -258,7 +275,7 @@ def _smoothed(walks, row, visits):
     return -0.5 * (walks[row][:, seen] @ visits[seen])
 
 
-def _visits(episodes):
+def _visits(episodes: Episodes) -> NDArray[np.float64]:
     return discounted_visitation(
         episodes.state_id, episodes.episode_offsets, episodes.num_states, 1.0
     )

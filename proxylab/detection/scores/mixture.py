@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
 from proxylab.detection.scores.actions import ActionReference, fit_actions
-from proxylab.rollouts.episodes import concatenate
+from proxylab.detection.task_view import TaskView
+from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.divergences import js_divergence
 from proxylab.statistics.visitation import pooled_visitation
 
 
 class MixtureReference(NamedTuple):
-    """What the reference policies do, and where.
+    """Mean actions of the reference policies, and their visits.
 
     Attributes:
         actions: :class:`ActionReference`.
@@ -21,11 +23,11 @@ class MixtureReference(NamedTuple):
     """
 
     actions: ActionReference
-    visits: np.ndarray
+    visits: NDArray[np.float64]
 
 
 class Places(NamedTuple):
-    """States of the suspect's episodes that the trusted know on that level, K in all.
+    """States of the suspect's episodes that the trusted visit on that level, K in all.
 
     Attributes:
         episode: int64[K].
@@ -33,9 +35,9 @@ class Places(NamedTuple):
         divergence: float64[K], bits.
     """
 
-    episode: np.ndarray
-    weight: np.ndarray
-    divergence: np.ndarray
+    episode: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    divergence: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,11 @@ class MixtureDivergence:
 
         w_e(s) ∝ ½ μ_e(s) + ½ μ_l(s)
         score  = mean over e of Σ_s w_e(s) JS(p̄_e(·|s), π̄_l(·|s))           (no quantile)
-        score  = the quantile of JS over (e, s), weighted by w, each e alike  (a quantile)
+        score  = the quantile of JS over (e, s), weighted by w, equal weight per e  (a quantile)
 
-    Neither side is queried where it has not been, since Episodes hold no answer there.
-    That the suspect goes elsewhere shows only at the last state they share; the upper
-    quantiles are there to see a few such states.
+    States that one side has not visited are left out, since Episodes hold no actions there.
+    A suspect that goes elsewhere shows only at the last state they share; the upper quantiles
+    are sensitive to a few such states.
 
     Source: the symmetric form of the Polynomaly baselines (arXiv 2201.03544, section 5);
     this project.
@@ -70,7 +72,7 @@ class MixtureDivergence:
     source: ClassVar[str] = "symmetric form of Polynomaly's, arXiv 2201.03544; this project"
     higher_is: ClassVar[str] = "more anomalous"
 
-    def fit(self, reference, task):
+    def fit(self, reference: list[Episodes], task: TaskView) -> MixtureReference:
         """Pool the reference policies (list[Episodes]) into a :class:`MixtureReference`.
 
         ``task`` is not used.
@@ -83,7 +85,7 @@ class MixtureDivergence:
         )
         return MixtureReference(actions, visits)
 
-    def score(self, state, suspect, rng):
+    def score(self, state: MixtureReference, suspect: Episodes, rng: np.random.Generator) -> float:
         """Mean or weighted quantile; NaN if no state is shared. ``rng`` is not used."""
         places = self._places(state, suspect)
         if not len(places.weight):
@@ -95,7 +97,7 @@ class MixtureDivergence:
         at = np.searchsorted(below, self.quantile * below[-1])
         return float(places.divergence[order[min(at, len(order) - 1)]])
 
-    def _places(self, state, suspect):
+    def _places(self, state: MixtureReference, suspect: Episodes) -> Places:
         require_states(suspect, self.name)
         if suspect.probabilities is None:
             raise NotApplicable(f"{self.name} needs action probabilities of {suspect.policy}")
@@ -105,17 +107,17 @@ class MixtureDivergence:
             suspect.episode_index * num_states + suspect.state_id, return_inverse=True
         )
         steps = np.bincount(at)
-        mine = np.stack([np.bincount(at, column) for column in suspect.probabilities.T], axis=1)
+        actions = np.stack([np.bincount(at, column) for column in suspect.probabilities.T], axis=1)
         episode, place = np.divmod(keys, num_states)
         row = state.actions.row[level[episode] * num_states + place]
         weight = 0.5 * steps / suspect.lengths[episode] + 0.5 * state.visits[level[episode], place]
         known = row >= 0
         episode, weight = episode[known], weight[known]
         weight = weight / np.bincount(episode, weight, suspect.num_episodes)[episode]
-        mine = mine[known] / steps[known, None]
-        return Places(episode, weight, js_divergence(mine, state.actions.actions[row[known]]))
+        actions = actions[known] / steps[known, None]
+        return Places(episode, weight, js_divergence(actions, state.actions.actions[row[known]]))
 
 
-def _mean_over_episodes(places):
+def _mean_over_episodes(places: Places) -> float:
     count = len(np.unique(places.episode))
     return float((places.weight * places.divergence).sum() / count)

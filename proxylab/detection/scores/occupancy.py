@@ -1,12 +1,14 @@
-"""Scores on which states a policy visits, level by level."""
+"""Scores on the states that a policy visits, level by level."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection.pairing import level_rows, require_states
-from proxylab.rollouts.episodes import concatenate
+from proxylab.detection.task_view import TaskView
+from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.divergences import ROW_KERNELS
 from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
 
@@ -14,15 +16,15 @@ UNITS = {"js": "bits", "hellinger": "distance", "total_variation": "share", "chi
 
 
 class OccupancyReference(NamedTuple):
-    """What the reference policies visit.
+    """Visitation of the reference policies.
 
     Attributes:
         levels: int64[L], ascending.
         visits: float64[L, K], pooled discounted visitation of K cells on each level.
     """
 
-    levels: np.ndarray
-    visits: np.ndarray
+    levels: NDArray[np.int64]
+    visits: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,18 @@ class OccupancyDivergence:
 
         score = mean over e of D(p_e, (1 − ε) q_{level(e)} + ε/K)
 
-    ε = 0 but for ``chi2``, which is infinite where the trusted have never been: there a
-    share ε of the trusted weight is spread evenly over all K cells. That makes it a
-    score to rank policies by; the certificate's χ² is never smoothed.
+    ε = 0 but for ``chi2``, which is infinite outside the trusted support: there a share
+    ε of the trusted weight is spread evenly over all K cells. This makes it a score for
+    ranking policies; the certificate's χ² is never smoothed.
 
     The state is the pair (level, state index). Levels are paired, so each episode is
-    compared with what trusted policies did *on the same level*. One histogram over
-    all mazes would mix mazes in which the same cell is a wall, a detour or the goal,
-    and would hardly notice a policy that walks past the cheese. Where the index is a
-    coarse cell of a continuous position the same holds.
+    compared with trusted episodes *on the same level*. One histogram over all mazes would
+    mix mazes in which the same cell is a wall, a detour or the goal, and would be
+    insensitive to a policy that walks past the cheese. The same holds where the index is
+    a coarse cell of a continuous position.
 
-    Cells of states alone are sharper, and see nothing of a policy that visits the same
-    states in another order, such as laps the wrong way round; cells of (state, action) do.
+    Cells of states alone are more sensitive, but do not detect a policy that visits the same
+    states in another order, such as laps in the wrong direction; cells of (state, action) do.
 
     Source: occupancy divergence as the measure of reward hacking, Laidlaw, Singhal,
     Dragan, arXiv 2403.03185; per level and calibrated by policies here.
@@ -70,11 +72,11 @@ class OccupancyDivergence:
     higher_is: ClassVar[str] = "more anomalous"
 
     @property
-    def unit(self):
+    def unit(self) -> str:
         """Unit of the score."""
         return UNITS[self.divergence]
 
-    def fit(self, reference, task):
+    def fit(self, reference: list[Episodes], task: TaskView | None) -> OccupancyReference:
         """Pool the reference policies (list[Episodes]) into an :class:`OccupancyReference`.
 
         ``task`` is not used.
@@ -90,7 +92,7 @@ class OccupancyDivergence:
             ),
         )
 
-    def per_episode(self, state, suspect):
+    def per_episode(self, state: OccupancyReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], the divergence of every episode."""
         require_states(suspect, self.name)
         expected = state.visits[level_rows(state.levels, suspect)]
@@ -99,24 +101,26 @@ class OccupancyDivergence:
             expected = (1 - self.smoothing) * expected + self.smoothing / expected.shape[1]
         return ROW_KERNELS[self.divergence](visits, expected)
 
-    def score(self, state, suspect, rng):
+    def score(
+        self, state: OccupancyReference, suspect: Episodes, rng: np.random.Generator
+    ) -> float:
         """Mean divergence over episodes; ``rng`` is not used."""
         return float(self.per_episode(state, suspect).mean())
 
-    def per_step(self, state, suspect):
-        """float64[T], by how much the suspect visits the step's cell more than the trusted do."""
+    def per_step(self, state: OccupancyReference, suspect: Episodes) -> NDArray[np.float64]:
+        """float64[T], visitation of the step's cell by the suspect minus that by the trusted."""
         require_states(suspect, self.name)
         rows, episode = level_rows(state.levels, suspect), suspect.episode_index
         cells, _ = self._cells(suspect)
         return self._visits(suspect)[episode, cells] - state.visits[rows[episode], cells]
 
-    def _cells(self, episodes):
+    def _cells(self, episodes: Episodes) -> tuple[NDArray[np.int64], int]:
         """(int64[T] cell of every step, number of cells)."""
         if self.cells == "states":
             return episodes.state_id, episodes.num_states
         actions = episodes.num_actions
         return episodes.state_id * actions + episodes.action, episodes.num_states * actions
 
-    def _visits(self, suspect):
+    def _visits(self, suspect: Episodes) -> NDArray[np.float64]:
         cells, count = self._cells(suspect)
         return discounted_visitation(cells, suspect.episode_offsets, count, self.discount)

@@ -3,19 +3,22 @@
 A detector is a frozen dataclass with ``name``, ``access``, ``higher_is``,
 ``fit(reference, task) -> state`` and ``score(state, suspect, rng) -> float``; with
 ``per_episode(state, suspect) -> float64[E]`` where its score is the mean of
-something per episode, and ``per_step(state, suspect) -> float64[T]`` where it can
+a value per episode, and ``per_step(state, suspect) -> float64[T]`` where it can
 point at steps; with ``pursues(state, suspect) -> list[Pursuit]`` where it can name
 goals. Those of the table have ``unit`` and ``source``, for ``proxylab list detectors``.
 An external one is named ``module:Class``. To add one here: write the class with its
-formula, unit and source, add a line to ``SCORES``, and a test.
+formula, unit and source, add a line to ``SCORES``, and a test. The interface is
+``proxylab.detection.score``; ``ensemble`` has fixed members and does not change.
 
 Access codes: W action probabilities, Q the suspect's sampled actions, L logs of
 states and actions, P the proxy reward in addition.
 """
 
+from collections.abc import Iterable
 from importlib import import_module
-from typing import Protocol
+from typing import Any
 
+from proxylab.detection.score import ListedScore, Score
 from proxylab.detection.scores.actions import ActionDivergence, TimeAlignedDivergence
 from proxylab.detection.scores.clone import CloneSurprise
 from proxylab.detection.scores.controls import ProxyStream, Uncertainty
@@ -32,34 +35,13 @@ from proxylab.detection.scores.occupancy import OccupancyDivergence
 from proxylab.detection.scores.paths import PathOutliers
 from proxylab.errors import UsageError
 
-DEFAULT_DETECTOR = "occupancy_js"
-"""Decides the verdict unless another one is named."""
-
 ACCESS_CODES = ("W", "Q", "L", "P")
 
 
-class Score(Protocol):
-    """What every detector has."""
-
-    name: str
-    access: str
-    unit: str
-    source: str
-    higher_is: str
-
-    def fit(self, reference, task):
-        """State from paired reference policies (list[Episodes]) and the task's TaskView."""
-        ...
-
-    def score(self, state, suspect, rng):
-        """How anomalous the suspect's Episodes are: float, higher is more."""
-        ...
-
-
 ON_REQUEST = ("discriminator_kl", "discriminator_chi2", "c2st", "ensemble")
-"""Those that take a second or more a policy: computed only where they are asked for."""
+"""Those that take a second or more per policy: computed only on request."""
 
-_SINGLE = (
+_SINGLE: tuple[ListedScore, ...] = (
     OccupancyDivergence("occupancy_js", "js"),
     OccupancyDivergence("occupancy_tv", "total_variation"),
     OccupancyDivergence("state_action_js", "js", cells="state-actions"),
@@ -92,21 +74,47 @@ _SINGLE = (
     Discriminator("c2st", "accuracy"),
 )
 
-MEMBERS = tuple(s for s in _SINGLE if s.access in ("Q", "L") and s.name not in ON_REQUEST)
-"""Those that may take part in ``ensemble``."""
+MEMBER_NAMES = (
+    "occupancy_js",
+    "occupancy_tv",
+    "state_action_js",
+    "occupancy_chi2",
+    "first_divergence",
+    "goal_attribution",
+    "bc_surprise",
+    "habit_js_q90",
+    "lapse_ratio",
+    "block_mmd",
+    "energy",
+    "path_features",
+    "deedee",
+)
+"""Those that may take part in ``ensemble``: fixed, since its weights were fitted with these."""
 
-SCORES = {score.name: score for score in (*_SINGLE, Ensemble("ensemble", MEMBERS))}
+
+def ensemble_members(scores: Iterable[ListedScore]) -> tuple[ListedScore, ...]:
+    """The members of ``ensemble`` among ``scores``, in the order of ``MEMBER_NAMES``."""
+    by_name = {score.name: score for score in scores}
+    return tuple(by_name[name] for name in MEMBER_NAMES)
+
+
+MEMBERS = ensemble_members(_SINGLE)
+"""The detectors that may take part in ``ensemble``."""
+
+SCORES: dict[str, ListedScore] = {
+    score.name: score for score in (*_SINGLE, Ensemble("ensemble", MEMBERS))
+}
 """Every detector by name."""
 
 USUAL = tuple(name for name in SCORES if name not in ON_REQUEST)
-"""Those that are reported beside the deciding one unless told otherwise."""
+"""Those that are reported besides the deciding one by default."""
 
 
-def find_score(name):
-    """The detector of that name, or an external one from ``module:Class``; one passes as it is.
+def find_score(name: str | Score) -> Score:
+    """The detector of that name, or of ``module:Class``; a detector object is returned as it is.
 
     Raises:
-        UsageError: there is none, or it lacks a part.
+        UsageError: there is none, or it lacks an attribute.
     """
     if not isinstance(name, str):
         return complete(name, type(name).__name__)
@@ -122,8 +130,8 @@ def find_score(name):
     return complete(score, name)
 
 
-def complete(score, name):
-    """The score itself, if it has every part that a detector needs.
+def complete(score: Any, name: str) -> Score:
+    """The detector itself, if it has every attribute that the judgement needs.
 
     Raises:
         UsageError: it lacks one.

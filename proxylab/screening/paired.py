@@ -1,0 +1,136 @@
+"""Paired rollouts: several policies on the same levels with the same action draws."""
+
+import functools
+from collections.abc import Collection, Iterable, Mapping
+from typing import Self
+
+from proxylab.console.output import Track
+from proxylab.detection.pairing import shared_levels
+from proxylab.detection.task_view import TaskView, bare_view
+from proxylab.environments.resolve import make_environment
+from proxylab.errors import UsageError
+from proxylab.evaluation.evaluate import splits_of
+from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.rollout import Policy, rollout
+from proxylab.rollouts.thread_map import one_torch_thread, thread_map
+from proxylab.screening.cache import DetectionCache, is_ours, rollout_facts
+from proxylab.screening.groups import levels_of
+from proxylab.screening.settings import MAX_EPISODES, DetectSettings
+from proxylab.seeds import stream_seed
+from proxylab.tasks import TASKS
+from proxylab_envs.batch import BatchedEnv
+from proxylab_envs.levels import Levels
+
+MAX_NUM_ENVS = 256
+
+
+class PairedRollouts:
+    """The levels and action draws that all policies share.
+
+    Attributes:
+        task: task name.
+        split: split of the levels; None for those of a log.
+        level_seeds: int64[E].
+    """
+
+    def __init__(
+        self,
+        task: str,
+        split: str | None,
+        episodes: int,
+        seed: int,
+        policies: Mapping[str, Policy | Episodes],
+        greedy: bool = False,
+        env_spec: str | None = None,
+    ) -> None:
+        """Draw the levels, or take those of the logs among ``policies`` ({name: policy})."""
+        if not 1 <= episodes <= MAX_EPISODES:
+            raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
+        self.task = task
+        self.seed = stream_seed(seed, "detection actions")
+        self.greedy = greedy
+        logs = [policy for policy in policies.values() if isinstance(policy, Episodes)]
+        self.level_seeds = levels_of(logs)
+        self.split = None if logs else default_split(task, split)
+        num_envs = min(len(self.level_seeds) if logs else episodes, MAX_NUM_ENVS)
+        self.env_spec = env_spec
+        self.make_env = functools.partial(make_environment, task, env=env_spec)
+        self.env: BatchedEnv | None = None
+        if len(logs) == len(policies) and (task not in TASKS):
+            return  # logs of an unregistered task: no policy has to be run
+        env = self.env = self.make_env(max(num_envs, 1))
+        if self.split is not None:
+            stream = stream_seed(seed, f"detection levels {self.split}")
+            self.level_seeds = env.sample_level_seeds(Levels(self.split), episodes, stream)
+
+    @classmethod
+    def of(
+        cls, settings: DetectSettings, task: str, policies: Mapping[str, Policy | Episodes]
+    ) -> Self:
+        """The paired rollouts that the settings of ``detect`` describe for ``policies``."""
+        chosen = (settings.split, settings.episodes, settings.seed)
+        return cls(task, *chosen, policies, settings.greedy, settings.env)
+
+    def play_all(
+        self,
+        policies: Mapping[str, Policy | Episodes],
+        track: Track,
+        cache: DetectionCache | None = None,
+        kept: Collection[str] = (),
+    ) -> dict[str, Episodes]:
+        """{name: Episodes} of all policies; those in ``kept`` are read from ``cache`` if there."""
+
+        def play(name: str, env: BatchedEnv) -> Episodes:
+            policy = policies[name]
+            facts = rollout_facts(policy, env, self.level_seeds, self.seed, self.greedy)
+            if cache is None or facts is None or name not in kept:
+                return self.play(policy, env)
+            return cache.episodes(facts, name, lambda: self.play(policy, env))
+
+        if self.env is None or not policies:
+            return {name: log for name, log in policies.items() if isinstance(log, Episodes)}
+        with one_torch_thread() as threads:
+            threads = min(threads, len(policies)) if is_ours(self.env) and not self.env_spec else 1
+            more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
+            return thread_map(play, list(policies), [self.env, *more], track, "running")
+
+    def view(self, trusted: Iterable[Episodes]) -> TaskView:
+        """:class:`TaskView` of the levels shared by ``trusted`` (at least one Episodes).
+
+        It holds no map where logs come from an environment of another size.
+        """
+        trusted = list(trusted)
+        levels, env, first = shared_levels(trusted)[0], self.env, trusted[0]
+        if env is None:
+            return bare_view(first)
+        num_actions = int(env.single_action_space.n)
+        if (first.num_states, first.num_actions) != (env.num_states, num_actions):
+            return bare_view(first)
+        return TaskView(
+            task=self.task,
+            num_states=env.num_states,
+            num_actions=num_actions,
+            landmarks=tuple(env.landmarks),
+            levels=levels,
+            landmark_distances=env.landmark_distances(levels) if env.landmarks else None,
+            successors=env.successors(levels),
+        )
+
+    def play(self, policy: Policy | Episodes, env: BatchedEnv) -> Episodes:
+        """Episodes of a policy in ``env``; the true outcomes are discarded here."""
+        if isinstance(policy, Episodes):
+            return policy
+        if not len(self.level_seeds):
+            raise UsageError("the log has no episodes, so there is no level to run agents on")
+        episodes, _ = rollout(
+            policy, env, self.level_seeds, task=self.task, seed=self.seed, greedy=self.greedy
+        )
+        return episodes
+
+
+def default_split(task: str, split: str | None = None) -> str:
+    """``split`` after a check; by default ``shifted`` where the task has it, else its first."""
+    if split in (None, "all"):
+        known = splits_of(task, "all")
+        return "shifted" if "shifted" in known else known[0]
+    return splits_of(task, split)[0]
