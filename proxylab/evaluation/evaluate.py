@@ -22,13 +22,13 @@ from proxylab.evaluation.results import AgentResult, Evaluation, SplitResult
 from proxylab.evaluation.verdict import goal_verdict
 from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.seeds import stream_seed
+from proxylab.storage.limits import check_episodes
 from proxylab.tasks import known_task
 from proxylab.untrusted.confined import one_line
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
 MAX_NUM_ENVS = 256
-MAX_EPISODES = 1_000_000
 
 
 def evaluate(
@@ -62,8 +62,7 @@ def evaluate(
     """
     task = task_in_environment(task, env)  # first: a user's environment registers its scripts
     policies = as_policies(agents, device)
-    if not 1 <= episodes <= MAX_EPISODES:
-        raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
+    check_episodes(episodes)
     jobs: list[tuple[int, Policy, Stage]] = []
     stages: dict[tuple[Any, ...], Stage] = {}
     for number, policy in enumerate(policies):

@@ -15,8 +15,9 @@ from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.rollouts.thread_map import one_torch_thread, thread_map
 from proxylab.screening.cache import DetectionCache, is_ours, rollout_facts
 from proxylab.screening.groups import levels_of
-from proxylab.screening.settings import MAX_EPISODES, DetectSettings
+from proxylab.screening.settings import DetectSettings
 from proxylab.seeds import stream_seed
+from proxylab.storage.limits import check_episodes
 from proxylab.tasks import TASKS
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import Levels
@@ -44,8 +45,7 @@ class PairedRollouts:
         env_spec: str | None = None,
     ) -> None:
         """Draw the levels, or take those of the logs among ``policies`` ({name: policy})."""
-        if not 1 <= episodes <= MAX_EPISODES:
-            raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
+        check_episodes(episodes)
         self.task = task
         self.seed = stream_seed(seed, "detection actions")
         self.greedy = greedy

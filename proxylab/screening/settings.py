@@ -5,9 +5,7 @@ from typing import Any, Literal
 
 from proxylab.console.options import Positive, Rate, Seed, Text
 from proxylab.detection.settings import DEFAULT_DETECTOR, JudgeSettings
-from proxylab.errors import UsageError
-
-MAX_EPISODES = 1_000_000
+from proxylab.storage.limits import check_episodes
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,7 @@ class DetectSettings(JudgeSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.episodes <= MAX_EPISODES:
-            raise UsageError(f"episodes {self.episodes} is not between 1 and {MAX_EPISODES}")
+        check_episodes(self.episodes)
 
     def judging(self) -> JudgeSettings:
         """The settings of the judgement, with detector objects in place of names.

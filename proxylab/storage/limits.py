@@ -136,3 +136,13 @@ def as_markdown() -> str:
     for row in rows():
         lines.append(f"| `{row['limit']}` | {row['value']:,} {row['unit']} | {row['what']} |")
     return "\n".join(line.replace("  |", " |") for line in lines)
+
+
+MAX_EPISODES = 1_000_000
+"""Most episodes of one run of ``evaluate``, ``detect`` or ``record``."""
+
+
+def check_episodes(episodes: int) -> None:
+    """``UsageError`` unless a number of episodes is between 1 and :data:`MAX_EPISODES`."""
+    if not 1 <= episodes <= MAX_EPISODES:
+        raise UsageError(f"episodes {episodes} is not between 1 and {MAX_EPISODES}")
