@@ -57,7 +57,7 @@ EXPECTED_OUTPUT = {
     "record": "walk|trusted|suspect",
     "demo": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",
     "play": r"after \d+ steps",
-    "field": "likeliest action",
+    "field": "most probable action",
     "bench": "steps",
     "app": r"http://127\.0\.0\.1:\d+/|page\.html",
     "reproduce": r"\((smoke|laptop|paper)\): \d+ runs",
