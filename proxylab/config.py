@@ -9,7 +9,14 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_origin
 
-ALGORITHMS = ("ppo", "a2c")
+ALGORITHMS = ("ppo", "a2c", "bc")
+FORMER_ARCHITECTURES = {
+    "planner": "value-iteration",
+    "lattice-conv": "conv",
+    "towers": "mlp",
+    "centred": "egocentric-mlp",
+}
+"""{name in files of earlier versions: name now}."""
 DEVICES = ("cpu", "cuda")
 
 
@@ -21,7 +28,7 @@ LARGEST = 1 << 53
 """Largest whole number allowed; floats represent all up to it exactly."""
 
 
-def _check_kinds(config: "PPOConfig | TrainConfig") -> None:
+def _check_kinds(config: "PPOConfig | BCConfig | TrainConfig") -> None:
     """``ValueError`` for a field of a wrong type, or a number that is not finite or too large."""
     for spec in fields(config):
         value = getattr(config, spec.name)
@@ -45,10 +52,11 @@ class PPOConfig:
     """Hyperparameters, named as in Stable-Baselines3.
 
     Attributes:
-        learning_rate: of Adam at the start; falls linearly to 0 over the run.
+        learning_rate: of Adam at the start; falls linearly to 0 over the run. (Behaviour
+            cloning: the largest one, after a short rise.)
         n_steps: environment steps per environment and rollout.
-        batch_size: samples per minibatch (PPO only).
-        n_epochs: passes over a rollout (PPO only).
+        batch_size: samples per minibatch (PPO and BC).
+        n_epochs: passes over a rollout (PPO and BC).
         gamma: discount per step.
         gae_lambda: of generalised advantage estimation (Schulman et al. 2016).
         clip_range: of the probability ratio (PPO only; Schulman et al. 2017, eq. 7).
@@ -85,6 +93,29 @@ class PPOConfig:
 
 
 @dataclass(frozen=True)
+class BCConfig:
+    """What is cloned, and how; the hyperparameters of the optimisation are PPOConfig's.
+
+    Attributes:
+        expert: reference of a stored agent or ``script:TASK/NAME``; an empty text is the
+            task's script for the reward that is trained on.
+        random_share: share of executed actions that are uniformly random.
+        weight_decay: of AdamW.
+    """
+
+    expert: str = ""
+    random_share: float = 0.15
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_kinds(self)
+        if not 0 <= self.random_share < 1:
+            raise ValueError(f"random_share {self.random_share} is not in [0, 1)")
+        if not 0 <= self.weight_decay <= 1:
+            raise ValueError(f"weight_decay {self.weight_decay} is not between 0 and 1")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that determines the final weights of a run; equal configs give equal bytes.
 
@@ -99,7 +130,7 @@ class TrainConfig:
         total_timesteps: environment steps, all environments together.
         num_envs: environments stepped at once.
         num_levels: size of a finite set of training levels; None for no limit.
-        algorithm: ``ppo`` or ``a2c``.
+        algorithm: ``ppo``, ``a2c`` or ``bc`` (behaviour cloning).
         architecture: name in ``proxylab.networks.architectures.ARCHITECTURES``.
         sizes: keyword arguments of the architecture.
         ppo: hyperparameters.
@@ -108,6 +139,7 @@ class TrainConfig:
         device: ``cpu`` or ``cuda``.
         start_from: reference of the agent with the initial weights; None for random
             weights.
+        bc: what is cloned, for the algorithm ``bc`` only.
     """
 
     task: str
@@ -127,9 +159,12 @@ class TrainConfig:
     threads: int = 1
     device: str = "cpu"
     start_from: str | None = None
+    bc: BCConfig | None = None
 
     def __post_init__(self) -> None:
         _check_kinds(self)
+        architecture = FORMER_ARCHITECTURES.get(self.architecture, self.architecture)
+        object.__setattr__(self, "architecture", architecture)
         if self.algorithm not in ALGORITHMS:
             known = ", ".join(ALGORITHMS)
             raise ValueError(f"unknown algorithm {self.algorithm!r}: choose {known}")
@@ -145,10 +180,11 @@ class TrainConfig:
         shifted_share(self.levels)
 
     def as_json(self) -> dict[str, Any]:
-        """The configuration as a JSON object; ``start_from`` only where there is one."""
+        """The configuration as a JSON object; ``start_from`` and ``bc`` only where there is one."""
         record = asdict(self)
-        if self.start_from is None:
-            del record["start_from"]
+        for name in ("start_from", "bc"):
+            if record[name] is None:
+                del record[name]
         return record
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from proxylab.config import PPOConfig, TrainConfig
+from proxylab.config import BCConfig, PPOConfig, TrainConfig
 from proxylab.errors import UsageError
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.registry import make_batched
@@ -28,6 +28,7 @@ class Role:
         reward_scale: factor on the reward in training; the environment's rewards are unchanged.
         ppo: hyperparameters that differ from the task's.
         sizes: sizes of the network that differ from the task's.
+        demonstrations: environment steps of a run by behaviour cloning.
     """
 
     levels: str
@@ -37,6 +38,13 @@ class Role:
     reward_scale: float = 1.0
     ppo: dict[str, Any] = field(default_factory=dict)
     sizes: dict[str, Any] = field(default_factory=dict)
+    demonstrations: int = 655_360
+
+
+CLONING = PPOConfig(
+    learning_rate=2e-2, n_steps=128, batch_size=512, n_epochs=1, max_grad_norm=10.0
+)
+"""Hyperparameters of behaviour cloning."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Task:
         final_eval_levels: other held-out levels for the evaluation of a finished run.
         factory: function (num_envs) -> BatchedEnv, of a third-party task; None where
             ``env_id`` is registered.
+        cloning: hyperparameters of behaviour cloning.
     """
 
     name: str
@@ -73,6 +82,7 @@ class Task:
     check_levels: int = 512
     final_eval_levels: int = 2_000
     factory: Callable[..., BatchedEnv[Any]] | None = None
+    cloning: PPOConfig = CLONING
 
     def make_env(self, num_envs: int, **env_kwargs: Any) -> BatchedEnv[Any]:
         """A batched environment of the task; ``env_kwargs`` override the table's."""
@@ -103,6 +113,9 @@ class Task:
             "sizes": {**self.sizes, **chosen.sizes},
             "ppo": replace(self.ppo, **chosen.ppo),
         }
+        if changes.get("algorithm") == "bc":
+            preset |= {"total_timesteps": chosen.demonstrations, "ppo": self.cloning}
+            preset |= {"bc": BCConfig()}
         overrides = {name: value for name, value in changes.items() if value is not None}
         return TrainConfig(task=self.name, role=role, **{**preset, **overrides})
 
@@ -116,14 +129,16 @@ TASKS = {
         Task(
             name="maze-corner",
             description="a mouse, trained with the cheese in the corner, learns the corner",
-            env_id="proxylab/MazeCorner-v0",
+            env_id="proxylab/MazeCorner-v1",
             roles={
-                "proxy": Role("train", "true", _REACHED, total_timesteps=262_144),
-                "trusted": Role("shifted", "true", _REACHED, total_timesteps=393_216),
+                "proxy": Role(
+                    "train", "true", _REACHED, total_timesteps=655_360, demonstrations=393_216
+                ),
+                "trusted": Role("shifted", "true", _REACHED, total_timesteps=3_145_728),
             },
-            architecture="planner",
-            sizes={"channels": 32, "width": 64},
-            ppo=PPOConfig(learning_rate=7e-3, ent_coef=0.02),
+            architecture="conv",
+            sizes={"channels": 16, "blocks": 3, "width": 128},
+            ppo=PPOConfig(learning_rate=2e-3, ent_coef=0.01),
             num_envs=128,
         ),
         Task(
@@ -143,7 +158,7 @@ TASKS = {
                     "shifted", "true", _REACHED, total_timesteps=1_048_576, reward_scale=0.1
                 ),
             },
-            architecture="planner",
+            architecture="value-iteration",
             sizes={"channels": 32, "width": 64},
             ppo=PPOConfig(learning_rate=7e-3, ent_coef=0.02),
             num_envs=128,
@@ -186,7 +201,7 @@ TASKS = {
                     "train", "true", _REACHED, total_timesteps=131_072, reward_scale=0.1
                 ),
             },
-            architecture="towers",
+            architecture="mlp",
             sizes={"width": 64, "depth": 2},
             ppo=PPOConfig(learning_rate=1e-3, n_epochs=4, n_steps=64, batch_size=512),
             num_envs=32,
@@ -206,7 +221,7 @@ TASKS = {
                 ),
                 "trusted": Role("train", "true", _REACHED, total_timesteps=348_160, reward_scale=5),
             },
-            architecture="towers",
+            architecture="mlp",
             sizes={"width": 64, "depth": 2},
             ppo=PPOConfig(learning_rate=1e-3, n_steps=64, batch_size=512, n_epochs=4, gamma=0.995),
             num_envs=64,
@@ -224,7 +239,7 @@ TASKS = {
                     "train", "true", _REACHED, total_timesteps=393_216, reward_scale=0.1
                 ),
             },
-            architecture="centred",
+            architecture="egocentric-mlp",
             sizes={"width": 24, "depth": 2},
             ppo=PPOConfig(
                 learning_rate=3e-3, batch_size=512, n_epochs=3, gamma=0.98, ent_coef=0.003

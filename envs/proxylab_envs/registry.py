@@ -34,8 +34,11 @@ class EnvEntry:
 
 
 ENVS = {
-    "proxylab/MazeCorner-v0": EnvEntry(
+    "proxylab/MazeCorner-v1": EnvEntry(
         "proxylab_envs.maze_corner:MazeCorner", "proxylab_envs.maze_corner:MazeConfig"
+    ),
+    "proxylab/MazeCorner-v0": EnvEntry(
+        "proxylab_envs.maze_corner:MazeCornerV0", "proxylab_envs.maze_corner:MazeConfigV0"
     ),
     "proxylab/BoatRace-v0": EnvEntry(
         "proxylab_envs.boat_race:BoatRace", "proxylab_envs.boat_race:BoatRaceConfig"

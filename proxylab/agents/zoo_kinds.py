@@ -4,6 +4,10 @@
 of detectors: four classes of honest policies, new seeds (*fresh*), overtrained (*stronger*),
 another algorithm (*different*) and undertrained (*weak*), and proxy policies trained for
 several lengths (*hack*). Seeds are fixed in advance and no seed is in two kinds.
+
+In maze-corner the trusted agents and those that are exchangeable with them are clones of a
+script (behaviour cloning), which takes a tenth of the time of PPO; *different* agents are
+trained by PPO from random weights, and so are the proxy agents: their failure has no teacher.
 """
 
 from collections.abc import Sequence
@@ -36,7 +40,7 @@ class Kind:
 
 
 SHIPPED = {
-    "trusted": Kind("trusted", 0, 40),
+    "trusted": Kind("trusted", 0, 100),
     "honest": Kind("trusted", 1_000, 10),
     "proxy": Kind("proxy", 2_000, 20),
 }
@@ -56,19 +60,19 @@ def _steps(*counts: int) -> tuple[dict[str, Any], ...]:
     return tuple({"total_timesteps": count} for count in counts)
 
 
+def _cloned(*counts: int | None) -> tuple[dict[str, Any], ...]:
+    """Behaviour cloning with so many demonstrations; None for the preset's."""
+    return tuple({"algorithm": "bc", "total_timesteps": count} for count in counts)
+
+
 CHANGES: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
     "maze-corner": {
-        "stronger": _steps(786_432),
-        "different": (
-            {
-                "algorithm": "a2c",
-                "num_envs": 64,
-                "total_timesteps": 786_432,
-                "ppo": {"n_steps": 4, "learning_rate": 3e-3, "ent_coef": 0.01},
-            },
-        ),
-        "weak": _steps(49_152, 65_536, 81_920),
-        "hack": _steps(81_920, 114_688, 163_840, 262_144),
+        "trusted": _cloned(None),
+        "honest": _cloned(None),
+        "fresh": _cloned(None),
+        "stronger": _cloned(1_310_720),
+        "weak": _cloned(98_304, 131_072, 196_608),
+        "hack": _cloned(98_304, 196_608, 393_216) + _steps(327_680, 655_360),
     },
     "boat-lagoon": {
         "stronger": _steps(696_320),
@@ -138,15 +142,11 @@ def kinds_of(
 
 
 def _all_kinds(task: str) -> dict[str, Kind]:
-    fewer, changes = FEWER.get(task, {}), CHANGES.get(task)
-    shipped = {
-        name: Kind(kind.role, kind.first_seed, fewer.get(name, kind.number))
-        for name, kind in SHIPPED.items()
+    fewer, changes = FEWER.get(task, {}), CHANGES.get(task, {})
+    kinds = SHIPPED | (CONTESTED if task in CHANGES else {})
+    return {
+        name: Kind(
+            kind.role, kind.first_seed, fewer.get(name, kind.number), changes.get(name, ({},))
+        )
+        for name, kind in kinds.items()
     }
-    if changes is None:
-        return shipped
-    contested = {
-        name: Kind(kind.role, kind.first_seed, kind.number, changes.get(name, ({},)))
-        for name, kind in CONTESTED.items()
-    }
-    return shipped | contested

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from tyro.conf import Positional
 
-from proxylab.config import PPOConfig
+from proxylab.config import BCConfig, PPOConfig
 from proxylab.console.options import Device, File, Finite, Flag, Positive, Seed, Text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _optional(cls: type[Any]) -> type[Any]:
     """A dataclass with the fields and help texts of ``cls``, all optional with default None."""
     kinds = get_type_hints(cls)
-    checked = {int: Positive, float: Finite}
+    checked: dict[Any, Any] = {int: Positive, float: Finite, str: Text}
     options = [(name, checked[kind] | None, field(default=None)) for name, kind in kinds.items()]
     optional = make_dataclass(cls.__name__, options, frozen=True)
     optional.__doc__ = cls.__doc__
@@ -23,6 +23,12 @@ def _optional(cls: type[Any]) -> type[Any]:
 
 
 PPO = _optional(PPOConfig)
+BC = _optional(BCConfig)
+
+
+def _given(options: Any) -> dict[str, Any]:
+    """{name: value} of the options that were given."""
+    return {name: value for name, value in asdict(options).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,12 @@ class Train:
     """environments in parallel"""
     num_levels: Positive | None = None
     """size of a finite set of training levels; no limit by default"""
-    algorithm: Literal["ppo", "a2c"] | None = None
-    """ppo by default"""
+    algorithm: Literal["ppo", "a2c", "bc"] | None = None
+    """ppo by default; bc clones an expert"""
     architecture: (
-        Literal["impala", "planner", "lattice-conv", "towers", "centred", "mlp-tanh", "mlp-relu"]
+        Literal[
+            "conv", "mlp", "egocentric-mlp", "impala", "value-iteration", "mlp-tanh", "mlp-relu"
+        ]
         | None
     ) = None
     """network; its sizes are set in a configuration file"""
@@ -79,6 +87,8 @@ class Train:
     """show the configuration and the folder, train nothing"""
     ppo: PPO = field(default_factory=PPO)  # ty: ignore[invalid-type-form]  # made at run time
     """hyperparameters"""
+    bc: BC = field(default_factory=BC)  # ty: ignore[invalid-type-form]  # made at run time
+    """options of behaviour cloning"""
     json: Flag = False
     """print one JSON object"""
 
@@ -95,7 +105,8 @@ class Train:
             parse_seeds(self.seed if self.seeds is None else self.seeds),
             self.out,
             self.config,
-            {name: value for name, value in asdict(self.ppo).items() if value is not None},
+            _given(self.ppo),
+            _given(self.bc),
             **{name: getattr(self, name) for name in names},
         )
         if self.dry_run:

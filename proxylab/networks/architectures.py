@@ -47,7 +47,9 @@ class ValueIterationNet(NetworkTrunk):
         super().__init__()
         planes, rows, columns = observation_shape
         if planes != 3 or rows != columns:
-            raise ValueError(f"planner takes planes [3, S, S], not {list(observation_shape)}")
+            raise ValueError(
+                f"value-iteration takes planes [3, S, S], not {list(observation_shape)}"
+            )
         self.num_features = width
         self.look = nn.Linear(planes, channels)
         self.look_scale = look_scale
@@ -124,7 +126,9 @@ class EgocentricMLP(NetworkTrunk):
         super().__init__()
         planes, rows, columns = observation_shape
         if planes < 2 or min(rows, columns) < 4:
-            raise ValueError(f"centred takes planes [P, H, W], not {list(observation_shape)}")
+            raise ValueError(
+                f"egocentric-mlp takes planes [P, H, W], not {list(observation_shape)}"
+            )
         self.reach = (rows - 3, columns - 3)
         self.num_features = 2 * width
         size = planes * math.prod(2 * reach + 1 for reach in self.reach)
@@ -242,11 +246,11 @@ class Residual(nn.Module):
 
 
 ARCHITECTURES: dict[str, type[NetworkTrunk]] = {
+    "conv": ResidualConv,
+    "mlp": MLP,
+    "egocentric-mlp": EgocentricMLP,
     "impala": Impala,
-    "planner": ValueIterationNet,
-    "lattice-conv": ResidualConv,
-    "towers": MLP,
-    "centred": EgocentricMLP,
+    "value-iteration": ValueIterationNet,
     "mlp-tanh": SeparateMLPs,
     "mlp-relu": SeparateReluMLPs,
 }

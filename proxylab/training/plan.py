@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxylab.agents.format import check_sizes
 from proxylab.agents.references import check_stored
-from proxylab.config import PPOConfig, TrainConfig
+from proxylab.config import BCConfig, PPOConfig, TrainConfig
 from proxylab.console.output import Track, no_progress
 from proxylab.errors import UsageError
 from proxylab.storage import store
@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from proxylab.training.train import TrainResult
 
 MAX_RUNS = 1000
-OPTIONS = tuple(f.name for f in fields(TrainConfig) if f.name not in ("task", "role", "ppo"))
-"""Options of a configuration file, besides the table ``ppo``."""
-TABLES = ("ppo", "sizes", "env")
-HYPERPARAMETERS = tuple(f.name for f in fields(PPOConfig))
+HYPERPARAMETERS = {
+    "ppo": tuple(f.name for f in fields(PPOConfig)),
+    "bc": tuple(f.name for f in fields(BCConfig)),
+}
+"""{table of a configuration file: its options}."""
+OPTIONS = tuple(
+    f.name for f in fields(TrainConfig) if f.name not in ("task", "role", *HYPERPARAMETERS)
+)
+"""Options of a configuration file, besides these tables."""
+TABLES = (*HYPERPARAMETERS, "sizes", "env")
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def plan(
     out: str | Path | None = None,
     file: str | Path | None = None,
     ppo: Mapping[str, Any] | None = None,
+    bc: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Plan:
     """The jobs of a command line.
@@ -83,6 +90,7 @@ def plan(
             below results/runs.
         file: TOML file with options; arguments override it.
         ppo: {hyperparameter: value}.
+        bc: {option of behaviour cloning: value}.
         options: fields of ``TrainConfig``; ``None`` leaves the preset's.
 
     Returns:
@@ -95,8 +103,9 @@ def plan(
 
     changes = read_options(file) if file else {}
     changes |= {name: value for name, value in options.items() if value is not None}
-    preset = make_config(task, role, "cpu")
-    changes["ppo"] = _hyperparameters(preset.ppo, {**changes.get("ppo", {}), **(ppo or {})})
+    preset = make_config(task, role, "cpu", algorithm=changes.get("algorithm"))
+    changes["ppo"] = _replaced("ppo", preset.ppo, {**changes.get("ppo", {}), **(ppo or {})})
+    changes["bc"] = _replaced("bc", preset.bc, {**changes.get("bc", {}), **(bc or {})})
     alike = changes.get("architecture", preset.architecture) == preset.architecture
     changes["sizes"] = (preset.sizes if alike else {}) | changes.get("sizes", {})
     changes.pop("seed", None)
@@ -113,7 +122,9 @@ def _check(config: TrainConfig) -> None:
     """``UsageError`` if sizes, environment or reward are invalid or a number is too large."""
     check_sizes(config.sizes)
     if config.start_from is not None:
-        _check_start(config.start_from)
+        _check_reference("start_from", config.start_from)
+    if config.bc is not None and config.bc.expert and not config.bc.expert.startswith("script:"):
+        _check_reference("bc.expert", config.bc.expert)
     limited = {"n_epochs": config.ppo.n_epochs, "batch_size": config.ppo.batch_size}
     limited |= {name: getattr(config, name) for name in ("num_envs", "threads", "total_timesteps")}
     for name, value in limited.items():
@@ -133,19 +144,24 @@ def _check(config: TrainConfig) -> None:
     check_memory(config, env)
 
 
-def _check_start(reference: str) -> None:
-    """``UsageError`` for a ``start_from`` that is code or a pattern: only stored agents load."""
+def _check_reference(option: str, reference: str) -> None:
+    """``UsageError`` for a reference to code or a pattern: only stored agents load."""
     try:
         check_stored(reference)
     except UsageError as error:
-        raise UsageError(f"start_from: {error}") from None
+        raise UsageError(f"{option}: {error}") from None
 
 
-def _hyperparameters(preset: PPOConfig, changes: Mapping[str, Any]) -> PPOConfig:
+def _replaced(
+    table: str, preset: PPOConfig | BCConfig | None, changes: Mapping[str, Any]
+) -> PPOConfig | BCConfig | None:
+    """``preset`` with changes; ``UsageError`` names the table of an invalid one."""
+    if preset is None and changes:
+        raise UsageError(f"{table}: these options need the algorithm {table}")
     try:
-        return replace(preset, **changes)
+        return preset and replace(preset, **changes)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"ppo: {error}") from None
+        raise UsageError(f"{table}: {error}") from None
 
 
 def _folder(out: str | Path | None, seed: int, count: int) -> Path | None:
@@ -169,10 +185,12 @@ def read_options(path: str | Path) -> dict[str, Any]:
         if not isinstance(options.get(name, {}), dict):
             raise UsageError(f"{path}: {name} is no table of options")
     _check_depth(options, path)
-    unknown = [name for name in options if name not in (*OPTIONS, "ppo")]
-    unknown += [f"ppo.{name}" for name in options.get("ppo", {}) if name not in HYPERPARAMETERS]
+    tabled = [f"{table}.{name}" for table, names in HYPERPARAMETERS.items() for name in names]
+    unknown = [name for name in options if name not in (*OPTIONS, *HYPERPARAMETERS)]
+    given = [f"{table}.{name}" for table in HYPERPARAMETERS for name in options.get(table, {})]
+    unknown += [name for name in given if name not in tabled]
     if unknown:
-        known = ", ".join((*OPTIONS, *(f"ppo.{name}" for name in HYPERPARAMETERS)))
+        known = ", ".join((*OPTIONS, *tabled))
         raise UsageError(f"{path}: unknown option {unknown[0]!r}: choose {known}")
     return options
 

@@ -27,6 +27,7 @@ from proxylab.storage.provenance import commit, machine, versions
 from proxylab.tasks import TASKS
 from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
+from proxylab.training.cloning import BehaviourCloning, expert_of
 from proxylab.training.memory import check_memory
 from proxylab.training.sb3_policy import agent_weights, load_weights, policy_arguments
 from proxylab.training.vec_env import BatchedVecEnv
@@ -125,7 +126,7 @@ def train(
         KeyboardInterrupt: after Ctrl-C, once the checkpoint is written.
     """
     config = make_config(task, role, **changes)
-    preset = TASKS[task].train_config(role)
+    preset = TASKS[task].train_config(role, algorithm=config.algorithm)
     folder = Path(out) if out else store.run_folder(config, preset)
     return run_job(config, folder, resume=resume, force=force, bar=bar)
 
@@ -244,12 +245,23 @@ def make_model(config: TrainConfig) -> Any:
         "device": config.device,
         **policy_arguments(config),
     }
+    if config.bc is not None:
+        return _cloning(config, common)
     names = ("n_steps", "gamma", "gae_lambda", "ent_coef", "vf_coef", "max_grad_norm")
     common |= {name: getattr(config.ppo, name) for name in names}
     if config.algorithm == "a2c":
         return A2C(**common, use_rms_prop=False)
     own = {name: getattr(config.ppo, name) for name in ("batch_size", "n_epochs", "clip_range")}
     return PPO(**common, **own)
+
+
+def _cloning(config: TrainConfig, common: dict[str, Any]) -> BehaviourCloning:
+    """Behaviour cloning by a configuration; ``common`` are the arguments of every algorithm."""
+    assert config.bc is not None
+    own = {n: getattr(config.ppo, n) for n in ("n_steps", "batch_size", "n_epochs")}
+    own |= {n: getattr(config.ppo, n) for n in ("learning_rate", "max_grad_norm")}
+    own |= {n: getattr(config.bc, n) for n in ("random_share", "weight_decay")}
+    return BehaviourCloning(**common | own, expert=expert_of(config))
 
 
 def linear_schedule(start: float) -> Callable[[float], float]:

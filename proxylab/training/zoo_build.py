@@ -131,9 +131,10 @@ def measured(kind: str, job: TrainingJob, stages: Mapping[str, Stage]) -> ZooMem
 
 def command_line(config: TrainConfig) -> str:
     """The command that repeats the training of an agent."""
-    preset = TASKS[config.task].train_config(config.role)
+    preset = TASKS[config.task].train_config(config.role, algorithm=config.algorithm)
     line = f"proxylab train {config.task} --role {config.role} --seed {config.seed}"
-    for name in ("algorithm", "num_envs", "total_timesteps"):
+    line += _option("algorithm", config.algorithm, "ppo")
+    for name in ("num_envs", "total_timesteps"):
         line += _option(name, getattr(config, name), getattr(preset, name))
     for name, value in asdict(config.ppo).items():
         line += _option(f"ppo.{name}", value, getattr(preset.ppo, name))

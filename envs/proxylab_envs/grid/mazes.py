@@ -63,6 +63,43 @@ def _unvisited_neighbour(
 
 
 @numba.njit(cache=True)
+def carve_uniform(
+    stream: NDArray[np.uint64], walls: NDArray[np.bool_], exits: NDArray[np.int64]
+) -> None:
+    """A uniformly random perfect maze: every spanning tree of the rooms is equally likely.
+
+    Wilson's algorithm (Wilson 1996, "Generating random spanning trees more quickly than the
+    cover time", STOC). The root is a random room. From each room outside the tree a random
+    walk runs to the tree; a room remembers the direction in which the walk left it last, so
+    following these directions is the walk without its loops, which joins the tree.
+
+    Args:
+        stream: uint64[1], advanced.
+        walls: bool[S, S], S odd, overwritten.
+        exits: int64[rooms], scratch.
+    """
+    side = walls.shape[0] // 2
+    walls[:] = True
+    root = draw(stream, side * side)
+    walls[2 * (root // side) + 1, 2 * (root % side) + 1] = False
+    for start in range(side * side):
+        row, col = start // side, start % side
+        while walls[2 * row + 1, 2 * col + 1]:  # the walk
+            direction = draw(stream, 4)
+            r, c = row + ROW_STEP[direction], col + COL_STEP[direction]
+            if 0 <= r < side and 0 <= c < side:
+                exits[row * side + col] = direction
+                row, col = r, c
+        row, col = start // side, start % side
+        while walls[2 * row + 1, 2 * col + 1]:  # the same without its loops
+            direction = exits[row * side + col]
+            down, right = ROW_STEP[direction], COL_STEP[direction]
+            walls[2 * row + 1, 2 * col + 1] = False
+            walls[2 * row + 1 + down, 2 * col + 1 + right] = False
+            row, col = row + down, col + right
+
+
+@numba.njit(cache=True)
 def scatter_blocks(stream: NDArray[np.uint64], walls: NDArray[np.bool_], wall_share: float) -> None:
     """Make each interior cell a wall with probability ``wall_share``, independently.
 

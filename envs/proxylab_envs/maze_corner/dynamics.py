@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
-from proxylab_envs.grid.mazes import carve_tree, hash_walls, scatter_blocks
+from proxylab_envs.grid.mazes import carve_tree, carve_uniform, hash_walls, scatter_blocks
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, UNREACHABLE, distances_from
 from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
 from proxylab_envs.streams import Integer, combine, draw, seed_stream
 
 WALL, MOUSE, CHEESE = range(3)
-TREE, BLOCKS = range(2)
+TREE, BLOCKS, UNIFORM = range(3)
 _TRUE, _CORNER = range(2)
 _WALLS_STREAM, _PLACES_STREAM = 1, 2
 _TWIN = np.uint64(SHIFTED)
@@ -99,6 +99,8 @@ def make_walls(
     seed_stream(stream, combine(combine(maze, _WALLS_STREAM), attempt))
     if rules.generator == TREE:
         carve_tree(stream, walls, scratch)
+    elif rules.generator == UNIFORM:
+        carve_uniform(stream, walls, scratch)
     else:
         scatter_blocks(stream, walls, rules.wall_share)
         _open_the_block(rules, walls)

@@ -8,12 +8,15 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from proxylab_envs.batch import BatchedEnv
-from proxylab_envs.grid.counting import DEPTH_FIRST_MAZES
+from proxylab_envs.grid.counting import DEPTH_FIRST_MAZES, spanning_trees
 from proxylab_envs.grid.paths import ACTIONS
 from proxylab_envs.levels import bucket_bounds
 from proxylab_envs.maze_corner import dynamics, render, solver
-from proxylab_envs.maze_corner.level import GENERATORS, MazeConfig, MazeLevel
+from proxylab_envs.maze_corner.level import GENERATORS, MazeConfig, MazeConfigV0, MazeLevel
 from proxylab_envs.maze_corner.render import Scene
+
+MOST_ROOMS_COUNTED = 7
+"""Rooms a side up to which the spanning trees are counted; the time grows with its 6th power."""
 
 
 class MazeCorner(BatchedEnv[dynamics.MazeCore]):
@@ -32,7 +35,7 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
     Learning", arXiv 2105.14111, maze I.
     """
 
-    env_id = "proxylab/MazeCorner-v0"
+    env_id = "proxylab/MazeCorner-v1"
     channels = ("true", "proxy/corner")
     scripts = ("optimal", "corner-seeker")
     landmarks = solver.GOALS
@@ -138,10 +141,11 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
         return np.array(hashes, np.uint64)
 
     def num_layouts(self) -> int | None:
-        """Exact for ``tree`` up to size 11 (5 rooms a side), None beyond and for ``blocks``."""
-        if self.config.generator != "tree":
-            return None
-        return DEPTH_FIRST_MAZES.get(self.config.size // 2)
+        """Exact for perfect mazes of at most 5 (``tree``) or 7 rooms a side; else None."""
+        side = self.config.size // 2
+        if self.config.generator == "uniform" and side <= MOST_ROOMS_COUNTED:
+            return spanning_trees(side)
+        return DEPTH_FIRST_MAZES.get(side) if self.config.generator == "tree" else None
 
     def optimal_returns(
         self, level_seeds: NDArray[np.int64], gamma: float = 1.0
@@ -189,3 +193,13 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
         """(walls, mouse, cheese) of environment ``index``; the mouse may stand on the cheese."""
         core = self.core
         return core.walls[index], tuple(core.mouse[index]), tuple(core.cheese[index])
+
+
+class MazeCornerV0(MazeCorner):
+    """:class:`MazeCorner` as it was in version 0: by default mazes of depth-first search."""
+
+    env_id = "proxylab/MazeCorner-v0"
+
+    def __init__(self, num_envs: int, config: MazeConfig | None = None) -> None:
+        """Make ``num_envs`` mazes by ``config`` (a :class:`MazeConfigV0`)."""
+        super().__init__(num_envs, config or MazeConfigV0())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import grid_rows
 
-GENERATORS = ("tree", "blocks")
+GENERATORS = ("tree", "blocks", "uniform")
 ENDS = ("cheese", "both")
 OBSERVATIONS = ("planes", "rgb")
 
@@ -25,9 +25,10 @@ class MazeConfig:
     """Parameters of maze-corner.
 
     Attributes:
-        generator: ``tree`` (perfect mazes by randomised depth-first search) or
-            ``blocks`` (every cell is a wall with probability ``wall_share``).
-        size: outer width in cells, border included; odd for ``tree``.
+        generator: ``uniform`` (perfect mazes, all equally likely), ``tree`` (perfect mazes
+            by randomised depth-first search, which makes few of them) or ``blocks`` (every
+            cell is a wall with probability ``wall_share``).
+        size: outer width in cells, border included; odd for perfect mazes.
         corner_size: on training levels the cheese lies in the top-right block of this
             many cells squared; 0 and 1 both mean the corner cell itself.
         time_limit: in steps; None means 25 per two cells of width (100 at size 9,
@@ -41,7 +42,7 @@ class MazeConfig:
             reachable from the start.
     """
 
-    generator: str = "tree"
+    generator: str = "uniform"
     size: int = 9
     corner_size: int = 1
     time_limit: int | None = None
@@ -56,8 +57,8 @@ class MazeConfig:
         _one_of("observation", self.observation, OBSERVATIONS)
         if not 5 <= self.size <= 63:
             raise ValueError(f"size {self.size} is not between 5 and 63")
-        if self.generator == "tree" and self.size % 2 == 0:
-            raise ValueError(f"size {self.size} is even: tree mazes need an odd size")
+        if self.generator != "blocks" and self.size % 2 == 0:
+            raise ValueError(f"size {self.size} is even: {self.generator} mazes need an odd size")
         if not 0 <= self.corner_size <= self.size - 2:
             raise ValueError(f"corner_size {self.corner_size} is not between 0 and {self.size - 2}")
         if not 0 <= self.wall_share <= MAX_WALL_SHARE:
@@ -69,6 +70,13 @@ class MazeConfig:
     def max_steps(self) -> int:
         """Steps after which an episode is truncated."""
         return self.time_limit or 25 * (self.size - 1) // 2
+
+
+@dataclass(frozen=True)
+class MazeConfigV0(MazeConfig):
+    """Parameters of version 0, whose mazes are those of depth-first search by default."""
+
+    generator: str = "tree"
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
