@@ -137,7 +137,7 @@ TASKS = {
                 "trusted": Role("shifted", "true", _REACHED, total_timesteps=3_145_728),
             },
             architecture="conv",
-            sizes={"channels": 16, "blocks": 3, "width": 128},
+            sizes={"channels": 16, "blocks": 3, "width": 64},
             ppo=PPOConfig(learning_rate=2e-3, ent_coef=0.01),
             num_envs=128,
         ),
