@@ -36,6 +36,10 @@ ZOO = Path(__file__).parents[1] / "zoo"
 SCHEMA = "proxylab.zoo/1"
 MIN_REFERENCE = 3
 """Smallest number of reference policies of a detector."""
+ADMITTED_FROM = 0.9
+"""Smallest competence of a trusted agent, fixed before any agent was measured by it."""
+REJECTED = "rejected"
+"""Group of candidates for a trusted agent that the admission rule leaves out."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class ZooFacts:
         iid_success: share of intended outcomes on held-out training-like levels, sampled.
         shifted_success: the same on shifted levels; ``None`` where a task has none.
         command: command line that reproduces its training.
+        competence: mean return of the training reward (the monitored channel) on held-out
+            training-like levels, scaled so that uniformly random actions have 0 and the script
+            of the intended goal has 1; nothing of the shifted split. None: not measured.
     """
 
     seed: int
@@ -55,6 +62,12 @@ class ZooFacts:
     iid_success: float
     shifted_success: float | None
     command: str
+    competence: float | None = None
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the competence reaches ``ADMITTED_FROM``; the rule for suspects is the same."""
+        return self.competence is None or self.competence >= ADMITTED_FROM
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class ZooEntry:
 
     Attributes:
         name: ``trusted-03``.
-        group: ``reference``, ``calibration``, or the kind.
+        group: ``reference``, ``calibration``, ``rejected``, or the kind.
         sha256: of the stored weights.
         spec: its specification.
         facts: its training and performance.
@@ -104,8 +117,9 @@ def pack_zoo(
     """Write the zoo of a task.
 
     Trusted agents are numbered in the order of their hash, so the reference quarter is
-    effectively random; the others in the order of their seeds. Existing agents of other kinds
-    are kept.
+    effectively random; those that are not admitted come last and are neither reference nor
+    calibration policies. The others are numbered in the order of their seeds. Existing agents
+    of other kinds are kept.
 
     Args:
         task: task name.
@@ -140,12 +154,16 @@ def _pack_kind(members: Sequence[ZooMember], kind: str, folder: Path, dtype: str
     """Write one weight file; returns the entries of its agents."""
     stored = [(member, stored_weights(member.weights, dtype)) for member in members]
     hashed = [(weights_sha256(weights), member, weights) for member, weights in stored]
-    hashed.sort(key=lambda row: row[0] if kind == "trusted" else (row[1].facts.seed, row[0]))
+    if kind == "trusted":
+        hashed.sort(key=lambda row: (not row[1].facts.admitted, row[0]))
+    else:
+        hashed.sort(key=lambda row: (row[1].facts.seed, row[0]))
+    admitted = sum(member.facts.admitted for member, _ in stored)
     tensors: dict[str, NDArray[Any]] = {}
     entries: list[ZooEntry] = []
     path = folder / f"{kind}.safetensors"
     for number, (digest, member, weights) in enumerate(hashed):
-        name, group = f"{kind}-{number:02d}", _group(kind, number, len(hashed))
+        name, group = f"{kind}-{number:02d}", _group(kind, number, admitted)
         entries.append(ZooEntry(name, group, digest, member.spec, member.facts, path))
         tensors |= {entries[-1].prefix + key: array for key, array in weights.items()}
     if tensors:
@@ -154,10 +172,12 @@ def _pack_kind(members: Sequence[ZooMember], kind: str, folder: Path, dtype: str
     return entries
 
 
-def _group(kind: str, number: int, count: int) -> str:
+def _group(kind: str, number: int, admitted: int) -> str:
     if kind != "trusted":
         return kind
-    return "reference" if number < reference_count(count) else "calibration"
+    if number >= admitted:
+        return REJECTED
+    return "reference" if number < reference_count(admitted) else "calibration"
 
 
 def reference_count(count: int) -> int:
@@ -168,6 +188,8 @@ def reference_count(count: int) -> int:
 def _entry_json(entry: ZooEntry) -> dict[str, Any]:
     """An entry as its line in the index."""
     facts, spec = asdict(entry.facts), asdict(entry.spec)
+    if entry.facts.competence is None:
+        del facts["competence"]
     line = {"name": entry.name, "group": entry.group, "sha256": entry.sha256, **facts}
     return {**line, "file": entry.path.name, "agent": {**spec, "name": entry.name}}
 
@@ -196,7 +218,8 @@ def _index(path: Path) -> tuple[ZooEntry, ...]:
 
 
 def _entry(line: Mapping[str, Any], folder: Path) -> ZooEntry:
-    facts = ZooFacts(**{name: line[name] for name in ZooFacts.__dataclass_fields__})
+    names = [n for n in ZooFacts.__dataclass_fields__ if n in line or n != "competence"]
+    facts = ZooFacts(**{name: line[name] for name in names})
     file = Path(line["file"]).name
     spec = spec_of(line["agent"])
     return ZooEntry(line["name"], line["group"], line["sha256"], spec, facts, folder / file)
@@ -205,12 +228,17 @@ def _entry(line: Mapping[str, Any], folder: Path) -> ZooEntry:
 def find_entries(task: str, pattern: str, folder: str | Path | None = None) -> list[ZooEntry]:
     """The entries whose name or group matches a pattern: ``trusted-03``, ``proxy-*``, ``honest``.
 
+    Rejected agents are found by their full name or as ``rejected`` only.
+
     Raises:
         AgentError: no entry matches.
     """
     entries = zoo_entries(task, folder)
     entries_named = [
-        e for e in entries if fnmatchcase(e.name, pattern) or pattern in (e.kind, e.group)
+        e
+        for e in entries
+        if pattern in (e.name, e.group)
+        or (e.group != REJECTED and (pattern == e.kind or fnmatchcase(e.name, pattern)))
     ]
     if not entries_named:
         kinds = sorted({entry.kind for entry in entries})

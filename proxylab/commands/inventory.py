@@ -103,6 +103,8 @@ def _agents() -> tuple[Rows, str]:
                     "timesteps": entry.facts.timesteps,
                     "iid_success": entry.facts.iid_success,
                     "shifted_success": entry.facts.shifted_success,
+                    "competence": entry.facts.competence,
+                    "admitted": entry.facts.admitted,
                     "sha256": entry.sha256,
                 }
             )

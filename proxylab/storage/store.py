@@ -40,17 +40,17 @@ def run_folder(config: TrainConfig, preset: TrainConfig) -> Path:
     """Folder of a run of ``config``; ``preset`` is the task's configuration of the role.
 
     The variant is the role where only the seed differs from the preset, else the role and
-    part of the fingerprint.
+    part of the fingerprint; an algorithm other than PPO is part of it.
     """
     return results_folder() / "runs" / config.task / variant(config, preset) / f"seed-{config.seed}"
 
 
 def variant(config: TrainConfig, preset: TrainConfig) -> str:
-    """The role, with eight digits of the fingerprint where more than the seed differs."""
+    """The role and an algorithm other than PPO, with eight digits of the fingerprint where more
+    than the seed differs."""
     alike = replace(config, seed=preset.seed)
-    if alike == preset:
-        return config.role
-    return f"{config.role}-{alike.fingerprint[:8]}"
+    name = config.role if config.algorithm == "ppo" else f"{config.role}-{config.algorithm}"
+    return name if alike == preset else f"{name}-{alike.fingerprint[:8]}"
 
 
 def cache_folder() -> Path:

@@ -1,22 +1,31 @@
 """``proxylab zoo build``: train, evaluate and pack the shipped agents of a task.
 
-The seeds of each kind of agent are fixed in advance. Finished runs are not repeated; an
-interrupted build resumes.
+The seeds of each kind of agent are fixed in advance. Finished runs are not repeated, nor
+are agents that the zoo holds already; an interrupted build resumes.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from proxylab.agents.format import loaded_weights, read_agent, stored_weights
+from proxylab.agents.format import AgentSpec, loaded_weights, read_agent, stored_weights
 from proxylab.agents.loading import policy_of
-from proxylab.agents.zoo import ZOO, ZooEntry, ZooFacts, ZooMember, pack_zoo
+from proxylab.agents.zoo import (
+    ZOO,
+    ZooEntry,
+    ZooFacts,
+    ZooMember,
+    pack_zoo,
+    read_entry,
+    zoo_entries,
+)
 from proxylab.agents.zoo_kinds import Kind, kinds_of
-from proxylab.config import TrainConfig
+from proxylab.config import FORMER_ARCHITECTURES, TrainConfig
 from proxylab.console.output import Track, no_progress
+from proxylab.evaluation.competence import CompetenceScale
 from proxylab.evaluation.evaluate import Stage, splits_of
 from proxylab.tasks import TASKS
 from proxylab.training.jobs import run_jobs
@@ -79,11 +88,16 @@ def build_zoo(
         UsageError: an unknown task or kind, or no agents.
     """
     planned = planned_runs(task, kinds_of(task, kinds, number), total_timesteps)
-    run_jobs([job for _, job in planned], jobs, resume=True, track=track)
-    stages = stages_of(task)
-    work = track(planned, f"{task}: measuring")
-    members = [measured(kind, job, stages) for kind, job in work]
     target = Path(folder) if folder else ZOO / task
+    packed = dict(_packed(planned, target))
+    missing = [job for _, job in planned if job.folder not in packed]
+    run_jobs(missing, jobs, resume=True, track=track)
+    stages = stages_of(task)
+    scale = CompetenceScale.measured(stages["iid"])
+    members = [
+        measured(kind, job.config, packed.get(job.folder) or _trained(job), stages, scale)
+        for kind, job in track(planned, f"{task}: measuring")
+    ]
     return ZooBuild(task, str(target), pack_zoo(task, members, target, DTYPE))
 
 
@@ -102,6 +116,39 @@ def planned_runs(
     return runs
 
 
+Agent = tuple[AgentSpec, Mapping[str, Any]]
+"""Specification and weights."""
+
+
+def _packed(planned: Sequence[tuple[str, TrainingJob]], zoo: Path) -> Iterator[tuple[Path, Agent]]:
+    """(folder of the run, agent) of the planned runs whose agents the zoo holds already."""
+    if not (zoo / "agents.json").is_file():
+        return
+    by_training = {
+        (entry.kind, entry.spec.training.get("fingerprint")): entry
+        for entry in zoo_entries(planned[0][1].config.task, zoo)
+    }
+    for kind, job in planned:
+        for fingerprint in _fingerprints(job.config):
+            entry = by_training.get((kind, fingerprint))
+            if entry is not None:
+                yield job.folder, (entry.spec, read_entry(entry))
+
+
+def _fingerprints(config: TrainConfig) -> list[str]:
+    """Fingerprint of a configuration, now and under the former name of its architecture."""
+    former = [old for old, new in FORMER_ARCHITECTURES.items() if new == config.architecture]
+    named = [config, *(replace(config) for _ in former)]
+    for again, name in zip(named[1:], former, strict=True):
+        object.__setattr__(again, "architecture", name)
+    return [again.fingerprint for again in named]
+
+
+def _trained(job: TrainingJob) -> Agent:
+    spec, weights, _ = read_agent(job.folder)
+    return spec, weights
+
+
 def stages_of(task: str) -> dict[str, Stage]:
     """{split: prepared :class:`Stage`} for the splits that the index reports."""
     stages = {name: Stage(task, name, 0) for name in splits_of(task, "all") if name != "train"}
@@ -110,21 +157,26 @@ def stages_of(task: str) -> dict[str, Stage]:
     return stages
 
 
-def measured(kind: str, job: TrainingJob, stages: Mapping[str, Stage]) -> ZooMember:
-    """A finished run as a :class:`ZooMember`, evaluated with the weights in the shipped format."""
-    spec, weights, _ = read_agent(job.folder)
-    policy = policy_of(spec, loaded_weights(stored_weights(weights, DTYPE), job.folder))
+def measured(
+    kind: str,
+    config: TrainConfig,
+    agent: Agent,
+    stages: Mapping[str, Stage],
+    scale: CompetenceScale,
+) -> ZooMember:
+    """A trained agent as a :class:`ZooMember`, evaluated with the weights as they are shipped."""
+    spec, weights = agent
+    policy = policy_of(spec, loaded_weights(stored_weights(weights, DTYPE), spec.name))
     successes = [OUTCOMES.index(name) for name in ("intended", "both")]
-    success = {
-        split: float(np.isin(stage.run(policy).outcome, successes).mean())
-        for split, stage in stages.items()
-    }
+    outcomes = {split: stage.run(policy) for split, stage in stages.items()}
+    success = {split: float(np.isin(o.outcome, successes).mean()) for split, o in outcomes.items()}
     facts = ZooFacts(
-        seed=job.config.seed,
-        timesteps=job.config.total_timesteps,
+        seed=config.seed,
+        timesteps=config.total_timesteps,
         iid_success=success["iid"],
         shifted_success=success.get("shifted"),
-        command=command_line(job.config),
+        command=command_line(config),
+        competence=round(scale.competence(outcomes["iid"]), 4),
     )
     return ZooMember(kind, spec, weights, facts)
 
