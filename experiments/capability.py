@@ -27,6 +27,7 @@ from proxylab.evaluation.evaluate import task_of
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
 from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.reproduce.networks import DEPTH_FIRST, VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.cache import DetectionCache
 from proxylab.screening.paired import PairedRollouts
@@ -95,9 +96,17 @@ def _points(task: str, role: str, width: int, steps: int, seeds: int) -> list[Po
         role,
         range(8000, 8000 + seeds),
         {"width": width, "steps": steps},
-        sizes=WIDTHS[task][width],
         total_timesteps=steps,
+        **_network(task, width),
     )
+
+
+def _network(task: str, width: int) -> dict[str, Any]:
+    """Options of ``train`` for the task's network of a width."""
+    if task != MAZE:
+        return {"sizes": WIDTHS[task][width]}
+    sizes = VALUE_ITERATION["sizes"] | WIDTHS[task][width]
+    return {**VALUE_ITERATION, "sizes": sizes, "env": DEPTH_FIRST}
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from proxylab.environments.resolve import make_environment
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import curve, over_seeds
+from proxylab.reproduce.networks import DEPTH_FIRST, VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import bootstrap_interval
@@ -48,12 +49,13 @@ TITLES = {
     SALIENT: "things weigh a tenth",
 }
 _BLOCKS = {"generator": "blocks", "size": 13, "only_solvable": False, "time_limit": 128}
-_AS_PUBLISHED = {"ppo": {"gamma": GAMMA}, "num_levels": 2048}
-ENV_KWARGS: dict[str, dict] = {TREES: {"size": 9}, BLOCKS: _BLOCKS, SALIENT: _BLOCKS}
+ENV_KWARGS: dict[str, dict] = {TREES: {"size": 9, **DEPTH_FIRST}, BLOCKS: _BLOCKS, SALIENT: _BLOCKS}
+_PUBLISHED_PPO = {"ppo": {**VALUE_ITERATION["ppo"], "gamma": GAMMA}, "num_levels": 2048}
+_SALIENT_SIZES = {**VALUE_ITERATION["sizes"], "look_scale": 0.1}
 OPTIONS = {
-    TREES: {},
-    BLOCKS: _AS_PUBLISHED,
-    SALIENT: {**_AS_PUBLISHED, "sizes": {"look_scale": 0.1}},
+    TREES: VALUE_ITERATION,
+    BLOCKS: {**VALUE_ITERATION, **_PUBLISHED_PPO},
+    SALIENT: {**VALUE_ITERATION, **_PUBLISHED_PPO, "sizes": _SALIENT_SIZES},
 }
 """Options of ``train``, besides those of the environment."""
 

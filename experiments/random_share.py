@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.reproduce.networks import DEPTH_FIRST, VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.crossings import crossing_interval
 from proxylab_envs.channels import OUTCOMES
@@ -63,6 +64,8 @@ def points(settings: dict[str, Any]) -> list[Point]:
             range(6000, 6000 + settings["seeds"]),
             {"share": share},
             levels=f"mix:{share}",
+            env=DEPTH_FIRST,
+            **VALUE_ITERATION,
             total_timesteps=settings["total_timesteps"],
         )
     return runs

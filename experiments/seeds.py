@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import outcome_rows
+from proxylab.reproduce.networks import DEPTH_FIRST, VALUE_ITERATION, VALUE_ITERATION_STEPS
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
 
@@ -42,7 +43,8 @@ SWEEP = {
 
 def points(settings: dict[str, Any]) -> list[Point]:
     seeds = range(7000, 7000 + settings["seeds"])
-    return grid(TASK, "proxy", seeds, total_timesteps=settings["total_timesteps"])
+    steps = settings["total_timesteps"] or VALUE_ITERATION_STEPS["proxy"]
+    return grid(TASK, "proxy", seeds, total_timesteps=steps, env=DEPTH_FIRST, **VALUE_ITERATION)
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
