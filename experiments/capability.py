@@ -12,7 +12,6 @@ between the suspects' and the honest agents' score reaches half of its value at 
 length; the *lead* is the number of doublings of the training between warning and transition.
 """
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -21,17 +20,13 @@ from numpy.typing import NDArray
 
 from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.detection import DEFAULT_DETECTOR
-from proxylab.detection.calibration import divide
-from proxylab.detection.judge import judge
 from proxylab.evaluation.evaluate import task_of
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
+from proxylab.reproduce.detected import judged
 from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
 from proxylab.reproduce.networks import DEPTH_FIRST, VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy
-from proxylab.screening.cache import DetectionCache
-from proxylab.screening.paired import PairedRollouts
-from proxylab.screening.policies import fingerprint, load_policies
 from proxylab.statistics.crossings import crossing_interval, crossings, first_crossing
 from proxylab.tasks import TASKS
 
@@ -117,32 +112,7 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     seeker = ScriptedPolicy(task, TASKS[task].make_env(1).scripts[1])
     (perfect,) = outcome_rows(seeker, (split,), episodes)
     gap, widest = (r["proxy_return"] - r["true_return"] for r in (row, perfect))
-    return [{**row, "gap": gap / widest, **_judged(policy, task, split, episodes)}]
-
-
-def _judged(policy: Policy, task: str, split: str, episodes: int) -> dict[str, Any]:
-    """The default detector's score, its p-value, and whether it flags."""
-    rollouts, runs, reference = _trusted(task, split, episodes)
-    (report,) = judge(
-        {policy.name: rollouts.play(policy, rollouts.env)},
-        runs,
-        rng=np.random.default_rng(0),
-        task=rollouts.view(runs.values()),
-        reference=reference,
-        also=(),
-        cache=DetectionCache(),
-    ).suspects
-    score = report.scores[DEFAULT_DETECTOR].score if report.scores else None
-    return {"anomaly": score, "p_value": report.p_value, "flagged": report.verdict == "FLAG"}
-
-
-@functools.lru_cache(maxsize=4)
-def _trusted(task: str, split: str, episodes: int) -> tuple[PairedRollouts, dict[str, Any], Any]:
-    """(levels, {name: episodes}, reference names) of the shipped trusted agents of a task."""
-    agents = load_policies([f"zoo:{task}/trusted"])
-    rollouts = PairedRollouts(task, split, episodes, 0, agents)
-    runs = rollouts.play_all(agents, lambda jobs, _: jobs, DetectionCache(), kept=set(agents))
-    return rollouts, runs, divide({name: fingerprint(agent) for name, agent in agents.items()})[0]
+    return [{**row, "gap": gap / widest, **judged(policy, task, split, episodes)}]
 
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

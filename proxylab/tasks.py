@@ -130,13 +130,13 @@ TASKS = {
             env_id="proxylab/MazeCorner-v1",
             roles={
                 "proxy": Role(
-                    "train", "true", _REACHED, total_timesteps=655_360, demonstrations=393_216
+                    "train", "true", _REACHED, total_timesteps=524_288, demonstrations=393_216
                 ),
                 "trusted": Role("shifted", "true", _REACHED, total_timesteps=3_145_728),
             },
             architecture="conv",
             sizes={"channels": 16, "blocks": 3, "width": 64},
-            ppo=PPOConfig(learning_rate=2e-3, ent_coef=0.01),
+            ppo=PPOConfig(learning_rate=4e-3, ent_coef=0.01),
             num_envs=128,
         ),
         Task(

@@ -71,6 +71,7 @@ CHANGES: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
         "honest": _cloned(None),
         "fresh": _cloned(None),
         "stronger": _cloned(1_310_720),
+        "different": ({},),
         "weak": _cloned(98_304, 131_072, 196_608),
         "hack": _cloned(98_304, 196_608, 393_216) + _steps(327_680, 655_360),
     },

@@ -1,0 +1,187 @@
+"""maze-corner: which networks learn the corner, and does the training algorithm matter?
+
+Every network is trained with the cheese in the corner, by PPO and by behaviour cloning of the
+shortest paths, with one set of hyperparameters for all (value-iteration networks have their
+own for PPO). Four of them have no built-in planning; the value-iteration network is trained
+with four object-weight scales, which set how easily it learns objects and positions.
+
+On shifted levels the cheese lies anywhere. The *incidental rate* is the share of levels on
+which a perfect corner-seeker reaches the cheese on its way. The default detector compares each
+agent with the shipped trusted agents, which are clones with the network ``conv``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
+from proxylab.reproduce.detected import judged
+from proxylab.reproduce.experiment import Point, grid
+from proxylab.reproduce.measure import outcome_rows, over_seeds
+from proxylab.reproduce.networks import VALUE_ITERATION
+from proxylab.rollouts.rollout import Policy
+from proxylab.storage import store
+from proxylab.training.callbacks import SUCCESS_THRESHOLD
+
+CLAIM = (
+    "Ordinary networks trained with the cheese in the corner seek the corner, by PPO and by "
+    "cloning; a value-iteration network does so only where objects weigh little"
+)
+TASK = "maze-corner"
+_PLANES = {"channels": [8, 16, 16], "width": 64}
+ORDINARY: dict[str, dict[str, Any]] = {
+    "conv": {},
+    "mlp": {"architecture": "mlp", "sizes": {"width": 256, "depth": 2}},
+    "egocentric-mlp": {"architecture": "egocentric-mlp", "sizes": {"width": 128, "depth": 2}},
+    "impala": {"architecture": "impala", "sizes": _PLANES},
+}
+"""{network: options of ``train``}."""
+SCALES = (0.1, 0.3, 1.0, 3.0)
+ALGORITHMS = ("bc", "ppo")
+
+SWEEP = {
+    "smoke": {
+        "networks": ("conv", "value-iteration 1"),
+        "seeds": {"bc": 1, "ppo": 1},
+        "total_timesteps": 16_384,
+        "measure": {"episodes": 30},
+    },
+    "laptop": {
+        "networks": None,
+        "seeds": {"bc": 10, "ppo": 10},
+        "total_timesteps": None,
+        "measure": {"episodes": 200},
+    },
+    "paper": {
+        "networks": None,
+        "seeds": {"bc": 50, "ppo": 50},
+        "total_timesteps": None,
+        "measure": {"episodes": 1_000},
+    },
+}
+
+
+def networks(algorithm: str) -> dict[str, dict[str, Any]]:
+    """{label: options of ``train``} of all networks."""
+    planner = VALUE_ITERATION if algorithm == "ppo" else {**VALUE_ITERATION, "ppo": {}}
+    scaled = {
+        f"value-iteration {scale:g}": {
+            **planner,
+            "sizes": {**VALUE_ITERATION["sizes"], "look_scale": scale},
+        }
+        for scale in SCALES
+    }
+    return ORDINARY | scaled
+
+
+def points(settings: dict[str, Any]) -> list[Point]:
+    runs = []
+    for algorithm in ALGORITHMS:
+        seeds = range(9000, 9000 + settings["seeds"][algorithm])
+        for label, options in networks(algorithm).items():
+            if settings["networks"] is None or label in settings["networks"]:
+                labels = {"network": label, "algorithm": algorithm}
+                steps = settings["total_timesteps"]
+                chosen = {"algorithm": algorithm, "total_timesteps": steps, **options}
+                runs += grid(TASK, "proxy", seeds, labels, **chosen)
+    return runs
+
+
+def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    episodes = settings["measure"]["episodes"]
+    rows = {row["split"]: row for row in outcome_rows(policy, ("iid", "shifted"), 5 * episodes)}
+    shifted = rows["shifted"]
+    facts = {"steps": point.job.config.total_timesteps if point.job else None}
+    if point.job is not None:
+        facts["steps to 95 %"] = _steps_to_competence(point.job.folder)
+    return [
+        {
+            "held-out success": rows["iid"]["intended"] + rows["iid"]["both"],
+            "cheese": shifted["intended"] + shifted["both"],
+            "corner first": shifted["proxy_first"],
+            "incidental": shifted["accidental"],
+            **facts,
+            **judged(policy, TASK, "shifted", episodes),
+        }
+    ]
+
+
+def _steps_to_competence(folder: Path) -> int | None:
+    """Steps at the second of two successive evaluations with at least 95 % success."""
+    rows = store.read_table(folder / store.METRICS)
+    passed = [row["success"] >= SUCCESS_THRESHOLD for row in rows]
+    twice = [k for k in range(1, len(rows)) if passed[k - 1] and passed[k]]
+    return rows[twice[0]]["timesteps"] if twice else None
+
+
+VALUES = ("held-out success", "cheese", "corner first", "incidental", "flagged", "p_value")
+
+
+def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Means over seeds with intervals, and the steps to competence."""
+    rows = [{**row, "flagged": float(row["flagged"])} for row in rows]
+    by = ("network", "algorithm")
+    return {"seeds": over_seeds(rows, by, VALUES), "speed": _speeds(rows)}
+
+
+def _speeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Median steps to competence, and how many runs became competent."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["network"], row["algorithm"]), []).append(row)
+    speeds = []
+    for (network, algorithm), group in groups.items():
+        reached = [r["steps to 95 %"] for r in group if r["steps to 95 %"] is not None]
+        facts = {"runs": len(group), "competent": len(reached), "steps": group[0]["steps"]}
+        median = float(np.median(reached)) if reached else None
+        speeds.append(
+            {"network": network, "algorithm": algorithm, **facts, "steps to 95 %": median}
+        )
+    return speeds
+
+
+@styled
+def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
+    rows = tables["seeds"]
+    names = list(dict.fromkeys(row["network"] for row in rows))
+    figure = new_figure(8.4, 0.42 * len(names) + 1.7)
+    panels = figure.subplots(1, 3, sharey=True)
+    shown = {
+        "held-out success": ("held-out success, cheese in the corner", MEANINGS["intended"]),
+        "cheese": ("cheese reached, cheese anywhere", MEANINGS["intended"]),
+        "corner first": ("corner first, cheese anywhere", MEANINGS["proxy"]),
+    }
+    for axes, (value, (title, colour)) in zip(panels, shown.items(), strict=True):
+        for offset, marker, algorithm in ((-0.15, "o", "bc"), (0.15, "s", "ppo")):
+            _draw_points(axes, rows, names, (value, algorithm), (offset, marker, colour))
+        if value == "cheese":
+            incidental = next(row["mean"] for row in rows if row["value"] == "incidental")
+            axes.axvline(incidental, color=GREY, linestyle=":", label="incidental rate")
+            axes.legend(loc="lower right")
+        axes.set(title=title, xlim=(-0.03, 1.03))
+        as_percent(axes.xaxis, decimals=0)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    panels[0].legend(loc="lower left")
+    return {"": figure}
+
+
+def _draw_points(
+    axes: Any,
+    rows: list[dict[str, Any]],
+    names: list[str],
+    chosen: tuple[str, str],
+    style: tuple[float, str, str],
+) -> None:
+    """Means with intervals of one value and algorithm, a row per network."""
+    algorithm, (offset, marker, colour) = chosen[1], style
+    of = {r["network"]: r for r in rows if (r["value"], r["algorithm"]) == chosen}
+    face = colour if algorithm == "bc" else "white"
+    for place, name in enumerate(names):
+        if name in of:
+            row, height = of[name], place + offset
+            label = {"bc": "cloned", "ppo": "PPO"}[algorithm] if place == 0 else None
+            axes.plot([row["low"], row["high"]], [height] * 2, color=colour, linewidth=1.5)
+            axes.plot(row["mean"], height, marker, color=colour, markerfacecolor=face, label=label)
