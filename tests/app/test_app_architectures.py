@@ -29,6 +29,7 @@ SIZES = {
     "value-iteration": {"channels": 5, "width": 7, "look_scale": 0.3},
 }
 NEAR = {"probabilities": 1e-5, "value": 1e-4}
+FIELD = ("probabilities", "values")
 REDRAW_MS = 100
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="no node here to run the page's modules")
@@ -62,7 +63,8 @@ def random_agent(architecture, size, sizes):
 def started(size):
     """Observations uint8[16, 3, size, size] of fresh mazes."""
     env = TASKS["maze-corner"].make_env(16, size=size)
-    return env.reset()
+    env.reset()
+    return env.observe().copy()
 
 
 def answers(agents, observations):
@@ -140,14 +142,14 @@ def test_the_page_and_the_export_know_the_same_architectures():
 def own(tmp_path_factory):
     """(world, names of two agents, data): maze-corner with two briefly trained agents."""
     folder = tmp_path_factory.mktemp("own")
-    for role in ("proxy", "trusted"):
+    for role, steps in (("proxy", 65_536), ("trusted", 16_384)):
         train(
             "maze-corner",
             role,
             out=folder / role,
             algorithm="bc",
             architecture="conv",
-            total_timesteps=16_384,
+            total_timesteps=steps,
         )
     worlds = make_worlds([str(folder / "proxy"), str(folder / "trusted")], tasks=["maze-corner"])
     world = worlds["maze-corner"]
@@ -164,7 +166,7 @@ def test_trained_convolutional_agents_do_in_the_page_what_they_do_in_python(own)
     sure = 0
     for level, answer in zip(levels, found, strict=True):
         place(world, env, level, 1)
-        first, second = ([field[key] for key in NEAR_OF] for field in answer["fields"])
+        first, second = ([field[key] for key in FIELD] for field in answer["fields"])
         for name, given in zip(names, (first, second), strict=True):
             policy = world.agent(name)
             cells, expected = at_every_cell(env, policy.probabilities_and_values)
@@ -174,9 +176,6 @@ def test_trained_convolutional_agents_do_in_the_page_what_they_do_in_python(own)
             sure = max(sure, expected[0].max())
         assert np.abs(np.subtract(first[0], second[0])).max() > 1e-3  # control: not one network
     assert sure > 0.6  # trained: not the near-even odds of random weights
-
-
-NEAR_OF = ("probabilities", "values")
 
 
 def test_the_fields_of_two_convolutional_agents_take_less_than_a_redraw_may(own):
