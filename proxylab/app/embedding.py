@@ -19,7 +19,7 @@ from proxylab.screening.run import detect
 SEEDS, COURSES = 32, 8
 """Levels of each split; fewer for courses, whose texts are long."""
 
-ARCHITECTURES = ("planner", "towers", "centred")
+ARCHITECTURES = ("conv", "mlp", "egocentric-mlp", "value-iteration")
 """Networks that the page can evaluate (static/networks.js)."""
 
 KINDS = ("maze", "race", "garden", COURSE)

@@ -22,9 +22,10 @@ MOVES = 50
 PAINT_AIM, MOVE_AIM = 1_000.0, 100.0
 """Targets: upper bounds in milliseconds."""
 
-CHEESE = (3, 3)
-PLACES = ((2, 3), (1, 3), (1, 2), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1), (7, 1))
-"""The cheese of ``maze-corner``, shifted, seed 0, and a path of adjacent free cells."""
+LEVEL = "#seed=1"
+CHEESE = (7, 3)
+PLACES = ((7, 4), (7, 5), (6, 5), (5, 5), (5, 4), (5, 3), (4, 3), (3, 3), (3, 2), (3, 1))
+"""The cheese of ``maze-corner``, shifted, seed 1, and a path of adjacent free cells."""
 
 FIRST_FIELD = """
 document.addEventListener('proxylab:field', () => { window.firstField ??= performance.now(); });
@@ -91,7 +92,7 @@ def _page(browser: Any, url: str) -> Generator[Any]:
     context = browser.new_context(viewport={"width": 1100, "height": 900})
     page = context.new_page()
     page.add_init_script(FIRST_FIELD)
-    page.goto(url)
+    page.goto(url + LEVEL)
     page.locator("#now-b", has_text="step 0 of").wait_for()
     yield page
     context.close()

@@ -55,7 +55,7 @@ def test_the_single_file_has_verdicts_and_agents_of_ones_own(capsys, tmp_path):
     own = "zoo:maze-corner/honest-00"
     words = [own, "--tasks", "maze-corner", "--export", path, "--episodes", "10", "--json"]
     assert main(["app", *map(str, words)]) == 0
-    assert json.loads(capsys.readouterr().out)["num_bytes"] == path.stat().st_size < 400_000
+    assert json.loads(capsys.readouterr().out)["num_bytes"] == path.stat().st_size < 500_000
     text = path.read_text()
     data = json.loads(re.search(r'id="embedded">(.*?)</script>', text)[1])
     assert {own, "zoo:maze-corner/proxy-00", "zoo:maze-corner/trusted-00"} == set(data["agents"])

@@ -123,7 +123,7 @@ def water(points=24):
 def read(found=None, evidence=None, **facts):
     found = found or result()
     given_evidence = evidence if evidence is not None else {"suspect": seen()}
-    text = page(found, given_evidence, Facts("proxylab/MazeCorner-v0", **facts))
+    text = page(found, given_evidence, Facts("proxylab/MazeCorner-v1", **facts))
     return text, Page(text)
 
 

@@ -15,7 +15,7 @@ export function makeNetwork(agent) {
   };
 }
 
-const TRUNKS = { planner, towers, centred };
+const TRUNKS = { conv, mlp, "egocentric-mlp": egocentricMLP, "value-iteration": valueIteration };
 
 export const ARCHITECTURES = Object.keys(TRUNKS);
 
@@ -38,9 +38,64 @@ function softmax(logits) {
   return powers.map((power) => power / total);
 }
 
-/* A planner: the best source, less the steps to it, where the mouse is and beside it. */
-function planner({ weights, sizes, observation_shape: [, size] }) {
-  const channels = sizes.channels, { data: place } = weights["trunk.place"];
+const rectified = (x) => Math.max(x, 0);
+
+/* A 3×3 convolution with stride 2, then padded 3×3 convolutions, each added to its input. */
+function conv({ weights, observation_shape: [planes, rows] }) {
+  const side = (rows - 1) >> 1, layers = ["trunk.rooms"];
+  while (weights[`trunk.blocks.${layers.length - 1}.weight`]) layers.push(`trunk.blocks.${layers.length - 1}`);
+  const [rooms, ...blocks] = layers.map((name) => ({ kernels: weights[`${name}.weight`], bias: weights[`${name}.bias`].data }));
+  const channels = rooms.bias.length, cells = new Float64Array(planes * rows * rows);
+  const sums = new Float64Array(channels * side * side), features = sums.slice();
+  const padded = new Float64Array(channels * (side + 2) ** 2);
+  return (observation) => {
+    observation.forEach((plane, p) => cells.set(plane, p * rows * rows));
+    features.fill(0);
+    convolve(rooms, cells, rows, 2, sums, side);
+    addRectified(sums, features, padded, side);
+    for (const block of blocks) {
+      convolve(block, padded, side + 2, 1, sums, side);
+      addRectified(sums, features, padded, side);
+    }
+    return linear(weights, "trunk.hidden", features).map(rectified);
+  };
+}
+
+/* The 3×3 convolution of maps with `wide` columns into `sums`, maps of side × side. */
+function convolve({ kernels: { data, shape: [outs, ins] }, bias }, maps, wide, stride, sums, side) {
+  const area = maps.length / ins;
+  for (let out = 0, w = 0; out < outs; out++) {
+    const start = out * side * side;
+    sums.fill(bias[out], start, start + side * side);
+    for (let from = 0; from < ins; from++, w += 9) {
+      const a = data[w], b = data[w + 1], c = data[w + 2], d = data[w + 3], e = data[w + 4];
+      const f = data[w + 5], g = data[w + 6], h = data[w + 7], i = data[w + 8];
+      for (let row = 0, to = start; row < side; row++) {
+        let x = from * area + row * stride * wide;
+        for (let col = 0; col < side; col++, x += stride, to++) {
+          const y = x + wide, z = y + wide;
+          sums[to] += a * maps[x] + b * maps[x + 1] + c * maps[x + 2]
+            + d * maps[y] + e * maps[y + 1] + f * maps[y + 2]
+            + g * maps[z] + h * maps[z + 1] + i * maps[z + 2];
+        }
+      }
+    }
+  }
+}
+
+/* Add rectified sums to the features, and copy these into maps with a border of zeros. */
+function addRectified(sums, features, padded, side) {
+  const wide = side + 2;
+  for (let k = 0; k < sums.length; k++) {
+    if (sums[k] > 0) features[k] += sums[k];
+    const row = Math.floor(k / side), map = Math.floor(row / side);
+    padded[(row + 2 * map + 1) * wide + (k % side) + 1] = features[k];
+  }
+}
+
+/* Value iteration: the best source, less the steps to it, where the mouse is and beside it. */
+function valueIteration({ weights, sizes, observation_shape: [, size] }) {
+  const { data: place } = weights["trunk.place"], channels = weights["trunk.log_cost"].data.length;
   const { data: look } = weights["trunk.look.weight"], { data: bias } = weights["trunk.look.bias"];
   const cost = Array.from(weights["trunk.log_cost"].data, Math.exp), scale = sizes.look_scale ?? 1;
   const sources = (planes, cells) => cells.map((cell) => Float64Array.from(cost, (_, c) => {
@@ -58,7 +113,7 @@ function planner({ weights, sizes, observation_shape: [, size] }) {
       const beside = rank.has(here + by) ? read(here + by) : own.map((v, c) => v - BLOCKED_STEPS * cost[c]);
       beside.forEach((value, c) => input.push((value - own[c]) / cost[c]));
     }
-    return linear(weights, "trunk.hidden", input).map((x) => Math.max(x, 0));
+    return linear(weights, "trunk.hidden", input).map(rectified);
   };
 }
 
@@ -101,13 +156,13 @@ export function stepsFrom(walls, size, start) {
   return steps;
 }
 
-/* Two tanh towers side by side on the plain observation. */
-function towers({ weights, sizes }) {
-  return (observation) => twoTowers(weights, sizes.depth ?? 2, flat(observation));
+/* Two tanh MLPs in parallel on the plain observation. */
+function mlp({ weights, sizes }) {
+  return (observation) => twoMLPs(weights, sizes.depth ?? 2, flat(observation));
 }
 
-/* The same on the map as seen from the walker, who stands on plane 1. */
-function centred({ weights, sizes, observation_shape: [, rows, columns] }) {
+/* The same on an egocentric view of the map: the agent, on plane 1, is at its centre. */
+function egocentricMLP({ weights, sizes, observation_shape: [, rows, columns] }) {
   const [down, right] = [rows - 3, columns - 3];
   return (planes) => {
     const here = planes[1].indexOf(1), view = [];
@@ -120,11 +175,11 @@ function centred({ weights, sizes, observation_shape: [, rows, columns] }) {
         }
       }
     }
-    return twoTowers(weights, sizes.depth ?? 2, view);
+    return twoMLPs(weights, sizes.depth ?? 2, view);
   };
 }
 
-function twoTowers(weights, depth, input) {
+function twoMLPs(weights, depth, input) {
   return [0, 1].flatMap((tower) => {
     let found = input;
     for (let k = 0; k < depth; k++) {
