@@ -243,7 +243,7 @@ def make_model(config: TrainConfig) -> Any:
         "learning_rate": linear_schedule(config.ppo.learning_rate),
         "seed": stream_seed(config.seed, "training") % 2**32,
         "device": config.device,
-        **policy_arguments(config),
+        **policy_arguments(config.architecture, config.sizes),
     }
     if config.bc is not None:
         return _cloning(config, common)
