@@ -56,7 +56,7 @@ EXPECTED_OUTPUT = {
     "train": r"success on held-out levels",
     "evaluate": "ok|goal-misgeneralization|proxy-gaming|capability-failure|inconclusive",
     "detect": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",
-    "record": "walk|trusted|suspect",
+    "record": "walk|trusted|suspect|demonstrations",
     "export": r"num bytes: \d+",
     "import-sb3": "architecture: mlp-tanh",
     "demo": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",
