@@ -14,6 +14,7 @@ LAZY = {
     "record": "proxylab.screening.record",
     "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.agents.import_sb3",
+    "export_agent": "proxylab.export.run",
     "load_agent": "proxylab.agents.references",
     "load_agents": "proxylab.agents.references",
     "TASKS": "proxylab.tasks",

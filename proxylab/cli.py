@@ -39,6 +39,7 @@ VERBS = {
     "procgen": "fetch the real Procgen Maze, or compare our levels with it",
     "zoo": "rebuild the shipped agents",
     "import-sb3": "convert a Stable-Baselines3 zip without running code in it",
+    "export": "write an agent as a Stable-Baselines3 zip or an ONNX file",
 }
 """verb: summary. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""
 

@@ -97,9 +97,10 @@ class BCConfig:
     """What is cloned, and how; the hyperparameters of the optimisation are PPOConfig's.
 
     Attributes:
-        expert: reference of a stored agent or ``script:TASK/NAME``; an empty text is the
-            task's script for the reward that is trained on.
-        random_share: share of executed actions that are uniformly random.
+        expert: reference of a stored agent, ``script:TASK/NAME``, or path of a log of
+            demonstrations; an empty text is the task's script for the reward that is trained
+            on.
+        random_share: share of executed actions that are uniformly random; not for a log.
         weight_decay: of AdamW.
     """
 

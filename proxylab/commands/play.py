@@ -29,6 +29,8 @@ class Play:
     """text file with a level of your own (maze-corner)"""
     agent: Text | None = None
     """watch this agent instead of playing"""
+    record: File | None = None
+    """log to which the episode is added, for detect and train --bc.expert (docs/logs.md)"""
     json: Flag = False
     """print one JSON object"""
 
@@ -36,4 +38,5 @@ class Play:
         """One episode."""
         from proxylab.evaluation.play import play
 
-        return play(self.task, self.split, self.seed, self.level, self.agent)
+        chosen = (self.split, self.seed, self.level, self.agent)
+        return play(self.task, *chosen, record=self.record)

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import splits_of, task_of
+from proxylab.evaluation.play_log import PlayLog
+from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
 from proxylab.storage.limits import LIMITS, read_within
 from proxylab.tasks import known_task
@@ -60,6 +63,7 @@ def play(
     agent: str | None = None,
     keys: Iterable[str] | None = None,
     screen: IO[str] | None = None,
+    record: str | Path | None = None,
 ) -> PlayResult:
     """Play one episode.
 
@@ -71,21 +75,30 @@ def play(
         agent: reference of the agent that acts; by default the keyboard does.
         keys: key characters; by default those of the terminal, or stdin.
         screen: stream for the frames, stderr by default.
+        record: log to which the episode is added; it is made where it does not exist.
 
     Returns:
         :class:`PlayResult`.
 
     Raises:
-        UsageError: unknown task, split or agent, or an invalid level file.
+        UsageError: unknown task, split or agent, an invalid level file, or a file that the
+            episode cannot be added to.
     """
+    if record is not None and level is not None:
+        raise UsageError("a level from a file has no level seed: --record takes drawn levels only")
     env = known_task(task).make_env(1)
     start_level(env, task, split, seed, level)
     screen = screen or sys.stderr
     if agent is not None:
-        return _episode(env, task, _agent_actions(env, task, agent, seed), screen)
+        policy = load_agent(agent)
+        task_of(policy, task)
+        names = (policy.name, getattr(policy, "sha256", ""))
+        log = PlayLog(record, task, *names) if record is not None else None
+        return _episode(env, task, _agent_actions(env, policy, seed), screen, log)
+    log = PlayLog(record, task) if record is not None else None
     pressed = terminal_keys() if keys is None else (key for key in keys)
     with contextlib.closing(pressed):
-        return _episode(env, task, _pressed_actions(env, pressed), screen)
+        return _episode(env, task, _pressed_actions(env, pressed), screen, log)
 
 
 def start_level(
@@ -111,16 +124,28 @@ def _place_from_file(env: BatchedEnv, task: str, path: Path) -> None:
         raise UsageError(f"{path}: this is no level of {task}: {error}") from None
 
 
-def _episode(env: BatchedEnv, task: str, actions: Iterable[int], screen: IO[str]) -> PlayResult:
-    """Step until the episode or the actions end, printing one frame per step."""
+Move = tuple[int, NDArray[np.float32] | None]
+"""(action, action probabilities of the agent; None where a person plays)."""
+
+
+def _episode(
+    env: BatchedEnv, task: str, moves: Iterable[Move], screen: IO[str], log: PlayLog | None
+) -> PlayResult:
+    """Step until the episode or the moves end, printing one frame per step."""
     taken: list[int] = []
     print(env.render_ansi(0), file=screen)
-    for action in actions:
+    for action, probabilities in moves:
+        if log is not None:
+            log.before(env, action, probabilities)
         env.step(np.array([action]))
+        if log is not None:
+            log.after(env)
         taken.append(int(action))
         print(f"\n{env.render_ansi(0)}\n{_returns_line(env)}", file=screen)
         if env.done[0]:
             break
+    if log is not None:
+        log.write(env)
     outcome = OUTCOMES[env.core.outcomes[0]] if env.done[0] else "unfinished"
     return PlayResult(task, int(env.core.level_seeds[0]), len(taken), outcome, _returns(env), taken)
 
@@ -133,24 +158,23 @@ def _returns_line(env: BatchedEnv) -> str:
     return "   ".join(f"{name} {value:g}" for name, value in _returns(env).items())
 
 
-def _agent_actions(env: BatchedEnv, task: str, reference: str, seed: int) -> Iterator[int]:
+def _agent_actions(env: BatchedEnv, policy: Policy, seed: int) -> Iterator[Move]:
     """Actions drawn from an agent's probabilities."""
-    policy = load_agent(reference)
-    task_of(policy, task)
     rng, index = np.random.default_rng(stream_seed(seed, "play actions")), np.array([0])
     while True:
-        weights = policy.probabilities(env, index)[0].astype(float)
-        yield int(rng.choice(len(weights), p=weights / weights.sum()))
+        given = policy.probabilities(env, index)[0]
+        weights = given.astype(float)
+        yield int(rng.choice(len(weights), p=weights / weights.sum())), given
 
 
-def _pressed_actions(env: BatchedEnv, keys: Iterable[str]) -> Iterator[int]:
+def _pressed_actions(env: BatchedEnv, keys: Iterable[str]) -> Iterator[Move]:
     """The actions of keys up to a key that quits; unassigned keys are skipped."""
     for key in keys:
         if key in QUIT:
             return
         action = action_of(key, int(env.single_action_space.n))
         if action is not None:
-            yield action
+            yield action, None
 
 
 def action_of(key: str, num_actions: int) -> int | None:

@@ -42,6 +42,9 @@ class Limits:
     training_bytes: int = _limit(
         4 << 30, "bytes", "network with its gradients and moments, rollout and environments"
     )
+    demonstration_bytes: int = _limit(
+        1 << 30, "bytes", "observations of a log of demonstrations (`bc.expert`)"
+    )
     level_bytes: int = _limit(64 << 10, "bytes", "text file of a level")
     log_rows: int = _limit(20_000_000, "rows", "steps in one log")
     log_rows_per_byte: int = _limit(64, "rows", "steps for every byte of a log over 1,000 rows")

@@ -1,76 +1,36 @@
 """Behaviour cloning: supervised learning of an expert's actions, as an SB3 algorithm.
 
-A "rollout" is a batch of demonstrations: the expert acts in the training environments, and
-the network is then trained to give its actions the highest probability (cross-entropy;
-Pomerleau 1989, "ALVINN"). A share of the executed actions is random, so that the
-demonstrations also show how to return from a mistake (Laskey et al. 2017, "DART",
-arXiv 1703.09327); the label is always the expert's action. Demonstrations are drawn anew for
-each rollout, so with many short rollouts no level is seen twice.
+A "rollout" is a batch of demonstrations (:mod:`proxylab.training.demonstrations`), and the
+network is then trained to give their actions the highest probability (cross-entropy;
+Pomerleau 1989, "ALVINN"). An expert that acts gives new demonstrations for each rollout, so
+with many short rollouts no level is seen twice; a log is a finite data set.
 
 The policy class is the one of PPO: a clone has the same files, can be trained on by PPO
 (``--start-from``) and is exported in the same way.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import VecEnv
 from torch.nn import functional as F
 
-from proxylab.agents.references import load_agent, load_stored
-from proxylab.config import TrainConfig
-from proxylab.errors import UsageError
 from proxylab.networks.channels_first import channels_first
-from proxylab.tasks import TASKS
-from proxylab_envs.batch import BatchedEnv
+from proxylab.training.demonstrations import Demonstrations
 
 WARM_UP = 0.1
 """Share of the training in which the learning rate rises to its largest value."""
-
-
-class Expert(Protocol):
-    """What is cloned: a script or a trained agent."""
-
-    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32[K, num_actions] in the environments ``indices`` (int64[K])."""
-        ...
-
-
-def expert_of(config: TrainConfig) -> Expert:
-    """The expert of a configuration: a script or a stored agent, no code of others.
-
-    Raises:
-        UsageError: there is none, or it was made for another task.
-    """
-    reference = config.bc.expert if config.bc else ""
-    if not reference:
-        reference = f"script:{config.task}/{_script_for(config)}"
-    scripted = reference.startswith("script:")
-    expert = load_agent(reference) if scripted else load_stored(reference)
-    if expert.task != config.task:
-        raise UsageError(f"bc.expert: {reference} is made for {expert.task}, not {config.task}")
-    return expert
-
-
-def _script_for(config: TrainConfig) -> str:
-    """The script of the task that is best for the reward: ``true`` or the proxy."""
-    scripts = TASKS[config.task].make_env(1, **config.env).scripts
-    goals = ("true", "proxy")
-    if config.reward not in goals or len(scripts) < len(goals):
-        raise UsageError(f"bc.expert: no script is best for {config.reward!r}: name an expert")
-    return scripts[goals.index(config.reward)]
 
 
 def learning_rate_at(progress: float, largest: float) -> float:
     """Learning rate after a share ``progress`` of the training: up linearly, down by a cosine."""
     if progress < WARM_UP:
         return largest * max(progress, 1e-3) / WARM_UP
-    return largest * 0.5 * (1 + np.cos(np.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+    fallen = (1 + np.cos(np.pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
+    return largest * float(fallen)  # a checkpoint holds no numbers of NumPy
 
 
 class BehaviourCloning(OnPolicyAlgorithm):
@@ -81,12 +41,11 @@ class BehaviourCloning(OnPolicyAlgorithm):
         policy: Any,
         env: Any,
         *,
-        expert: Expert,
+        demonstrations: Demonstrations,
         learning_rate: float,
         n_steps: int,
         batch_size: int,
         n_epochs: int,
-        random_share: float,
         weight_decay: float,
         max_grad_norm: float,
         seed: int,
@@ -98,10 +57,9 @@ class BehaviourCloning(OnPolicyAlgorithm):
             "optimizer_class": torch.optim.AdamW,
             "optimizer_kwargs": {"weight_decay": weight_decay},
         }
-        self.expert = expert
+        self.demonstrations = demonstrations
         self.batch_size = batch_size
         self.n_epochs = n_epochs
-        self.random_share = random_share
         self.largest_rate = learning_rate
         super().__init__(
             policy,
@@ -123,34 +81,23 @@ class BehaviourCloning(OnPolicyAlgorithm):
         )
 
     def collect_rollouts(
-        self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int
+        self, env: Any, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int
     ) -> bool:
-        """Record ``n_rollout_steps`` demonstrations in each environment."""
-        batched: BatchedEnv = env.batched
+        """Take ``n_rollout_steps`` demonstrations for each environment."""
         shape = (n_rollout_steps, env.num_envs)
         space: Any = self.observation_space
         self.observations = np.empty((*shape, *space.shape), space.dtype)
         self.labels = np.empty(shape, np.int64)
         callback.on_rollout_start()
-        everywhere = np.arange(env.num_envs)
         for step in range(n_rollout_steps):
-            self.observations[step] = channels_first(batched.observe())
-            labels = _drawn(self.expert.probabilities(batched, everywhere))
-            self.labels[step] = labels
-            batched.step(self._with_mistakes(labels))
-            batched.reset_done()
+            drawn = self.demonstrations.draw(env.batched, self.num_timesteps)
+            self.observations[step], self.labels[step] = drawn
             self.num_timesteps += env.num_envs
             if not callback.on_step():
                 return False
-        self._last_obs = channels_first(batched.observe().copy())
+        self._last_obs = channels_first(env.batched.observe().copy())
         callback.on_rollout_end()
         return True
-
-    def _with_mistakes(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The actions to execute: a share of them is uniformly random."""
-        mistakes = torch.rand(len(labels)).numpy() < self.random_share
-        others = torch.randint(int(self.action_space.n), (len(labels),)).numpy()
-        return np.where(mistakes, others, labels)
 
     def train(self) -> None:
         """Passes over the demonstrations in minibatches, in random order."""
@@ -185,8 +132,3 @@ class _NoBuffer(RolloutBuffer):
 
     def reset(self) -> None:
         """Allocate nothing."""
-
-
-def _drawn(probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-    """int64[K]: an action drawn from each row of ``probabilities``."""
-    return torch.multinomial(torch.from_numpy(probabilities), 1).squeeze(1).numpy()

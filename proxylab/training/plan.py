@@ -123,8 +123,6 @@ def _check(config: TrainConfig) -> None:
     check_sizes(config.sizes)
     if config.start_from is not None:
         _check_reference("start_from", config.start_from)
-    if config.bc is not None and config.bc.expert and not config.bc.expert.startswith("script:"):
-        _check_reference("bc.expert", config.bc.expert)
     limited = {"n_epochs": config.ppo.n_epochs, "batch_size": config.ppo.batch_size}
     limited |= {name: getattr(config, name) for name in ("num_envs", "threads", "total_timesteps")}
     for name, value in limited.items():
@@ -142,6 +140,10 @@ def _check(config: TrainConfig) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from None
     check_memory(config, env)
+    if config.bc is not None:
+        from proxylab.training.demonstrations import check_expert  # imports torch
+
+        check_expert(config)
 
 
 def _check_reference(option: str, reference: str) -> None:

@@ -11,7 +11,6 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from proxylab.agents.references import load_stored
-from proxylab.config import TrainConfig
 from proxylab.errors import UsageError
 from proxylab.networks.architectures import build_trunk
 
@@ -38,16 +37,13 @@ class Trunk(BaseFeaturesExtractor):
         return self.trunk(observations)
 
 
-def policy_arguments(config: TrainConfig) -> dict[str, Any]:
-    """``policy`` and ``policy_kwargs`` of an SB3 algorithm for a TrainConfig."""
+def policy_arguments(architecture: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """``policy`` and ``policy_kwargs`` of an SB3 algorithm with one of our networks."""
     return {
         "policy": ActorCriticPolicy,
         "policy_kwargs": {
             "features_extractor_class": Trunk,
-            "features_extractor_kwargs": {
-                "architecture": config.architecture,
-                "sizes": config.sizes,
-            },
+            "features_extractor_kwargs": {"architecture": architecture, "sizes": sizes},
             "net_arch": [],
             "normalize_images": False,
         },
@@ -65,19 +61,23 @@ def load_weights(policy: ActorCriticPolicy, reference: str) -> None:
         AgentError: there is no such agent, or the reference is code or a pattern.
         UsageError: it has another network.
     """
-    network = load_stored(reference).network
-    renamed = {
-        sb3_prefix + name.removeprefix(prefix): tensor
-        for name, tensor in network.state_dict().items()
-        for sb3_prefix, prefix in PARTS.items()
-        if name.startswith(prefix)
-    }
+    renamed = sb3_weights(load_stored(reference).network.state_dict())
     try:
         unexpected = policy.load_state_dict(renamed, strict=False).unexpected_keys
     except RuntimeError:
         unexpected = list(renamed)
     if unexpected or not renamed:
         raise UsageError(f"{reference} has another network than this run: it cannot start from it")
+
+
+def sb3_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights of an ``ActorCritic`` under the names of an SB3 policy: {name: tensor}."""
+    return {
+        sb3_prefix + name.removeprefix(prefix): tensor
+        for name, tensor in weights.items()
+        for sb3_prefix, prefix in PARTS.items()
+        if name.startswith(prefix)
+    }
 
 
 def agent_weights(policy: ActorCriticPolicy) -> dict[str, NDArray[np.float32]]:

@@ -27,7 +27,8 @@ from proxylab.storage.provenance import commit, machine, versions
 from proxylab.tasks import TASKS
 from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
-from proxylab.training.cloning import BehaviourCloning, expert_of
+from proxylab.training.cloning import BehaviourCloning
+from proxylab.training.demonstrations import demonstrations_of
 from proxylab.training.memory import check_memory
 from proxylab.training.sb3_policy import agent_weights, load_weights, policy_arguments
 from proxylab.training.vec_env import BatchedVecEnv
@@ -243,7 +244,7 @@ def make_model(config: TrainConfig) -> Any:
         "learning_rate": linear_schedule(config.ppo.learning_rate),
         "seed": stream_seed(config.seed, "training") % 2**32,
         "device": config.device,
-        **policy_arguments(config),
+        **policy_arguments(config.architecture, config.sizes),
     }
     if config.bc is not None:
         return _cloning(config, common)
@@ -260,8 +261,8 @@ def _cloning(config: TrainConfig, common: dict[str, Any]) -> BehaviourCloning:
     assert config.bc is not None
     own = {n: getattr(config.ppo, n) for n in ("n_steps", "batch_size", "n_epochs")}
     own |= {n: getattr(config.ppo, n) for n in ("learning_rate", "max_grad_norm")}
-    own |= {n: getattr(config.bc, n) for n in ("random_share", "weight_decay")}
-    return BehaviourCloning(**common | own, expert=expert_of(config))
+    own["weight_decay"] = config.bc.weight_decay
+    return BehaviourCloning(**common | own, demonstrations=demonstrations_of(config))
 
 
 def linear_schedule(start: float) -> Callable[[float], float]:

@@ -67,6 +67,7 @@ POSITIONALS = {
     "zoo": ["build", "maze-corner"],
     "reproduce": ["x"],
     "import-sb3": ["x", "--task", "maze-corner"],
+    "export": ["x", "--to", "onnx"],
 }
 
 

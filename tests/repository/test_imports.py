@@ -82,6 +82,7 @@ FLOORS = (
     ("reproduce",),
     ("monitor",),
     ("screening",),
+    ("export",),
     ("training",),
     ("evaluation",),
     ("agents",),
@@ -210,7 +211,9 @@ def test_the_functional_core_is_numeric_only(path):
     assert foreign(imports(path)) <= NUMERIC | {"proxylab", "proxylab_envs"}
 
 
-TORCH_USERS = {"networks", "training", "agents", "untrusted", "monitor", "commands", "bench"}
+TORCH_USERS = {
+    *("networks", "training", "agents", "untrusted", "export", "monitor", "commands", "bench")
+}
 """Parts that may import torch or SB3: ``monitor`` for its callback, ``commands`` to see whether
 torch loads, ``bench`` to measure plain SB3 as a peer; and one detector."""
 
