@@ -27,6 +27,7 @@ def judged(policy: Policy, task: str, split: str, episodes: int) -> dict[str, An
         ``anomaly`` (float or None), ``p_value`` and ``flagged``.
     """
     rollouts, runs, reference = _trusted(task, split, episodes)
+    assert rollouts.env is not None  # only logs have none
     (report,) = judge(
         {policy.name: rollouts.play(policy, rollouts.env)},
         runs,

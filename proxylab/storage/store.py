@@ -46,8 +46,9 @@ def run_folder(config: TrainConfig, preset: TrainConfig) -> Path:
 
 
 def variant(config: TrainConfig, preset: TrainConfig) -> str:
-    """The role and an algorithm other than PPO, with eight digits of the fingerprint where more
-    than the seed differs."""
+    """The role and an algorithm other than PPO; with eight digits of the fingerprint where more
+    than the seed differs.
+    """
     alike = replace(config, seed=preset.seed)
     name = config.role if config.algorithm == "ppo" else f"{config.role}-{config.algorithm}"
     return name if alike == preset else f"{name}-{alike.fingerprint[:8]}"
