@@ -46,8 +46,9 @@ def run_folder(config: TrainConfig, preset: TrainConfig) -> Path:
 
 
 def variant(config: TrainConfig, preset: TrainConfig) -> str:
-    """The role and an algorithm other than PPO; with eight digits of the fingerprint where more
-    than the seed differs.
+    """The role and an algorithm other than PPO.
+
+    Where more than the seed differs, eight digits of the fingerprint follow.
     """
     alike = replace(config, seed=preset.seed)
     name = config.role if config.algorithm == "ppo" else f"{config.role}-{config.algorithm}"
