@@ -1,4 +1,4 @@
-"""The centred trunk: what it sees, against shifting by hand."""
+"""The egocentric trunk: what it sees, against shifting by hand."""
 
 import numpy as np
 import pytest
@@ -50,5 +50,5 @@ def test_a_garden_moved_as_a_whole_looks_the_same():
 
 @pytest.mark.parametrize("shape", [(1, 7, 9), (3, 3, 9)])
 def test_maps_without_a_walker_or_an_inside_are_refused(shape):
-    with pytest.raises(ValueError, match="centred takes planes"):
-        build_trunk("centred", shape)
+    with pytest.raises(ValueError, match="egocentric-mlp takes planes"):
+        build_trunk("egocentric-mlp", shape)

@@ -1,4 +1,4 @@
-"""The planner: numba against torch against plain Python, values and gradients."""
+"""The value-iteration network: numba against torch against plain Python, values and gradients."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ GRIDS = {
 
 
 def grids(seed, count, size, wall_share):
-    """Random planes [B, 3, S·S] with a free cell each, that cell, and a planner's parameters."""
+    """Random planes [B, 3, S·S] with a free cell each, that cell, and the network's parameters."""
     rng = np.random.default_rng(seed)
     walls = np.ones((count, size, size), np.float32)
     walls[:, 1:-1, 1:-1] = rng.random((count, size - 2, size - 2)) < wall_share
@@ -115,8 +115,8 @@ def test_every_architecture_gives_logits_and_values_and_learns(architecture):
     ("name", "shape", "sizes", "what"),
     [
         ("resnet", (3, 9, 9), {}, "unknown architecture"),
-        ("planner", (4, 9, 9), {}, "planner takes planes"),
-        ("towers", (3,), {"wide": 2}, "wide"),
+        ("value-iteration", (4, 9, 9), {}, "value-iteration takes planes"),
+        ("mlp", (3,), {"wide": 2}, "wide"),
     ],
 )
 def test_an_impossible_network_is_refused(name, shape, sizes, what):
