@@ -16,12 +16,18 @@ from proxylab.errors import UsageError
 from proxylab.storage import store
 from proxylab.training.train import make_config, make_model, train
 
+pytestmark = pytest.mark.usefixtures("few_levels")
 SMALL = {"total_timesteps": 2_048, "num_envs": 16}
 AGENT = ("agent.safetensors", "agent.json")
 KILLED = """
 import os, sys
+from dataclasses import replace
+from proxylab.tasks import TASKS
 from proxylab.training import train as training
 from proxylab.training import callbacks as watching
+few = dict(check_levels=8, final_eval_levels=8)  # as in this process, by the fixture few_levels
+TASKS[{task!r}] = replace(TASKS[{task!r}], **few)
+watching.SHIFTED_LEVELS = 8
 save = watching.TrainingCallback._save
 def save_and_die(self):
     save(self)
