@@ -41,9 +41,7 @@ class Role:
     demonstrations: int = 655_360
 
 
-CLONING = PPOConfig(
-    learning_rate=2e-2, n_steps=128, batch_size=512, n_epochs=1, max_grad_norm=10.0
-)
+CLONING = PPOConfig(learning_rate=2e-2, n_steps=128, batch_size=512, n_epochs=1, max_grad_norm=10.0)
 """Hyperparameters of behaviour cloning."""
 
 
