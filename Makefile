@@ -52,7 +52,7 @@ demo: $(STAMP) ## train a misgeneralising agent, catch it, draw the figures
 
 test: $(STAMP) ## the tests, without the slow ones (fetches the real Procgen where it exists)
 	-@$(BIN)/proxylab procgen install >/dev/null
-	$(PYTEST) -n $(JOBS) -m "not slow" $(ARGS)
+	$(PYTEST) -n $(JOBS) --dist worksteal -m "not slow" $(ARGS)
 
 test-slow: $(STAMP) ## the slow tests: the README's long commands as they stand
 	$(PYTEST) -m slow $(ARGS)

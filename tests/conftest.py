@@ -1,6 +1,7 @@
 """Settings that hold for every test; the thread counts must stand before numpy is imported."""
 
 import os
+from dataclasses import replace
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -18,6 +19,22 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("proxylab")
+
+
+@pytest.fixture(scope="module")
+def few_levels():
+    """Training runs of a module are evaluated on 8 levels: how good they are is not tested there.
+
+    Evaluation takes nine tenths of a short run otherwise. Holds in this process only.
+    """
+    from proxylab.tasks import TASKS
+    from proxylab.training import callbacks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks, "SHIFTED_LEVELS", 8)
+        for name, task in TASKS.items():
+            patch.setitem(TASKS, name, replace(task, check_levels=8, final_eval_levels=8))
+        yield
 
 
 def pytest_collection_modifyitems(items):

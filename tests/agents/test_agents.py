@@ -30,12 +30,12 @@ from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner import MazeCorner
 
 SIZES = {"width": 4, "depth": 1}
-SPEC = AgentSpec("fred", "maze-corner", "proxy", "towers", SIZES, (3, 9, 9), "uint8", 4)
+SPEC = AgentSpec("fred", "maze-corner", "proxy", "mlp", SIZES, (3, 9, 9), "uint8", 4)
 
 
 def weights_for(seed):
     torch.manual_seed(seed)
-    return build_network("towers", (3, 9, 9), 4, **SIZES).state_dict()
+    return build_network("mlp", (3, 9, 9), 4, **SIZES).state_dict()
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_float16_is_half_the_size_and_loads_as_float32(tmp_path, folder):
 def test_a_loaded_policy_gives_the_network_s_probabilities(folder):
     env = MazeCorner(5)
     env.reset()
-    network = build_network("towers", (3, 9, 9), 4, **SIZES)
+    network = build_network("mlp", (3, 9, 9), 4, **SIZES)
     network.load_state_dict(weights_for(0))
     observations = torch.from_numpy(env.observe()[[1, 4]].copy())
     wanted = torch.softmax(network(observations)[0], dim=-1).detach().numpy()
@@ -207,7 +207,7 @@ def test_an_unknown_architecture_lists_the_known(folder):
         ({"task": 3}, "task is not a string"),
         ({"sizes": {"width": 10**9}}, "sizes.width is not a small number"),
         ({"sizes": {"width": "4"}}, "sizes.width is not a small number"),
-        ({"sizes": {"colour": 4}}, "towers cannot have these sizes"),
+        ({"sizes": {"colour": 4}}, "mlp cannot have these sizes"),
         ({"observation_shape": [3, 9, -9]}, "observation_shape is not a list"),
         ({"observation_shape": "399"}, "observation_shape is not a list"),
         ({"observation_dtype": "object"}, "observation_dtype is not uint8 or float32"),

@@ -38,7 +38,7 @@ SMOKE = {
     "record": "--episodes 12",
     "export": "",
     "import-sb3": "",
-    "demo": "--total-timesteps 4096 --episodes 20",
+    "demo": "--total-timesteps 4096 --episodes 10",
     "play": "",
     "field": "",
     "bench": "",
@@ -221,6 +221,13 @@ def link_checkout(folder):
             (folder / name).symlink_to(ROOT / name)
 
 
+def inside(folder, monkeypatch):
+    """Make ``folder`` the current one, with results of its own, for commands in this process."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(folder / "results"))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
 def run_page(text, folder, monkeypatch, given=""):
     """Run all blocks of a page in order, with a smoke budget and in this process.
 
@@ -232,9 +239,7 @@ def run_page(text, folder, monkeypatch, given=""):
     """
     from proxylab.tasks import TASKS
 
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("PROXYLAB_RESULTS", str(folder / "results"))
-    monkeypatch.setenv("NO_COLOR", "1")
+    inside(folder, monkeypatch)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     link_checkout(folder)
     known, names = dict(TASKS), {"__name__": "page"}

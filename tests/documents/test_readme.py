@@ -1,16 +1,20 @@
-"""Every command of the README runs, as the installed program; its map and lists are true.
+"""Every command of the README runs; its map and lists are true.
 
-The quick test gives the long commands a smaller budget, the slow one runs them as they
-stand. How that is done is in ``stories.py``.
+The quick tests give the long commands a smaller budget and run those that need none of the
+others in this process; the slow one runs all of them as they stand, as the installed program.
+How that is done is in ``stories.py``.
 """
 
 import re
+import shlex
 
 import pytest
-from stories import ROOT, commands_of, run_story, with_smoke_budget
+from stories import IN_PROCESS, ROOT, commands_of, inside, run_story, with_smoke_budget
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = commands_of(README)
+ALONE = [w for w in COMMANDS if w[0] == "proxylab" and w[1] in ("demo", "reproduce", "bench")]
+"""Long commands that need nothing of another one."""
 
 
 def that_end(words):
@@ -21,7 +25,31 @@ def that_end(words):
 def test_readme_commands_run_with_a_smoke_budget(tmp_path):
     assert ["make", "demo"] in COMMANDS
     assert ["make", "test"] in COMMANDS
-    run_story(tmp_path, [with_smoke_budget(words) for words in COMMANDS])
+    run_story(tmp_path, [with_smoke_budget(words) for words in COMMANDS if words not in ALONE])
+
+
+def once(call):
+    """Seconds of one call, in place of a median of many."""
+    call()
+    return [1.0]
+
+
+def in_this_process(call, jobs, _processes, _retries):
+    """Jobs one after the other, in place of processes, which start with the full evaluation."""
+    return ((index, call(job), None) for index, job in enumerate(jobs))
+
+
+@pytest.mark.parametrize("words", ALONE, ids=shlex.join)
+def test_a_long_readme_command_runs_with_a_smoke_budget(words, tmp_path, monkeypatch, few_levels):
+    monkeypatch.setattr("proxylab.training.jobs._local", in_this_process)
+    monkeypatch.setattr("proxylab.bench.timing.durations", once)
+    monkeypatch.setattr("proxylab.bench.envs.REPEATS", 1)
+    inside(tmp_path, monkeypatch)
+    run_story(tmp_path, [with_smoke_budget(words)], IN_PROCESS)
+
+
+def test_the_long_commands_are_there():
+    assert {words[1] for words in ALONE} == {"demo", "reproduce", "bench"}
 
 
 @pytest.mark.slow

@@ -48,7 +48,26 @@ def test_the_generator_makes_every_maze_that_was_counted(size, samples):
     assert len(set(env.layout_hashes(seeds).tolist())) == env.num_layouts()
 
 
+@pytest.mark.parametrize(("size", "samples"), [(5, 200), (7, 10_000)])
+def test_the_uniform_generator_makes_every_spanning_tree(size, samples):
+    env = make_batched("proxylab/MazeCorner-v1", 1, size=size)
+    made = set(env.layout_hashes(np.arange(samples)).tolist())
+    assert len(made) == env.num_layouts() == spanning_trees(size // 2)
+
+
 def test_report_of_the_default_maze():
+    report = leakage_report(make_batched("proxylab/MazeCorner-v1", 1), samples=20_000)
+    assert report.layouts == 100_352
+    assert set(report.shared.values()) == {0}
+    assert 50_000 < report.estimate <= 100_352  # a lower bound: the splits are sampled unequally
+    assert max(report.commonest.values()) < 0.001
+    # 20,000 levels of the 10 % of the layouts in a split: 86 % of about 10,000
+    assert 8_000 < report.distinct["iid"] < 9_300
+    assert 8_000 < report.distinct["shifted"] < 9_300
+    assert "can make: 100,352" in str(report)
+
+
+def test_report_of_the_mazes_of_depth_first_search():
     report = leakage_report(make_batched("proxylab/MazeCorner-v0", 1), samples=20_000)
     assert report.layouts == 3_820
     assert set(report.shared.values()) == {0}
@@ -59,7 +78,7 @@ def test_report_of_the_default_maze():
 
 
 def test_report_where_the_number_is_unknown():
-    env = make_batched("proxylab/MazeCorner-v0", 1, generator="blocks")
+    env = make_batched("proxylab/MazeCorner-v1", 1, generator="blocks")
     report = leakage_report(env, samples=500)
     assert report.layouts is None
     assert report.distinct["train"] == 500

@@ -248,7 +248,7 @@ def test_another_platform_is_said(monkeypatch):
 def test_an_unknown_environment_lists_those_there_are(capsys):
     code, error = complaint(capsys, "evaluate", "script:procgen-maze/optimal", "--env", "chess")
     assert code == 2
-    assert "unknown environment 'chess': choose procgen, proxylab/MazeCorner-v0" in error
+    assert "unknown environment 'chess': choose procgen, proxylab/MazeCorner-v1" in error
 
 
 # From pixels
@@ -262,12 +262,14 @@ def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(tmp_path, mo
     from proxylab.config import PPOConfig
     from proxylab.storage.store import read_table
     from proxylab.tasks import TASKS, Task
+    from proxylab.training import callbacks
     from proxylab.training.callbacks import TrainingCallback
     from proxylab.training.train import train
 
     few = {"check_levels": 4, "final_eval_levels": 4, "checks": 1}
     tiny = Task(**{**vars(TASKS["procgen-pixels"]), **few})
     monkeypatch.setitem(TASKS, "procgen-pixels", tiny)
+    monkeypatch.setattr(callbacks, "SHIFTED_LEVELS", 4)
     ppo = PPOConfig(n_steps=8, batch_size=16)
     train("procgen-pixels", out=tmp_path / "whole", ppo=ppo, **FEW)
     save = TrainingCallback._save

@@ -19,9 +19,17 @@ from proxylab_envs.levels import SHIFTED, Levels
 from proxylab_envs.registry import ENVS, make_batched, parameter_names
 
 IDS = list(ENVS)
-RGB_IDS = ["proxylab/MazeCorner-v0", "proxylab/BoatLagoon-v0", "proxylab/ProcgenMaze-v0"]
+RGB_IDS = ["proxylab/MazeCorner-v1", "proxylab/BoatLagoon-v0", "proxylab/ProcgenMaze-v0"]
 # Splits by layout: boat-race has one layout, and those of procgen-maze are the game's.
-SPLIT_IDS = ["proxylab/MazeCorner-v0", "proxylab/BoatLagoon-v0", "proxylab/TomatoWatering-v0"]
+SPLIT_IDS = [
+    "proxylab/MazeCorner-v0",
+    "proxylab/MazeCorner-v1",
+    "proxylab/BoatLagoon-v0",
+    "proxylab/TomatoWatering-v0",
+]
+
+FORMER = r".*The environment proxylab/MazeCorner-v0 is out of date\."
+"""What Gymnasium says of an id of which there is a later version."""
 
 SB3_CANNOT_APPLY = (
     # Small 0/1 planes are no picture: they are fed to networks that do not rescale them.
@@ -60,6 +68,7 @@ def actions_for(env, steps, seed=0):
 def test_gymnasium_checker_without_a_warning(env_id):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=FORMER)
         env = gym.make(env_id, render_mode="rgb_array")
         gymnasium_check(env.unwrapped)
         env.close()
@@ -68,6 +77,7 @@ def test_gymnasium_checker_without_a_warning(env_id):
 def test_stable_baselines3_checker_without_a_warning(env_id):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=FORMER)
         for text in SB3_CANNOT_APPLY:
             warnings.filterwarnings("ignore", message=re.escape(text) + "$")
         sb3_check(gym.make(env_id, render_mode="rgb_array"), skip_render_check=False)
@@ -84,6 +94,7 @@ def test_contract_on_every_split(env_id):
 def test_make_vec_takes_the_batched_entry_point(env_id):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=FORMER)
         env = gym.make_vec(env_id, num_envs=3, vectorization_mode="vector_entry_point")
     assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     observations, info = env.reset(seed=0)
@@ -120,7 +131,7 @@ def test_boat_race_has_no_shifted_levels_and_says_so_at_once():
 
 
 def test_unknown_id_names_the_known_ones():
-    with pytest.raises(ValueError, match="choose proxylab/MazeCorner-v0"):
+    with pytest.raises(ValueError, match="choose proxylab/MazeCorner-v1, proxylab/MazeCorner-v0"):
         make_batched("proxylab/MazeCorner-v9", 1)
 
 
@@ -299,7 +310,7 @@ def test_a_finite_set_of_levels_is_finite(env_id):
 
 
 def test_maze_rewards_cannot_tell_the_goals_apart_in_training():
-    env = started("proxylab/MazeCorner-v0", 64)
+    env = started("proxylab/MazeCorner-v1", 64)
     for actions in actions_for(env, 400):
         env.reset_done()
         env.step(actions)
@@ -320,6 +331,7 @@ def script_returns(env_id, script, split, episodes=60):
 @pytest.mark.parametrize(
     ("env_id", "honest", "seeker", "true_gap", "proxy_gap"),
     [
+        ("proxylab/MazeCorner-v1", "optimal", "corner-seeker", (0, 0), (0, 0)),
         ("proxylab/MazeCorner-v0", "optimal", "corner-seeker", (0, 0), (0, 0)),
         ("proxylab/ProcgenMaze-v0", "optimal", "corner-seeker", (0, 0), (0, 0)),
         ("proxylab/BoatRace-v0", "optimal", "back-and-forth", (100, 100), (0, 0)),
@@ -337,6 +349,7 @@ def test_premise_in_training(env_id, honest, seeker, true_gap, proxy_gap):
 @pytest.mark.parametrize(
     ("env_id", "honest", "seeker"),
     [
+        ("proxylab/MazeCorner-v1", "optimal", "corner-seeker"),
         ("proxylab/MazeCorner-v0", "optimal", "corner-seeker"),
         ("proxylab/ProcgenMaze-v0", "optimal", "corner-seeker"),
         ("proxylab/BoatLagoon-v0", "racer", "looper"),

@@ -13,7 +13,7 @@ import pytest
 from proxylab_envs.levels import Levels, LevelStream
 from proxylab_envs.window import Window
 
-MAZE, RACE = "proxylab/MazeCorner-v0", "proxylab/BoatRace-v0"
+MAZE, RACE = "proxylab/MazeCorner-v1", "proxylab/BoatRace-v0"
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def quick(tmp_path_factory):
     TASKS["maze-corner"] = replace(before, checks=2, check_levels=8, final_eval_levels=8)
     for algorithm in ("ppo", "a2c"):
         Training(algorithm).start(tmp_path_factory.mktemp("warm"))
+    yield
     TASKS["maze-corner"] = before
 
 

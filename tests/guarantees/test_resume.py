@@ -16,6 +16,7 @@ from proxylab.training.callbacks import TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint, save_checkpoint
 from proxylab.training.train import make_config, make_model, train
 
+pytestmark = pytest.mark.usefixtures("few_levels")
 TASK, SEED, HALF = "maze-corner", 3, 1_024
 SMALL = {"total_timesteps": 2 * HALF, "num_envs": 16}
 PIECES = (
@@ -60,12 +61,12 @@ def trained(folder, **options):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, few_levels):
     return trained(tmp_path_factory.mktemp("whole") / "run")
 
 
 @pytest.fixture(scope="module")
-def half(tmp_path_factory):
+def half(tmp_path_factory, few_levels):
     return cut(tmp_path_factory.mktemp("half") / "run")
 
 

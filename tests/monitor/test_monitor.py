@@ -108,7 +108,7 @@ def test_episodes_of_another_environment_are_refused(monitor):
 
 
 def test_the_wrapper_sees_what_a_rollout_records(monitor, results):
-    env = MonitorWrapper(gym.make("proxylab/MazeCorner-v0"), monitor)
+    env = MonitorWrapper(gym.make("proxylab/MazeCorner-v1"), monitor)
     expected = played("script:maze-corner/corner-seeker", 3)
     for e in range(3):
         start, stop = expected.episode_offsets[e : e + 2]
@@ -123,7 +123,7 @@ def test_the_wrapper_sees_what_a_rollout_records(monitor, results):
 
 
 def test_an_abandoned_episode_does_not_count(monitor):
-    env = MonitorWrapper(gym.make("proxylab/MazeCorner-v0"), monitor)
+    env = MonitorWrapper(gym.make("proxylab/MazeCorner-v1"), monitor)
     env.reset(seed=1)
     env.step(0)
     env.reset()

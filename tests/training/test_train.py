@@ -1,6 +1,7 @@
 """Training: the same bytes twice, through a kill, and through Ctrl-C; folders and refusals."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,12 +17,18 @@ from proxylab.errors import UsageError
 from proxylab.storage import store
 from proxylab.training.train import make_config, make_model, train
 
+pytestmark = pytest.mark.usefixtures("few_levels")
 SMALL = {"total_timesteps": 2_048, "num_envs": 16}
 AGENT = ("agent.safetensors", "agent.json")
 KILLED = """
 import os, sys
+from dataclasses import replace
+from proxylab.tasks import TASKS
 from proxylab.training import train as training
 from proxylab.training import callbacks as watching
+few = dict(check_levels=8, final_eval_levels=8)  # as in this process, by the fixture few_levels
+TASKS[{task!r}] = replace(TASKS[{task!r}], **few)
+watching.SHIFTED_LEVELS = 8
 save = watching.TrainingCallback._save
 def save_and_die(self):
     save(self)
@@ -41,6 +48,15 @@ def run_and_die(folder, task, algorithm, how):
     environment = os.environ | {"PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-c", script, str(folder)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A run of PPO in maze-corner, killed in the middle."""
+    folder = tmp_path_factory.mktemp("killed") / "run"
+    died = run_and_die(folder, "maze-corner", "ppo", signal.SIGKILL)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -138,14 +154,14 @@ def test_another_configuration_needs_force(tmp_path):
     assert train("maze-corner", out=tmp_path / "run", seed=1, force=True, **SMALL).seed == 1
 
 
-def test_an_unfinished_run_needs_resume_or_force(tmp_path):
-    run_and_die(tmp_path / "run", "maze-corner", "ppo", signal.SIGKILL)
+def test_an_unfinished_run_needs_resume_or_force(tmp_path, killed):
+    shutil.copytree(killed, tmp_path / "run")
     with pytest.raises(UsageError, match="--resume"):
         train("maze-corner", out=tmp_path / "run", seed=3, algorithm="ppo", **SMALL)
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path):
-    run_and_die(tmp_path / "run", "maze-corner", "ppo", signal.SIGKILL)
+def test_a_damaged_checkpoint_is_refused(tmp_path, killed):
+    shutil.copytree(killed, tmp_path / "run")
     path = tmp_path / "run" / store.CHECKPOINT
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UsageError, match="damaged"):

@@ -136,12 +136,15 @@ def test_train_as_json(capsys, trained):
     assert (options["resume"], options["force"]) == (True, False)
 
 
-def test_several_seeds_are_several_runs(capsys, trained):
-    code, out, _ = run(capsys, "maze-corner", "--seeds", "0-2", "--json")
+def test_several_seeds_are_several_runs(capsys):
+    """They are trained, in processes of their own, where nothing can be left out."""
+    small = ("boat-race", "--seeds", "0-2", "--total-timesteps", 256, "--num-envs", 4)
+    code, out, _ = run(capsys, *small, "--ppo.n-steps", 16, "--json")
     found = json.loads(out)
     assert (code, found["schema"]) == (0, "proxylab.train-many/1")
     assert [row["seed"] for row in found["runs"]] == [0, 1, 2]
-    code, out, _ = run(capsys, "maze-corner", "--seeds", "0-2")
+    assert [row["timesteps"] for row in found["runs"]] == [256] * 3
+    code, out, _ = run(capsys, *small, "--ppo.n-steps", 16, "--jobs", 1)
     assert len(out.splitlines()) == 3
 
 

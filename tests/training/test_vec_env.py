@@ -12,7 +12,7 @@ from proxylab_envs.registry import make_batched
 
 @pytest.fixture
 def env():
-    batched = make_batched("proxylab/MazeCorner-v0", 8, time_limit=5)
+    batched = make_batched("proxylab/MazeCorner-v1", 8, time_limit=5)
     return BatchedVecEnv(batched, Levels("train"), "true", 0, scale=2.0)
 
 
