@@ -253,6 +253,11 @@ def read_entry(entry: ZooEntry) -> dict[str, NDArray[np.float32]]:
     Raises:
         AgentError: the weight file is missing, damaged or modified.
     """
+    if not entry.path.is_file():
+        raise AgentError(
+            f"{entry.path}: these agents are not in the wheel: `proxylab zoo build "
+            f"{entry.spec.task} --kinds {entry.kind}` trains them"
+        )
     weights = {
         name.removeprefix(entry.prefix): array
         for name, array in _weight_file(entry.path).items()

@@ -1,13 +1,14 @@
 """The shipped agents: as many as promised, small, readable, and what their names say."""
 
+import tomllib
 import zlib
 
 import pytest
 
 from proxylab.agents.references import load_agents
 from proxylab.agents.zoo import ZOO, zoo_entries
+from proxylab.agents.zoo_kinds import CONTESTED, kinds_of
 from proxylab.agents.zoo_kinds import SHIPPED as ALWAYS
-from proxylab.agents.zoo_kinds import kinds_of
 from proxylab.evaluation.evaluate import evaluate
 from proxylab.screening.run import detect
 
@@ -28,9 +29,14 @@ def test_as_many_as_promised_and_no_seed_twice(task):
 
 
 def test_all_of_it_takes_less_than_twenty_megabytes_in_a_wheel():
+    project = tomllib.loads((ZOO.parents[1] / "pyproject.toml").read_text())
+    left_out = project["tool"]["setuptools"]["exclude-package-data"]["proxylab"]
     files = [path for path in ZOO.rglob("*") if path.is_file()]
-    assert files
-    assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 20e6
+    assert {path for pattern in left_out for path in ZOO.parent.glob(pattern)} <= set(files)
+    shipped = [p for p in files if not any(p.match(pattern) for pattern in left_out)]
+    assert {path.stem for path in shipped} == {"agents", *ALWAYS}
+    assert {path.stem for path in files} - {path.stem for path in shipped} == set(CONTESTED)
+    assert sum(len(zlib.compress(path.read_bytes())) for path in shipped) < 20e6
 
 
 @pytest.mark.parametrize("task", SHIPPED)

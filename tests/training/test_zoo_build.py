@@ -10,7 +10,7 @@ from proxylab.agents.format import AgentSpec, save_agent
 from proxylab.agents.references import load_agents
 from proxylab.agents.zoo_kinds import CHANGES, KINDS, kinds_of
 from proxylab.cli import main
-from proxylab.errors import UsageError
+from proxylab.errors import AgentError, UsageError
 from proxylab.networks.architectures import build_network
 from proxylab.training import zoo_build
 from proxylab.training.zoo_build import build_zoo, planned_runs
@@ -134,3 +134,10 @@ def test_zoo_build_and_list_agents_on_the_command_line(capsys):
     assert main(["zoo", "build", "chess"]) == 2
     assert main(["zoo", "build", "boat-race", "--kinds", "weak"]) == 2
     assert "boat-race has no kind of agent 'weak'" in capsys.readouterr().err
+
+
+def test_agents_that_a_wheel_leaves_out_are_named(tmp_path):
+    build_zoo("maze-corner", ["honest"], 2)
+    (tmp_path / "zoo" / "maze-corner" / "honest.safetensors").unlink()
+    with pytest.raises(AgentError, match="zoo build maze-corner --kinds honest"):
+        load_agents("zoo:maze-corner/honest-01")
