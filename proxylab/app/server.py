@@ -24,6 +24,7 @@ from proxylab.app.state import World
 from proxylab.app.token import Token
 from proxylab.app.verdicts import Verdicts
 from proxylab.errors import UsageError
+from proxylab.rollouts.thread_map import one_torch_thread
 
 BACKLOG = 64
 """Length of the queue of connections that wait to be accepted."""
@@ -118,8 +119,9 @@ class Server:
         self.uvicorn = uvicorn.Server(config)
 
     def run(self) -> None:
-        """Serve until interrupted or stopped."""
-        self.uvicorn.run(sockets=[self.listener])
+        """Serve until interrupted or stopped; networks run on one thread, batches are small."""
+        with one_torch_thread():
+            self.uvicorn.run(sockets=[self.listener])
 
     def run_and_call(self, function: Callable[[], Any]) -> None:
         """Like :meth:`run`; calls ``function`` in a thread once the page is served."""

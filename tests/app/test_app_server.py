@@ -3,16 +3,22 @@
 import http.client
 import json
 import socket
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import Polygon
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from proxylab.agents.references import load_agent
 from proxylab.app import api
 from proxylab.app.requests import MAX_BYTES
+from proxylab.app.server import Server
 from proxylab.errors import UsageError
 from proxylab.evaluation.action_fields import action_field
 from proxylab.evaluation.play import start_level
@@ -272,3 +278,21 @@ def test_any_text_is_a_level_or_a_usage_error(worlds, world, level):
     except UsageError:
         return
     assert np.isfinite(found["fields"][0]["probabilities"]).all()
+
+
+def test_networks_run_on_one_thread_while_the_page_is_served():
+    """Two threads for a convolution of 64 rows can take 70 times as long as one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def threads(_request):
+        return PlainTextResponse(str(torch.get_num_threads()))
+
+    try:
+        listener = socket.create_server(("127.0.0.1", 0))
+        url = "http://{}:{}/".format(*listener.getsockname())
+        with Server(Starlette(routes=[Route("/", threads)]), listener), urlopen(url) as answer:
+            assert answer.read() == b"1"
+        assert torch.get_num_threads() == 2  # control: not one thread anyway
+    finally:
+        torch.set_num_threads(before)
