@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def wilson(key, side):
                 walk = walk[: walk.index(room)]
             walk.append(room)
         tree |= set(walk)
-        passages |= {frozenset(pair) for pair in zip(walk, walk[1:], strict=False)}
+        passages |= {frozenset(pair) for pair in pairwise(walk)}
     return passages
 
 
