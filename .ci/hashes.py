@@ -14,8 +14,13 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+Item = dict[str, Any]
+"""A file in pip's report."""
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -31,7 +36,7 @@ HEAD = """\
 """
 
 
-def report(words, python, glibc):
+def report(words: list[str], python: str, glibc: int) -> list[Item]:
     """The files that ``pip install`` with ``words`` would take: list of its report's items."""
     tags = [f"manylinux_2_{minor}_x86_64" for minor in range(glibc, 4, -1)]
     tags += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
@@ -50,7 +55,7 @@ def report(words, python, glibc):
     return items
 
 
-def items_of(requirements, python):
+def items_of(requirements: list[str], python: str) -> list[Item]:
     """The files for one Python on all systems."""
     newest = report(["-c", str(ROOT / "constraints.txt"), *requirements], python, GLIBCS[0])
     wanted = [item["metadata"] for item in newest if not is_torch(item)]
@@ -58,14 +63,14 @@ def items_of(requirements, python):
     return sum((report(["--no-deps", *pins], python, glibc) for glibc in GLIBCS[1:]), newest)
 
 
-def is_torch(item):
+def is_torch(item: Item) -> bool:
     """Whether a file is one of those that are left out."""
     return item["metadata"]["name"].startswith(TORCH_ONLY)
 
 
-def write(items):
+def write(items: Iterable[Item]) -> None:
     """Write the file."""
-    hashes = {}
+    hashes: dict[str, set[str]] = {}
     for item in items:
         pin = "{name}=={version}".format(**item["metadata"])
         hashes.setdefault(pin, set()).add(item["download_info"]["archive_info"]["hashes"]["sha256"])
@@ -76,7 +81,7 @@ def write(items):
     (ROOT / "requirements-ci.txt").write_text(HEAD + "\n".join(entries) + "\n")
 
 
-def main():
+def main() -> None:
     """Resolve for every Python at once, and write."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = [*project["project"]["dependencies"], *project["build-system"]["requires"]]

@@ -206,7 +206,7 @@ def resume_line(argv: list[str]) -> str:
 
 def _complain(message: object, code: int) -> int:
     """Print one line to stderr, control characters escaped; returns the exit code."""
-    print(f"proxylab: {as_line(message)}", file=sys.stderr)
+    print(f"proxylab: {as_line(message, 1_000)}", file=sys.stderr)
     return code
 
 

@@ -28,7 +28,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Course:
+class CourseDrawing:
     """A course of open water, y growing downwards; points are in its units.
 
     Attributes:
@@ -95,12 +95,12 @@ class CourseScene:
     """A course of open water.
 
     Attributes:
-        scene: :class:`Course`.
+        scene: :class:`CourseDrawing`.
         corner: (x, y) of its top left corner in world coordinates, y growing upwards.
         unit: scale of the first two features of a state, in world units.
     """
 
-    scene: Course
+    scene: CourseDrawing
     corner: tuple[float, float]
     unit: float
 

@@ -62,23 +62,3 @@ def uniform(stream: NDArray[np.uint64]) -> np.float64:
 def unit_interval(word: Integer) -> np.float64:
     """Map a random uint64 to a float64 in [0, 1)."""
     return np.float64(np.uint64(word) >> np.uint64(11)) * 2.0**-53
-
-
-@numba.njit(cache=True)
-def uniform_table(
-    key: Integer, rows: NDArray[np.int64], column: Integer, out: NDArray[np.float64]
-) -> None:
-    """Fill ``out[k]`` with the uniform number of (key, rows[k], column).
-
-    Used for action draws: two policies with the same key on the same levels get the same
-    numbers, independent of the batch size.
-
-    Args:
-        key: stream seed.
-        rows: int64[K], for instance episode indices.
-        column: int, for instance the step.
-        out: float64[K], written in place.
-    """
-    for k in range(rows.shape[0]):
-        word = combine(combine(key, rows[k]), column)
-        out[k] = np.float64(word >> np.uint64(11)) * 2.0**-53

@@ -20,12 +20,12 @@ from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as serialise_safetensors
 
 from proxylab.config import FORMER_ARCHITECTURES
+from proxylab.console.terminal import one_line
 from proxylab.errors import AgentError
 from proxylab.storage.limits import LIMITS, read_within
 from proxylab.storage.store import write_json
 from proxylab.storage.strict_json import parse_json
 from proxylab.storage.whole_files import whole_file
-from proxylab.untrusted.confined import one_line
 
 SCHEMA = "proxylab.agent/1"
 JSON_NAME, WEIGHTS_NAME = "agent.json", "agent.safetensors"

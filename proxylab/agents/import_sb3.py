@@ -18,10 +18,10 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from proxylab.agents.format import JSON_NAME, AgentSpec, parse_weights, read_agent, save_agent
+from proxylab.console.terminal import one_line
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.channels_first import channels_first_shape
 from proxylab.tasks import known_task
-from proxylab.untrusted.confined import one_line
 from proxylab.untrusted.sb3_zip import file_sha256, read_confined, read_unpickled
 from proxylab_envs.batch import BatchedEnv
 

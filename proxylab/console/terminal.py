@@ -43,7 +43,7 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def one_line(text: object, most: int = 1000) -> str:
+def one_line(text: object, most: int = 300) -> str:
     """A message as one visible line of at most ``most`` characters."""
     line = visible(" ".join(str(text).split()), frozenset())
     return line if len(line) <= most else line[: most - 1] + "…"

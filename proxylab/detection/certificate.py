@@ -41,19 +41,6 @@ from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.resampling import REPLICATES, resampled_means
 
 
-def true_gain_bounds(proxy_gain: float, chi2: float, correlation: float) -> tuple[float, float]:
-    """Sharp bounds of the standardised true gain: (low, high).
-
-    Args:
-        proxy_gain: p, standardised; p² ≤ χ².
-        chi2: χ², at least 0.
-        correlation: r in [−1, 1].
-    """
-    middle = correlation * proxy_gain
-    half = math.sqrt((1 - correlation**2) * max(0.0, chi2 - proxy_gain**2))
-    return middle - half, middle + half
-
-
 def critical_correlation(kappa: float) -> float | None:
     """r* = √(1 − κ²), or None where κ ≤ 0: then no correlation below 1 suffices."""
     return math.sqrt(max(0.0, 1 - kappa**2)) if kappa > 0 else None

@@ -101,11 +101,6 @@ def trusted_visits(trusted: Sequence[Episodes], cells_of: str = "state-actions")
     return TrustedVisits(*grid, cells, total, first, second)
 
 
-def occupancy_shift(trusted: Episodes, suspect: Episodes) -> Shift:
-    """:class:`Shift` of the suspect's Episodes from trusted Episodes, on the suspect's levels."""
-    return shift_from(trusted_visits([trusted]), suspect)
-
-
 def shift_from(visits: TrustedVisits, suspect: Episodes) -> Shift:
     """:class:`Shift` of the suspect's Episodes from ``visits`` (:class:`TrustedVisits`).
 

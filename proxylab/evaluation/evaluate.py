@@ -15,6 +15,7 @@ from proxylab.agents.format import TEXT_CHARACTERS
 from proxylab.agents.references import load_agents
 from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.console.output import Track, no_progress
+from proxylab.console.terminal import one_line
 from proxylab.environments.resolve import make_environment, task_in_environment
 from proxylab.errors import AgentError, UsageError
 from proxylab.evaluation.metrics import Summary, summarise
@@ -24,7 +25,6 @@ from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab.storage.limits import check_episodes
 from proxylab.tasks import known_task
-from proxylab.untrusted.confined import one_line
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proxylab.console.terminal import one_line
 from proxylab.logs.budget import Budget
 from proxylab.logs.rows import LogError, RecordedEpisodes, sizes_of_task
 from proxylab.rollouts.episodes import ARRAYS, OPTIONAL_ARRAYS
-from proxylab.untrusted.confined import Confined, one_line
+from proxylab.untrusted.confined import Confined
 
 SETTINGS = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Environment variables that keep the process's address space close to its memory use."""

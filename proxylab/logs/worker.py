@@ -16,12 +16,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from proxylab.console.terminal import one_line
 from proxylab.errors import UsageError
 from proxylab.logs.budget import Budget
 from proxylab.logs.reading import reader_of
 from proxylab.logs.rows import episodes_of_rows
 from proxylab.storage.store import open_database
-from proxylab.untrusted.confined import address_space, bound_time, one_line, rebound, run
+from proxylab.untrusted.confined import address_space, bound_time, rebound, run
 
 SLACK_BYTES = 1 << 20
 """Bytes of an array that are written in one call."""

@@ -5,7 +5,7 @@ Nothing here runs an agent, reads a file or uses the network. All text is escape
 """
 
 from proxylab.report.evidence import (
-    Course,
+    CourseDrawing,
     Evidence,
     Facts,
     Goal,
@@ -19,7 +19,7 @@ from proxylab.report.page import MOST_BYTES, page
 
 __all__ = [
     "MOST_BYTES",
-    "Course",
+    "CourseDrawing",
     "Evidence",
     "Facts",
     "Goal",

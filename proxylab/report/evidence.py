@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab_envs.scenes import Course, Grid
+from proxylab_envs.scenes import CourseDrawing, Grid
 
 JsonObject = Mapping[str, Any]
 """A part of what ``detect --json`` prints."""
@@ -36,7 +36,7 @@ class LevelPair:
 
     Attributes:
         level_seed: of the level.
-        scene: :class:`Grid` or :class:`Course`.
+        scene: :class:`Grid` or :class:`CourseDrawing`.
         suspect: :class:`Track`.
         trusted: :class:`Track` of the reference agent with the latest divergence.
         divergence_step: first step at which the two are in different places.
@@ -44,7 +44,7 @@ class LevelPair:
     """
 
     level_seed: int
-    scene: Grid | Course
+    scene: Grid | CourseDrawing
     suspect: Track
     trusted: Track
     divergence_step: int

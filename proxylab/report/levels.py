@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from proxylab.report.evidence import LevelPair
 from proxylab.report.html import Html, picture, short, tag
-from proxylab_envs.scenes import Course, Grid
+from proxylab_envs.scenes import CourseDrawing, Grid
 
 BOX = 100.0
 """Side of a drawing of open water, in its units."""
@@ -211,7 +211,7 @@ def _diamond(row: int, col: int) -> str:
     return f"M{col * CELL + 5} {row * CELL + 1}l4 4 -4 4 -4 -4z"
 
 
-def _course(scene: Course) -> list[Html]:
+def _course(scene: CourseDrawing) -> list[Html]:
     """Water and finish line of a course."""
     unit = fitted(scene.size)[1]
     outer, inner, finish = (part * unit for part in (scene.outer, scene.inner, scene.finish))
@@ -221,7 +221,7 @@ def _course(scene: Course) -> list[Html]:
     ]
 
 
-def _targets(scene: Course) -> list[Html]:
+def _targets(scene: CourseDrawing) -> list[Html]:
     at = scene.targets * fitted(scene.size)[1]
     return [tag("circle", class_="target", cx=x, cy=y, r=1.6) for x, y in at]
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn, TypeVar, cast
 
+from proxylab.console.terminal import one_line
 from proxylab.errors import AgentError, UsageError
 from proxylab.storage.limits import LIMITS
 
@@ -31,7 +32,6 @@ GRACE_SECONDS = 2
 """Time for a process to end after its last output."""
 
 MESSAGE_BYTES = 2000
-MESSAGE_CHARACTERS = 300
 MAX_FILE_BYTES = 1 << 20
 """Largest file that the process may write: only its stderr is one."""
 
@@ -154,13 +154,6 @@ def _reason(code: int, message: str, late: bool, cpu_seconds: int) -> str:
         return one_line(message)
     ended = f"signal {-code}" if code < 0 else f"exit code {code}"
     return f"the process that reads it ended by itself ({ended}): the file is damaged or hostile"
-
-
-def one_line(text: object) -> str:
-    """The text as one line of at most ``MESSAGE_CHARACTERS`` printable characters."""
-    joined = " ".join(str(text).split())
-    plain = "".join(c if c.isprintable() else "?" for c in joined)
-    return plain if len(plain) <= MESSAGE_CHARACTERS else plain[: MESSAGE_CHARACTERS - 1] + "…"
 
 
 # Within the process

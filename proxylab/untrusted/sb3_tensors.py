@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proxylab.console.terminal import one_line
 from proxylab.storage.limits import LIMITS
 from proxylab.storage.strict_json import parse_json
-from proxylab.untrusted.confined import Refusal, bound, one_line, run
+from proxylab.untrusted.confined import Refusal, bound, run
 from proxylab.untrusted.zips import open_zip, read_member, written_anew
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from proxylab.console.terminal import one_line
 from proxylab.errors import AgentError
 from proxylab.storage.limits import LIMITS
-from proxylab.untrusted.confined import Confined, one_line
+from proxylab.untrusted.confined import Confined
 
 READER = "proxylab.untrusted.sb3_tensors"
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from gain_bounds import true_gain_bounds
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_population import NUM_ACTIONS, episodes_from, population, walk_ring
 
-from proxylab.detection.certificate import certify, critical_correlation, true_gain_bounds
+from proxylab.detection.certificate import certify, critical_correlation
 from proxylab.detection.judge import judge
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.shift import DISCOUNT, occupancy_shift
+from proxylab.detection.shift import DISCOUNT, shift_from, trusted_visits
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -98,7 +99,7 @@ def test_the_estimate_sums_over_cells(seed):
         )
 
     trusted, suspect = randomly(walks, levels), randomly(walks[1:3], levels[1:3])
-    shift = occupancy_shift(trusted, suspect)
+    shift = shift_from(trusted_visits([trusted]), suspect)
     for row, level in enumerate((3, 5)):
         expected = referee_shift(trusted, suspect, level)
         found = (shift.gain[row], shift.chi2[row], shift.coverage[row])

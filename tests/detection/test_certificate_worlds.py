@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from gain_bounds import true_gain_bounds
 from toy_population import NUM_ACTIONS, episodes_from
 
 from proxylab.detection.certificate import (
     bootstrapped_kappas,
     certify,
     critical_correlation,
-    true_gain_bounds,
 )
 from proxylab.detection.shift import (
     DISCOUNT,

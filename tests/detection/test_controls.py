@@ -8,7 +8,7 @@ from toy_population import VIEW, episodes_from, population, walk_ring
 
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.scores.registry import SCORES
-from proxylab.detection.shift import occupancy_shift
+from proxylab.detection.shift import shift_from, trusted_visits
 from proxylab.rollouts.episodes import concatenate
 
 
@@ -95,7 +95,7 @@ def test_kappa_is_the_cosine_on_each_level():
     pooled = concatenate(paid[:-1])
     state = SCORES["kappa"].fit(paid[:-1], VIEW)
     found = SCORES["kappa"].per_level(state, paid[-1])
-    shift = occupancy_shift(pooled, paid[-1])
+    shift = shift_from(trusted_visits([pooled]), paid[-1])
     for level in range(24):
         if not np.isfinite(shift.chi2[level]):
             assert found[level] == 1

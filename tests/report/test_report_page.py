@@ -11,7 +11,7 @@ from reading import Page
 
 from proxylab.report import (
     MOST_BYTES,
-    Course,
+    CourseDrawing,
     Evidence,
     Facts,
     Goal,
@@ -115,7 +115,7 @@ def seen(num_levels=6, steps=40, scene=GRID):
 def water(points=24):
     angle = np.linspace(0, 2 * np.pi, points)
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return Course(
+    return CourseDrawing(
         ring * 9 + 10, ring * 5 + 10, ring[:3] + 10, np.array([[15, 10], [19, 10]]), (20, 20)
     )
 

@@ -4,8 +4,9 @@ import pytest
 from safetensors.torch import save
 
 from proxylab.agents import import_sb3 as sb3
+from proxylab.console.terminal import one_line
 from proxylab.errors import AgentError
-from proxylab.untrusted.confined import Refusal, one_line
+from proxylab.untrusted.confined import Refusal
 from proxylab.untrusted.sb3_tensors import tensors_of
 
 

@@ -38,9 +38,20 @@ def header(entries, data=b""):
 
 def agents(folder, payload):
     """{name: folder of an agent}."""
+    raws = raw_weights(payload) | wrong_entries() | wrong_headers()
+    found = {name: agent(folder, name, raw=raw) for name, raw in raws.items()}
+    found |= {name: agent(folder, name, tensors=value) for name, value in wrong_tensors().items()}
+    return found | fields(folder) | texts(folder) | odd_files(folder, payload)
+
+
+ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+"""The header's entry of one tensor."""
+
+
+def raw_weights(payload):
+    """{name: bytes} of files that are none, end early or go on."""
     good = weights()
-    one = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
-    raws = {
+    return {
         "a pickle as weights": payload,
         "an overlong header": struct.pack("<Q", 1 << 40) + b"{}",
         "a header of 2**64 - 1": b"\xff" * 8 + b"{}",
@@ -48,58 +59,72 @@ def agents(folder, payload):
         "a deeply nested header": header(b"[" * 100_000),
         "truncated weights": serialise(good)[:-9],
         "no weights at all": b"",
-        "a huge shape": header({"w": one | {"shape": [1 << 40, 1 << 40]}}, b"\0" * 4),
-        "negative offsets": header({"w": one | {"data_offsets": [-4, 0]}}, b"\0" * 4),
-        "overlapping tensors": header({"a": one, "b": one}, b"\0" * 4),
-        "offsets that are no numbers": header({"a": one | {"data_offsets": "04"}}, b"\0" * 4),
+        "bytes after the weights": serialise(good) + b"\0" * 9,
+        "bfloat16 weights": header({"w": ONE | {"dtype": "BF16", "shape": [2]}}, b"\0" * 4),
+    }
+
+
+def wrong_entries():
+    """{name: bytes} whose header describes a tensor wrongly: its place or its type."""
+    return {
+        "a huge shape": header({"w": ONE | {"shape": [1 << 40, 1 << 40]}}, b"\0" * 4),
+        "negative offsets": header({"w": ONE | {"data_offsets": [-4, 0]}}, b"\0" * 4),
+        "overlapping tensors": header({"a": ONE, "b": ONE}, b"\0" * 4),
+        "offsets that are no numbers": header({"a": ONE | {"data_offsets": "04"}}, b"\0" * 4),
         "a tensor twice": header(b'{"a":{"dtype":"F32"},"a":{"dtype":"F32"}}'),
-        "a list as dtype": header({"w": one | {"dtype": ["F32"]}}, b"\0" * 4),
-        "an object as dtype": header({"w": one | {"dtype": {"F32": 1}}}, b"\0" * 4),
-        "a number as dtype": header({"w": one | {"dtype": 10**400}}, b"\0" * 4),
+        "a list as dtype": header({"w": ONE | {"dtype": ["F32"]}}, b"\0" * 4),
+        "an object as dtype": header({"w": ONE | {"dtype": {"F32": 1}}}, b"\0" * 4),
+        "a number as dtype": header({"w": ONE | {"dtype": 10**400}}, b"\0" * 4),
         "no dtype": header({"w": {"shape": [1], "data_offsets": [0, 4]}}, b"\0" * 4),
-        "a dtype of 100 KB": header({"w": one | {"dtype": "\x1b[2J" * 20_000}}, b"\0" * 4),
-        "offsets of 10**400": header({"w": one | {"data_offsets": [0, 10**400]}}, b"\0" * 4),
-        "offsets of 2**64": header({"w": one | {"data_offsets": [1 << 64, 1 << 65]}}, b"\0" * 4),
+        "a dtype of 100 KB": header({"w": ONE | {"dtype": "\x1b[2J" * 20_000}}, b"\0" * 4),
+        "offsets of 10**400": header({"w": ONE | {"data_offsets": [0, 10**400]}}, b"\0" * 4),
+        "offsets of 2**64": header({"w": ONE | {"data_offsets": [1 << 64, 1 << 65]}}, b"\0" * 4),
         "offsets of 1e400": header(b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,1e400]}}'),
-        "offsets that are floats": header({"w": one | {"data_offsets": [0.0, 4.0]}}, b"\0" * 4),
-        "offsets that are lists": header({"w": one | {"data_offsets": [[0], [4]]}}, b"\0" * 4),
-        "offsets back to front": header({"w": one | {"data_offsets": [4, 0]}}, b"\0" * 4),
-        "one offset": header({"w": one | {"data_offsets": [4]}}, b"\0" * 4),
-        "an end far below zero": header({"w": one | {"data_offsets": [0, -(10**30)]}}, b"\0" * 4),
-        "a shape of 10**400": header({"w": one | {"shape": [10**400]}}, b"\0" * 4),
-        "a shape below zero": header({"w": one | {"shape": [-1]}}, b"\0" * 4),
-        "a shape of texts": header({"w": one | {"shape": ["1"]}}, b"\0" * 4),
-        "a shape of a thousand sides": header({"w": one | {"shape": [1] * 1000}}, b"\0" * 4),
-        "an entry that is a list": header({"w": [one]}, b"\0" * 4),
+        "offsets that are floats": header({"w": ONE | {"data_offsets": [0.0, 4.0]}}, b"\0" * 4),
+        "offsets that are lists": header({"w": ONE | {"data_offsets": [[0], [4]]}}, b"\0" * 4),
+        "offsets back to front": header({"w": ONE | {"data_offsets": [4, 0]}}, b"\0" * 4),
+        "one offset": header({"w": ONE | {"data_offsets": [4]}}, b"\0" * 4),
+        "an end far below zero": header({"w": ONE | {"data_offsets": [0, -(10**30)]}}, b"\0" * 4),
+    }
+
+
+def wrong_headers():
+    """{name: bytes} whose header has a wrong shape or structure."""
+    return {
+        "a shape of 10**400": header({"w": ONE | {"shape": [10**400]}}, b"\0" * 4),
+        "a shape below zero": header({"w": ONE | {"shape": [-1]}}, b"\0" * 4),
+        "a shape of texts": header({"w": ONE | {"shape": ["1"]}}, b"\0" * 4),
+        "a shape of a thousand sides": header({"w": ONE | {"shape": [1] * 1000}}, b"\0" * 4),
+        "an entry that is a list": header({"w": [ONE]}, b"\0" * 4),
         "a header that is a list": header(b"[1, 2]"),
         "a header that is a number": header(b"1e5"),
-        "metadata that is a list": header({"__metadata__": [1], "w": one}, b"\0" * 4),
-        "metadata of numbers": header({"__metadata__": {"a": 10**400}, "w": one}, b"\0" * 4),
+        "metadata that is a list": header({"__metadata__": [1], "w": ONE}, b"\0" * 4),
+        "metadata of numbers": header({"__metadata__": {"a": 10**400}, "w": ONE}, b"\0" * 4),
         "a lone surrogate as a name": header(b'{"\\ud800": {"dtype": "F8"}}', b"\0" * 4),
         "UTF-16 as header": header('{"w": 1}'.encode("utf-16")),
         "control characters as a name": header(
-            {"\x1b[2J\n\u202e": one | {"dtype": "F8"}}, b"\0" * 4
+            {"\x1b[2J\n\u202e": ONE | {"dtype": "F8"}}, b"\0" * 4
         ),
-        "a name of 900 KB": header({"x" * 900_000: one | {"dtype": "F8"}}, b"\0" * 4),
+        "a name of 900 KB": header({"x" * 900_000: ONE | {"dtype": "F8"}}, b"\0" * 4),
         "twelve thousand tensors": header(
-            {f"t{k}": one | {"data_offsets": [4 * k, 4 * k + 4]} for k in range(12_000)},
+            {f"t{k}": ONE | {"data_offsets": [4 * k, 4 * k + 4]} for k in range(12_000)},
             b"\0" * 48_000,
         ),
-        "bytes after the weights": serialise(good) + b"\0" * 9,
-        "bfloat16 weights": header({"w": one | {"dtype": "BF16", "shape": [2]}}, b"\0" * 4),
     }
+
+
+def wrong_tensors():
+    """{name: tensors} that load and do not fit."""
+    good = weights()
     nan = {**good, "policy_head.bias": np.full(4, np.nan, np.float32)}
     infinite = {**good, "policy_head.bias": np.full(4, np.inf, np.float32)}
-    tensors = {
+    return {
         "NaN in weights": nan,
         "infinity in weights": infinite,
         "another shape": good | {"policy_head.bias": np.zeros(5, np.float32)},
         "float64 in weights": good | {"policy_head.bias": np.zeros(4)},
         "a tensor too many": good | {"backdoor": np.zeros(1, np.float32)},
     }
-    found = {name: agent(folder, name, raw=raw) for name, raw in raws.items()}
-    found |= {name: agent(folder, name, tensors=value) for name, value in tensors.items()}
-    return found | fields(folder) | texts(folder) | odd_files(folder, payload)
 
 
 HUGE = 10**400

@@ -139,4 +139,5 @@ def test_the_one_function():
     assert not raw(visible("".join(map(chr, range(0x110000)))).replace("\t", ""))
     assert visible(visible(NASTY)) == visible(NASTY)
     assert one_line("a\n\nb\x07") == r"a b\x07"
-    assert len(one_line("x" * 5_000)) == 1_000
+    assert len(one_line("x" * 5_000)) == 300
+    assert len(one_line("x" * 5_000, 1_000)) == 1_000

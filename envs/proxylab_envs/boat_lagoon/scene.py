@@ -5,7 +5,7 @@ import numpy as np
 from proxylab_envs.boat_lagoon.core import LagoonCore
 from proxylab_envs.boat_lagoon.geometry import SPOKES
 from proxylab_envs.boat_lagoon.level import COLUMN, HALF_WIDTH, NUM_SPOKES, outer_columns
-from proxylab_envs.scenes import Course, CourseScene, turned
+from proxylab_envs.scenes import CourseDrawing, CourseScene, turned
 
 SHORE = 1.0
 """Land around a course, world units."""
@@ -24,4 +24,4 @@ def course_scene(core: LagoonCore) -> CourseScene:
     line = np.array([inner[0], outer[0]])
     targets = core.targets[0][core.timers[0] >= 0]
     outer, inner, targets, line = (turned(part, corner) for part in (outer, inner, targets, line))
-    return CourseScene(Course(outer, inner, targets, line, size), corner, PLACE_UNIT)
+    return CourseScene(CourseDrawing(outer, inner, targets, line, size), corner, PLACE_UNIT)
