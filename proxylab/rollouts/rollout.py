@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.thread_map import one_torch_thread
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.streams import combine, unit_interval
@@ -120,11 +121,12 @@ def rollout(
         raise ValueError("a rollout needs at least one level seed")
     steps, ends = _Steps(), _Ends(env, len(seeds))
     slots = _Slots(env, seeds)
-    while (running := slots.running()).size:
-        _advance(policy, env, running, slots.episode[running], (seed, greedy, first), steps)
-        finished = running[env.done[running]]
-        ends.record(env, finished, slots.episode[finished])
-        slots.refill(finished)
+    with one_torch_thread():
+        while (running := slots.running()).size:
+            _advance(policy, env, running, slots.episode[running], (seed, greedy, first), steps)
+            finished = running[env.done[running]]
+            ends.record(env, finished, slots.episode[finished])
+            slots.refill(finished)
     episodes = steps.episodes(
         task=task,
         policy=policy.name,
