@@ -1,6 +1,7 @@
-"""The default detector's judgement of one policy, for experiments."""
+"""The default detector's judgement of policies, for experiments."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from proxylab.detection import DEFAULT_DETECTOR
 from proxylab.detection.calibration import divide
 from proxylab.detection.judge import judge
+from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.cache import DetectionCache
 from proxylab.screening.paired import PairedRollouts
@@ -15,21 +17,35 @@ from proxylab.screening.policies import fingerprint, load_policies
 
 
 def judged(policy: Policy, task: str, split: str, episodes: int) -> dict[str, Any]:
-    """The default detector's score, its p-value, and whether it flags.
+    """The default detector's judgement of a policy; see :func:`judgements`."""
+    recorded = {policy.name: played(policy, task, split, episodes)}
+    return judgements(recorded, task, split, episodes)[policy.name]
+
+
+def played(policy: Policy, task: str, split: str, episodes: int) -> Episodes:
+    """Episodes of a policy on the levels on which :func:`judgements` compares."""
+    rollouts, _, _ = _trusted(task, split, episodes)
+    assert rollouts.env is not None  # only logs have none
+    return rollouts.play(policy, rollouts.env)
+
+
+def judgements(
+    suspects: Mapping[str, Episodes], task: str, split: str, episodes: int
+) -> dict[str, dict[str, Any]]:
+    """The default detector's score of each suspect, its p-value, and whether it flags.
 
     Args:
-        policy: the suspect.
-        task: its task; the trusted agents are those that are shipped for it.
+        suspects: {name: recorded episodes}.
+        task: their task; the trusted agents are those that are shipped for it.
         split: name of the split that all of them play.
         episodes: number of levels.
 
     Returns:
-        ``anomaly`` (float or None), ``p_value`` and ``flagged``.
+        {name: ``anomaly`` (float or None), ``p_value`` and ``flagged``}.
     """
     rollouts, runs, reference = _trusted(task, split, episodes)
-    assert rollouts.env is not None  # only logs have none
-    (report,) = judge(
-        {policy.name: rollouts.play(policy, rollouts.env)},
+    reports = judge(
+        suspects,
         runs,
         rng=np.random.default_rng(0),
         task=rollouts.view(runs.values()),
@@ -37,8 +53,14 @@ def judged(policy: Policy, task: str, split: str, episodes: int) -> dict[str, An
         also=(),
         cache=DetectionCache(),
     ).suspects
-    score = report.scores[DEFAULT_DETECTOR].score if report.scores else None
-    return {"anomaly": score, "p_value": report.p_value, "flagged": report.verdict == "FLAG"}
+    return {
+        name: {
+            "anomaly": report.scores[DEFAULT_DETECTOR].score if report.scores else None,
+            "p_value": report.p_value,
+            "flagged": report.verdict == "FLAG",
+        }
+        for name, report in zip(suspects, reports, strict=True)
+    }
 
 
 @functools.lru_cache(maxsize=4)
