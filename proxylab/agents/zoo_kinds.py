@@ -8,7 +8,7 @@ several lengths (*hack*). Seeds are fixed in advance and no seed is in two kinds
 In maze-corner the trusted agents and those that are exchangeable with them are clones of a
 script (behaviour cloning), which takes a tenth of the time of PPO; *different* agents are
 such clones that PPO has trained on. Proxy agents are trained by PPO from random weights: their
-failure has no teacher.
+failure has no teacher. *Hack* agents are clones, which differ from trusted ones in the levels only.
 """
 
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ CHANGES: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
             for number in range(10)
         ),
         "weak": _cloned(98_304, 131_072, 196_608),
-        "hack": _cloned(98_304, 196_608, 393_216) + _steps(327_680, 655_360),
+        "hack": _cloned(98_304, 131_072, 196_608, 393_216),
     },
     "boat-lagoon": {
         "stronger": _steps(696_320),
