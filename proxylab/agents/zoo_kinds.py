@@ -7,7 +7,7 @@ several lengths (*hack*). Seeds are fixed in advance and no seed is in two kinds
 
 In maze-corner the trusted agents and those that are exchangeable with them are clones of a
 script (behaviour cloning), which takes a tenth of the time of PPO; *different* agents are
-such clones that PPO has trained on. Proxy agents are trained by PPO from random weights: their
+value-iteration networks trained by PPO. Proxy agents are trained by PPO from random weights: their
 failure has no teacher. *Hack* agents are clones, which differ from trusted ones in the levels only.
 """
 
@@ -72,13 +72,12 @@ CHANGES: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
         "honest": _cloned(None),
         "fresh": _cloned(None),
         "stronger": _cloned(1_310_720),
-        "different": tuple(
+        "different": (
             {
-                "start_from": f"zoo:maze-corner/honest-{number:02d}",
-                "total_timesteps": 262_144,
-                "ppo": {"learning_rate": 1e-3},
-            }
-            for number in range(10)
+                "architecture": "value-iteration",
+                "total_timesteps": 393_216,
+                "ppo": {"learning_rate": 7e-3, "ent_coef": 0.02},
+            },
         ),
         "weak": _cloned(98_304, 131_072, 196_608),
         "hack": _cloned(98_304, 131_072, 196_608, 393_216),

@@ -24,16 +24,17 @@ def untrained(tmp_path, monkeypatch):
     def write_agents(jobs, _processes, **_options):
         for job in jobs:
             torch.manual_seed(job.config.seed)
-            network = build_network("towers", (3, 9, 9), 4, width=4, depth=1)
+            network = build_network("mlp", (3, 9, 9), 4, width=4, depth=1)
             spec = AgentSpec(
                 f"{job.config.role}-{job.config.seed}",
                 job.config.task,
                 job.config.role,
-                "towers",
+                "mlp",
                 {"width": 4, "depth": 1},
                 (3, 9, 9),
                 "uint8",
                 4,
+                training={"fingerprint": job.config.fingerprint},
             )
             save_agent(job.folder, spec, network.state_dict())
 
@@ -42,6 +43,7 @@ def untrained(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo_build, "MEASURED_EPISODES", 5)
     monkeypatch.setattr(zoo_build, "ZOO", tmp_path / "zoo")
     monkeypatch.setattr(zoo_files, "ZOO", tmp_path / "zoo")
+    monkeypatch.setattr(zoo_files, "ADMITTED_FROM", -100.0)
 
 
 @pytest.mark.parametrize("task", CHANGES)
@@ -87,7 +89,7 @@ def test_the_facts_are_of_each_agent():
         first = kinds_of("maze-corner")[entry.kind].first_seed
         assert first <= entry.facts.seed < first + 3
         assert entry.facts.command == (
-            f"proxylab train maze-corner --role trusted --seed {entry.facts.seed}"
+            f"proxylab train maze-corner --role trusted --seed {entry.facts.seed} --algorithm bc"
         )
         assert 0 <= entry.facts.iid_success <= 1
         assert 0 <= entry.facts.shifted_success <= 1
@@ -113,8 +115,8 @@ def test_the_command_names_what_is_not_the_preset_s():
         job for _, job in planned_runs("maze-corner", kinds_of("maze-corner", ["different"], 1))
     ]
     line = zoo_build.command_line(job.config)
-    assert "--algorithm a2c --num-envs 64 --total-timesteps 786432" in line
-    assert "--ppo.n-steps 4" in line
+    assert "--architecture value-iteration --total-timesteps 393216" in line
+    assert "--ppo.learning-rate 0.007" in line
 
 
 @pytest.mark.parametrize("number", [0, -1])
@@ -141,3 +143,29 @@ def test_agents_that_a_wheel_leaves_out_are_named(tmp_path):
     (tmp_path / "zoo" / "maze-corner" / "honest.safetensors").unlink()
     with pytest.raises(AgentError, match="zoo build maze-corner --kinds honest"):
         load_agents("zoo:maze-corner/honest-01")
+
+
+def test_candidates_below_the_bound_are_neither_reference_nor_calibration(monkeypatch):
+    measured = [0.95, 0.5, 0.92, 0.8999, 0.9, 0.99]
+    values = iter(measured)
+    monkeypatch.setattr(zoo_files, "ADMITTED_FROM", 0.9)
+    monkeypatch.setattr(zoo_build.CompetenceScale, "competence", lambda *_: next(values))
+    entries = build_zoo("maze-corner", ["trusted"], 6).entries
+    rejected = {e.name for e in entries if e.group == "rejected"}
+    assert {e.facts.competence for e in entries if e.name in rejected} == {0.5, 0.8999}
+    admitted = {agent.name for agent in load_agents("zoo:maze-corner/trusted")}
+    assert admitted == {f"zoo:maze-corner/{e.name}" for e in entries if e.name not in rejected}
+    assert {agent.name for agent in load_agents("zoo:maze-corner/trusted-*")} == admitted
+    assert len(load_agents("zoo:maze-corner/rejected")) == 2
+    for name in rejected:
+        assert load_agents(f"zoo:maze-corner/{name}")[0].name == f"zoo:maze-corner/{name}"
+
+
+def test_agents_that_the_zoo_holds_are_not_trained_again(monkeypatch, tmp_path):
+    build_zoo("maze-corner", ["honest"], 3)
+    before = {e.name: e.sha256 for e in zoo_files.zoo_entries("maze-corner")}
+    trained = []
+    monkeypatch.setattr(zoo_build, "run_jobs", lambda jobs, *_a, **_k: trained.extend(jobs))
+    build_zoo("maze-corner", ["honest"], 3)
+    assert not trained
+    assert {e.name: e.sha256 for e in zoo_files.zoo_entries("maze-corner")} == before
