@@ -23,9 +23,11 @@ from proxylab.agents.format import (
 from proxylab.agents.loading import policy_of
 from proxylab.agents.references import load_agent, load_agents
 from proxylab.agents.zoo import ZooFacts, ZooMember, pack_zoo, read_entry, zoo_entries
+from proxylab.config import FORMER_ARCHITECTURES
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.architectures import ARCHITECTURES, build_network
 from proxylab.rollouts.rollout import rollout
+from proxylab.tasks import TASKS
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner import MazeCorner
 
@@ -192,6 +194,37 @@ def test_weights_that_do_not_fit(folder):
     assert "the weights lack value_head.bias" in line_of(load_agent, folder)
     rewrite(folder, fitting | {"extra": np.zeros(1, np.float32)})
     assert "the weights hold extra" in line_of(load_agent, folder)
+
+
+FORMER_SIZES = {
+    "planner": {"channels": 4, "width": 8},
+    "lattice-conv": {"channels": 4, "blocks": 1, "width": 8},
+    "towers": SIZES,
+    "centred": SIZES,
+}
+
+
+def test_every_former_architecture_has_a_test_and_a_name_of_now():
+    assert set(FORMER_SIZES) == set(FORMER_ARCHITECTURES)
+    assert set(FORMER_ARCHITECTURES.values()) <= set(ARCHITECTURES)
+    assert not set(FORMER_ARCHITECTURES) & set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("former", FORMER_SIZES)
+def test_an_agent_with_a_former_name_of_its_architecture_acts_the_same(tmp_path, former):
+    now, sizes = FORMER_ARCHITECTURES[former], FORMER_SIZES[former]
+    network = build_network(now, (3, 9, 9), 4, **sizes)
+    spec = dataclasses.replace(SPEC, architecture=now, sizes=sizes)
+    save_agent(tmp_path / "agent", spec, network.state_dict())
+    env = MazeCorner(3)
+    env.reset_levels(np.arange(3), np.arange(3))
+    before = load_agent(tmp_path / "agent").action_probabilities(env.observe())
+    edit(tmp_path / "agent", architecture=former)
+    agent = load_agent(tmp_path / "agent")
+    assert agent.spec.architecture == now
+    np.testing.assert_array_equal(agent.action_probabilities(env.observe()), before)
+    config = TASKS["maze-corner"].train_config("proxy", architecture=former, sizes=sizes)
+    assert config.architecture == now
 
 
 def test_an_unknown_architecture_lists_the_known(folder):
