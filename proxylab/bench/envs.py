@@ -19,8 +19,8 @@ STEPS = 64
 """Steps of every environment in one measured call."""
 
 SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("proxylab/MazeCorner-v0", {}),
-    ("proxylab/MazeCorner-v0", {"size": 13}),
+    ("proxylab/MazeCorner-v1", {}),
+    ("proxylab/MazeCorner-v1", {"size": 13}),
     ("proxylab/BoatRace-v0", {}),
     ("proxylab/BoatLagoon-v0", {}),
     ("proxylab/TomatoWatering-v0", {}),
