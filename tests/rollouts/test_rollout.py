@@ -105,7 +105,8 @@ def test_the_record_replays_to_the_same_episode():
 
 def uniform_number(seed, episode, step):
     """The number in [0, 1) that decides an action: 53 bits of a hash of all three."""
-    word = combine(combine(np.uint64(seed), np.int64(episode)), np.int64(step))
+    episode_key = np.uint64(combine(np.uint64(seed), np.int64(episode)))
+    word = combine(episode_key, np.int64(step))
     return (int(word) >> 11) / 2**53
 
 
