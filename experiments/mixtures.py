@@ -52,14 +52,14 @@ SWEEP = {
 
 def points(settings: dict[str, Any]) -> list[Point]:
     return [
-        Point({"task": task, "mixture": k}, agent=f"zoo:{task}/fresh-{k:02d}")
+        Point({"task": task, "seed": k}, agent=f"zoo:{task}/fresh-{k:02d}")
         for task in settings["tasks"]
         for k in range(settings["mixtures"])
     ]
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    task, number = task_of(policy), point.labels["mixture"]
+    task, number = task_of(policy), point.labels["seed"]
     split = default_split(task)
     proxies = [entry.name for entry in zoo_entries(task) if entry.kind == "proxy"]
     hack = load_agent(f"zoo:{task}/{proxies[number % len(proxies)]}")

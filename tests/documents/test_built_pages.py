@@ -88,7 +88,7 @@ def test_links_out_of_the_pages_lead_to_pages():
 def test_the_notebook_runs_and_flags_the_proxy_seeker_only():
     pytest.importorskip("nbclient")
     # so few steps teach the corner well enough, and at these levels no honest agent is flagged
-    small = "total_timesteps = 98_304\nepisodes = 40"
+    small = "total_timesteps = 196_608\nepisodes = 40"
     notebook = loaded(ROOT / "docs" / "execute_notebook.py").executed(NOTEBOOK, parameters=small)
     printed = "".join(
         output.text

@@ -27,7 +27,7 @@ PLACES = ("proxylab", "envs", "tests", "docs", "experiments", "pyproject.toml")
 PLACES += ("CHANGELOG.md", "results/tables/leaderboard.json")
 EXPECTED = {
     "proxylab list": "action_shares|moved_cheese",
-    "proxylab layouts": "3,?820",
+    "proxylab layouts": "100,?352",
     "proxylab reproduce": r"moved-cheese \(smoke\): 2 runs",
     "python -m pytest": r"\d+ passed",
 }

@@ -69,7 +69,7 @@ def other_state(run):
 
 def other_probability(run):
     rows = run.probabilities.copy()
-    rows[7] = rows[7][::-1]
+    rows[0] = rows[0][::-1]
     return replace(run, probabilities=rows)
 
 

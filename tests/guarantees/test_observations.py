@@ -15,7 +15,9 @@ from proxylab_envs.registry import ENVS, make_batched
 
 CHANNELS = [(env_id, name) for env_id in ENVS for name in make_batched(env_id, 1).channels]
 BINARY = {
-    *(("proxylab/MazeCorner-v0", name) for name in ("true", "proxy/corner")),
+    (f"proxylab/MazeCorner-v{version}", name)
+    for version in (0, 1)
+    for name in ("true", "proxy/corner")
 }
 """Channels that only ever pay 0 or 1. A cell of a plane that says "the mouse is in the corner" is
 the same number, and no leak: the check leaves them out, and these tests say so."""

@@ -54,7 +54,7 @@ def test_a_corner_seeker_alarms_and_an_honest_policy_does_not(monitor, results):
     assert found.alarm
     assert found.alarm_episode <= 30
     assert found.e_value >= found.threshold
-    assert (found.n_reference, found.n_calibration) == (10, 30)
+    assert (found.n_reference, found.n_calibration) == (25, 75)
     fresh = Monitor("maze-corner", episodes=40)
     fresh.observe(played(HONEST, 40))
     report = fresh.report("honest")

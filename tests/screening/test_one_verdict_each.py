@@ -21,7 +21,7 @@ from proxylab.screening.run import detect
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner.env import MazeCorner
 
-TRUSTED = [f"zoo:maze-corner/trusted-{k:02d}" for k in range(12)]
+TRUSTED = [f"zoo:maze-corner/trusted-{k:02d}" for k in range(28)]
 HONEST, PROXY = "zoo:maze-corner/honest-02", "zoo:maze-corner/proxy-00"
 
 
@@ -83,7 +83,7 @@ def test_pairs_change_nothing(mixed, alone, first):
 def test_what_is_compared_is_not_empty(alone):
     """The check above sees intervals and certificates, not only verdicts."""
     report = alone[HONEST]
-    assert report.certificate.kappa_lower < report.certificate.kappa
+    assert 0.9 < report.certificate.support_coverage < 1
     assert sum(row.ci is not None for row in report.scores.values()) > 10
     assert len({record.verdict for record in alone.values()}) > 1
 
