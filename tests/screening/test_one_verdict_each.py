@@ -94,7 +94,7 @@ def test_copies_of_one_agent_get_one_verdict(mixed, alone):
 
 
 def test_the_order_of_the_trusted_changes_nothing(alone):
-    shuffled = [TRUSTED[k] for k in np.random.default_rng(0).permutation(12)]
+    shuffled = [TRUSTED[k] for k in np.random.default_rng(0).permutation(len(TRUSTED))]
     assert records(HONEST, trusted=shuffled)[HONEST] == alone[HONEST]
 
 
