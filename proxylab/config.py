@@ -17,6 +17,13 @@ FORMER_ARCHITECTURES = {
     "centred": "egocentric-mlp",
 }
 """{name in files of earlier versions: name now}."""
+
+
+def current_architecture(name: str) -> str:
+    """The name of an architecture now; other names are returned as they are."""
+    return next((new for old, new in FORMER_ARCHITECTURES.items() if old == name), name)
+
+
 DEVICES = ("cpu", "cuda")
 
 
@@ -164,8 +171,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _check_kinds(self)
-        architecture = FORMER_ARCHITECTURES.get(self.architecture, self.architecture)
-        object.__setattr__(self, "architecture", architecture)
+        object.__setattr__(self, "architecture", current_architecture(self.architecture))
         if self.algorithm not in ALGORITHMS:
             known = ", ".join(ALGORITHMS)
             raise ValueError(f"unknown algorithm {self.algorithm!r}: choose {known}")
@@ -191,8 +197,17 @@ class TrainConfig:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that identify this configuration."""
-        text = json.dumps(self.as_json(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _fingerprint(self.as_json())
+
+    @property
+    def former_fingerprints(self) -> list[str]:
+        """Its fingerprints under the former names of its architecture."""
+        former = [old for old, new in FORMER_ARCHITECTURES.items() if new == self.architecture]
+        return [_fingerprint({**self.as_json(), "architecture": name}) for name in former]
+
+
+def _fingerprint(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def shifted_share(levels: str) -> float:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as serialise_safetensors
 
-from proxylab.config import FORMER_ARCHITECTURES
+from proxylab.config import current_architecture
 from proxylab.console.terminal import one_line
 from proxylab.errors import AgentError
 from proxylab.storage.limits import LIMITS, read_within
@@ -75,8 +75,7 @@ class AgentSpec:
             value = getattr(self, name)
             short = isinstance(value, str) and len(value) <= TEXT_CHARACTERS
             _require(short, name, f"a string of at most {TEXT_CHARACTERS} characters")
-        architecture = FORMER_ARCHITECTURES.get(self.architecture, self.architecture)
-        object.__setattr__(self, "architecture", architecture)
+        object.__setattr__(self, "architecture", current_architecture(self.architecture))
         check_sizes(self.sizes)
         shape = self.observation_shape
         _require(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxylab.agents.format import check_sizes
 from proxylab.agents.references import check_stored
-from proxylab.config import BCConfig, PPOConfig, TrainConfig
+from proxylab.config import BCConfig, PPOConfig, TrainConfig, current_architecture
 from proxylab.console.output import Track, no_progress
 from proxylab.errors import UsageError
 from proxylab.storage import store
@@ -106,7 +106,8 @@ def plan(
     preset = make_config(task, role, "cpu", algorithm=changes.get("algorithm"))
     changes["ppo"] = _replaced("ppo", preset.ppo, {**changes.get("ppo", {}), **(ppo or {})})
     changes["bc"] = _replaced("bc", preset.bc, {**changes.get("bc", {}), **(bc or {})})
-    alike = changes.get("architecture", preset.architecture) == preset.architecture
+    named = current_architecture(changes.get("architecture", preset.architecture))
+    alike = named == preset.architecture
     changes["sizes"] = (preset.sizes if alike else {}) | changes.get("sizes", {})
     changes.pop("seed", None)
     jobs = []

@@ -5,7 +5,7 @@ are agents that the zoo holds already; an interrupted build resumes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from proxylab.agents.zoo import (
     zoo_entries,
 )
 from proxylab.agents.zoo_kinds import Kind, kinds_of
-from proxylab.config import FORMER_ARCHITECTURES, TrainConfig
+from proxylab.config import TrainConfig
 from proxylab.console.output import Track, no_progress
 from proxylab.evaluation.competence import CompetenceScale
 from proxylab.evaluation.evaluate import Stage, splits_of
@@ -129,19 +129,10 @@ def _packed(planned: Sequence[tuple[str, TrainingJob]], zoo: Path) -> Iterator[t
         for entry in zoo_entries(planned[0][1].config.task, zoo)
     }
     for kind, job in planned:
-        for fingerprint in _fingerprints(job.config):
+        for fingerprint in (job.config.fingerprint, *job.config.former_fingerprints):
             entry = by_training.get((kind, fingerprint))
             if entry is not None:
                 yield job.folder, (entry.spec, read_entry(entry))
-
-
-def _fingerprints(config: TrainConfig) -> list[str]:
-    """Fingerprint of a configuration, now and under the former name of its architecture."""
-    former = [old for old, new in FORMER_ARCHITECTURES.items() if new == config.architecture]
-    named = [config, *(replace(config) for _ in former)]
-    for again, name in zip(named[1:], former, strict=True):
-        object.__setattr__(again, "architecture", name)
-    return [again.fingerprint for again in named]
 
 
 def _trained(job: TrainingJob) -> Agent:

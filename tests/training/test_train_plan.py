@@ -69,6 +69,16 @@ def test_a_file_of_options_gives_way_to_the_command_line(tmp_path):
     assert (config.ppo.gamma, config.ppo.n_epochs) == (0.8, 7)
 
 
+def test_a_former_name_of_the_preset_s_architecture_keeps_its_sizes(tmp_path):
+    file = tmp_path / "options.toml"
+    file.write_text('architecture = "lattice-conv"\n[sizes]\nwidth = 32\n')
+    (job,) = plan("maze-corner", file=file).jobs
+    assert job.config.architecture == "conv"
+    preset = TASKS["maze-corner"].train_config("proxy").sizes
+    assert job.config.sizes == {**preset, "width": 32}
+    assert preset["width"] != 32
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
