@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.detected import judged
 from proxylab.reproduce.experiment import Point, grid
-from proxylab.reproduce.measure import outcome_rows, over_seeds
+from proxylab.reproduce.measure import grouped, outcome_rows, over_seeds
 from proxylab.reproduce.networks import VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy
 from proxylab.storage import store
@@ -116,23 +116,20 @@ def _steps_to_competence(folder: Path) -> int | None:
     return rows[twice[0]]["timesteps"] if twice else None
 
 
+BY = ("network", "algorithm")
 VALUES = ("held-out success", "cheese", "corner first", "incidental", "flagged", "p_value")
 
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over seeds with intervals, and the steps to competence."""
     rows = [{**row, "flagged": float(row["flagged"])} for row in rows]
-    by = ("network", "algorithm")
-    return {"seeds": over_seeds(rows, by, VALUES), "speed": _speeds(rows)}
+    return {"seeds": over_seeds(rows, BY, VALUES), "speed": _speeds(rows)}
 
 
 def _speeds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Median steps to competence, and how many runs became competent."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["network"], row["algorithm"]), []).append(row)
     speeds = []
-    for (network, algorithm), group in groups.items():
+    for (network, algorithm), group in grouped(rows, BY).items():
         reached = [r["steps to 95 %"] for r in group if r["steps to 95 %"] is not None]
         facts = {"runs": len(group), "competent": len(reached), "steps": group[0]["steps"]}
         median = float(np.median(reached)) if reached else None

@@ -22,6 +22,7 @@ from proxylab.evaluation.evaluate import task_of
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.detected import judgements, played
 from proxylab.reproduce.experiment import Point
+from proxylab.reproduce.measure import grouped
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.paired import default_split
@@ -85,11 +86,10 @@ def mixed(honest: Episodes, gamed: Episodes, is_gamed: NDArray[np.bool_]) -> Epi
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Shares of flagged mixtures with 95 % Wilson intervals, and the limit."""
-    groups: dict[tuple[Any, ...], list[bool]] = {}
-    for row in rows:
-        key = tuple(row[name] for name in ("task", "trusted", "episodes", "share"))
-        groups.setdefault(key, []).append(row["flagged"])
-    return {"power": [_power(*key, flags) for key, flags in groups.items()]}
+    groups = grouped(rows, ("task", "trusted", "episodes", "share"))
+    return {
+        "power": [_power(*key, [row["flagged"] for row in group]) for key, group in groups.items()]
+    }
 
 
 def _power(

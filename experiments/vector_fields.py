@@ -14,7 +14,7 @@ from proxylab.evaluation.action_fields import MOVES, Field, action_field
 from proxylab.plots.fields import KINDS, arrows
 from proxylab.plots.style import new_figure, styled
 from proxylab.reproduce.experiment import Point
-from proxylab.reproduce.measure import over_seeds
+from proxylab.reproduce.measure import grouped, over_seeds
 from proxylab.rollouts.rollout import Policy
 from proxylab.tasks import TASKS
 from proxylab_envs.maze_corner import MazeLevel
@@ -104,14 +104,11 @@ def _steps_to(goal: tuple[int, int]) -> dict[tuple[int, int], int]:
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     by, values = ("trained", "cheese"), ("to_cheese", "to_corner")
     firsts = {(row["trained"], row["seed"], row["cheese"]): row for row in rows}
-    fields: dict[tuple, list] = {}
-    for row in rows:
-        fields.setdefault(tuple(row[k] for k in (*by, "row", "column")), []).append(row)
-    moves = ("down", "right", "greedy_down", "greedy_right")
+    moves, cells = ("down", "right", "greedy_down", "greedy_right"), (*by, "row", "column")
     means = [
-        dict(zip((*by, "row", "column"), key, strict=True))
+        dict(zip(cells, key, strict=True))
         | {name: float(np.mean([row[name] for row in group])) for name in moves}
-        for key, group in fields.items()
+        for key, group in grouped(rows, cells).items()
     ]
     return {"seeds": over_seeds(list(firsts.values()), by, values), "fields": means}
 

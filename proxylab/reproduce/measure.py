@@ -80,6 +80,16 @@ def _share_without(summary: Summary) -> float:
     return summary.outcomes["proxy"].share + summary.outcomes["neither"].share
 
 
+def grouped(
+    rows: Iterable[dict[str, Any]], by: Sequence[str]
+) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """{values of the columns ``by``: the rows with them}, in the order of the first rows."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in by), []).append(row)
+    return groups
+
+
 def over_seeds(
     rows: Iterable[dict[str, Any]], by: Sequence[str], values: Sequence[str], seed: int = 0
 ) -> list[dict[str, Any]]:
@@ -95,11 +105,8 @@ def over_seeds(
         One dict per point and value: the columns of ``by``, ``value``, ``runs``, ``mean``,
         ``low`` and ``high``.
     """
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[name] for name in by), []).append(row)
     means: list[dict[str, Any]] = []
-    for key, group in groups.items():
+    for key, group in grouped(rows, by).items():
         for value in values:
             numbers = np.array([row[value] for row in group if row[value] is not None], float)
             if len(numbers):
