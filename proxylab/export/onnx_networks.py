@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.agents.format import AgentSpec
+from proxylab.export.layers import MLPS, SEPARATE_MLPS, module_numbers
 from proxylab.export.onnx_graph import BATCH, GraphBuilder
 
 INPUT, OUTPUT = "observations", "logits"
@@ -38,8 +39,7 @@ class NetworkGraph(GraphBuilder):
 
     def layers(self, value: str, prefix: str, activation: str) -> str:
         """A ``torch.nn.Sequential`` of linear layers with an activation after each."""
-        names = [n for n in self.weights if n.startswith(f"{prefix}.") and n.endswith(".weight")]
-        for layer in sorted(int(n.removeprefix(f"{prefix}.").split(".")[0]) for n in names):
+        for layer in module_numbers(self.weights, prefix):
             value = self.node(activation, self.linear(value, f"{prefix}.{layer}"))
         return value
 
@@ -56,7 +56,7 @@ class NetworkGraph(GraphBuilder):
 
 
 def _mlp(graph: NetworkGraph, value: str) -> str:
-    return _two(graph, graph.flat(value), ("trunk.towers.0", "trunk.towers.1"), "Tanh")
+    return _two(graph, graph.flat(value), MLPS, "Tanh")
 
 
 def _two(graph: NetworkGraph, flat: str, prefixes: tuple[str, str], activation: str) -> str:
@@ -66,13 +66,12 @@ def _two(graph: NetworkGraph, flat: str, prefixes: tuple[str, str], activation: 
 
 
 def _separate(activation: str) -> "Trunk":
-    prefixes = ("trunk.policy", "trunk.value")
-    return lambda graph, value: _two(graph, graph.flat(value), prefixes, activation)
+    return lambda graph, value: _two(graph, graph.flat(value), SEPARATE_MLPS, activation)
 
 
 def _conv(graph: NetworkGraph, value: str) -> str:
     rooms = graph.node("Relu", graph.convolution(value, "trunk.rooms", stride=2, padding=0))
-    for block in range(_count(graph, "trunk.blocks.")):
+    for block in module_numbers(graph.weights, "trunk.blocks"):
         more = graph.node("Relu", graph.convolution(rooms, f"trunk.blocks.{block}"))
         rooms = graph.node("Add", rooms, more)
     return graph.node("Relu", graph.linear(graph.flat(rooms), "trunk.hidden"))
@@ -80,7 +79,7 @@ def _conv(graph: NetworkGraph, value: str) -> str:
 
 def _impala(graph: NetworkGraph, value: str) -> str:
     value = graph.node("Div", value, graph.constant(np.float32(255)))
-    for stage in range(_count(graph, "trunk.stages.")):
+    for stage in module_numbers(graph.weights, "trunk.stages"):
         layer = f"trunk.stages.{stage}"
         value = graph.convolution(value, f"{layer}.0")
         value = graph.node("MaxPool", value, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
@@ -88,12 +87,6 @@ def _impala(graph: NetworkGraph, value: str) -> str:
             value = graph.residual(value, f"{layer}.{block}")
     value = graph.flat(graph.node("Relu", value))
     return graph.node("Relu", graph.linear(value, "trunk.hidden"))
-
-
-def _count(graph: NetworkGraph, prefix: str) -> int:
-    """Number of the numbered modules below ``prefix``."""
-    names = [name.removeprefix(prefix) for name in graph.weights if name.startswith(prefix)]
-    return len({name.split(".")[0] for name in names})
 
 
 def _egocentric(graph: NetworkGraph, value: str) -> str:
@@ -116,7 +109,7 @@ def _egocentric(graph: NetworkGraph, value: str) -> str:
     padded = graph.node("Pad", value, border)
     padded = graph.node("Reshape", padded, graph.constant(np.array([0, planes, -1])))
     view = graph.node("GatherElements", padded, cells, axis=2)
-    return _two(graph, graph.flat(view), ("trunk.towers.0", "trunk.towers.1"), "Tanh")
+    return _two(graph, graph.flat(view), MLPS, "Tanh")
 
 
 Trunk = Callable[[NetworkGraph, str], str]

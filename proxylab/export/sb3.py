@@ -17,6 +17,7 @@ from torch import nn
 from proxylab.agents.loading import LearnedPolicy
 from proxylab.errors import AgentError
 from proxylab.evaluation.evaluate import env_kwargs_of
+from proxylab.export.layers import MLPS, SEPARATE_MLPS, module_numbers
 from proxylab.tasks import Task, known_task
 from proxylab.training.sb3_policy import policy_arguments, sb3_weights
 from proxylab.training.vec_env import BatchedVecEnv
@@ -25,11 +26,7 @@ from proxylab_envs.levels import Levels
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 """Linear layers: (weight, bias) of each."""
 
-TOWERS = {
-    "mlp": ("trunk.towers.0", "trunk.towers.1"),
-    "mlp-tanh": ("trunk.policy", "trunk.value"),
-    "mlp-relu": ("trunk.policy", "trunk.value"),
-}
+TOWERS = {"mlp": MLPS, "mlp-tanh": SEPARATE_MLPS, "mlp-relu": SEPARATE_MLPS}
 """Architecture: names of its two multilayer perceptrons."""
 
 NETS = ("policy", "value")
@@ -121,10 +118,8 @@ def _mlp_policy(
 
 def _layers_of(state: Mapping[str, torch.Tensor], prefix: str) -> Layers:
     """The linear layers below ``prefix``, in order."""
-    names = [n for n in state if n.startswith(f"{prefix}.") and n.endswith(".weight")]
-    numbers = sorted(int(name.removeprefix(f"{prefix}.").split(".")[0]) for name in names)
-    parts = ("weight", "bias")
-    return [(state[f"{prefix}.{n}.{parts[0]}"], state[f"{prefix}.{n}.{parts[1]}"]) for n in numbers]
+    layers = [f"{prefix}.{number}" for number in module_numbers(state, prefix)]
+    return [(state[f"{layer}.weight"], state[f"{layer}.bias"]) for layer in layers]
 
 
 def _joined(one: Layers, other: Layers) -> Layers:

@@ -9,7 +9,6 @@ from proxylab.detection.pairing import restrict
 from proxylab.errors import UsageError
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.rollouts.rollout import Policy, rollout
-from proxylab.rollouts.thread_map import one_torch_thread
 from proxylab.screening.paired import PairedRollouts
 from proxylab.seeds import stream_seed
 
@@ -64,10 +63,9 @@ class ReferenceBank:
     def _play(self, levels: NDArray[np.int64]) -> None:
         if not len(levels):
             return
-        with one_torch_thread():
-            for name, policy in self.policies.items():
-                self.parts[name].append(self._episodes(policy, levels))
-                self.parts[name] = [concatenate(self.parts[name])]
+        for name, policy in self.policies.items():
+            self.parts[name].append(self._episodes(policy, levels))
+            self.parts[name] = [concatenate(self.parts[name])]
         self.levels = np.append(self.levels, levels)
         self.count += len(levels)
 
