@@ -74,7 +74,25 @@ def step_divergences(
 
 
 @dataclass(frozen=True)
-class ActionDivergence:
+class _ActionScore:
+    """A score of action distributions against the mean of the reference policies'."""
+
+    name: str
+    divergence: str
+    over_steps: str
+    access: ClassVar[str] = "W"
+    higher_is: ClassVar[str] = "more anomalous"
+
+    def fit(self, reference: list[Episodes], task: TaskView) -> ActionReference:
+        """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.
+
+        ``task`` is not used.
+        """
+        return fit_actions(reference, self.name)
+
+
+@dataclass(frozen=True)
+class ActionDivergence(_ActionScore):
     """Divergence of action distributions, episode by episode.
 
     Access W (action probabilities of the suspect; of the trusted where known).
@@ -96,24 +114,12 @@ class ActionDivergence:
         over_steps: ``mean`` or ``range``.
     """
 
-    name: str
-    divergence: str
-    over_steps: str
-    access: ClassVar[str] = "W"
     source: ClassVar[str] = "Polynomaly, arXiv 2201.03544, section 5; corrected here"
-    higher_is: ClassVar[str] = "more anomalous"
 
     @property
     def unit(self) -> str:
         """Unit of the score."""
         return {"js": "bits", "hellinger": "distance"}[self.divergence]
-
-    def fit(self, reference: list[Episodes], task: TaskView) -> ActionReference:
-        """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.
-
-        ``task`` is not used.
-        """
-        return fit_actions(reference, self.name)
 
     def per_step(self, state: ActionReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], the divergence at every step; NaN off the trusted states."""
@@ -137,7 +143,7 @@ class ActionDivergence:
 
 
 @dataclass(frozen=True)
-class TimeAlignedDivergence:
+class TimeAlignedDivergence(_ActionScore):
     """The Polynomaly baselines with the averaging of their paper, for comparison only.
 
     Access W. Unit: a distance in [0, 1]. States come from the suspect's rollout alone,
@@ -154,24 +160,12 @@ class TimeAlignedDivergence:
         over_steps: ``mean`` or ``range``.
     """
 
-    name: str
-    divergence: str
-    over_steps: str
-    access: ClassVar[str] = "W"
     source: ClassVar[str] = "Polynomaly, arXiv 2201.03544, section 5; as published"
-    higher_is: ClassVar[str] = "more anomalous"
 
     @property
     def unit(self) -> str:
         """Unit of the score."""
         return {"js": "distance", "hellinger": "distance"}[self.divergence]
-
-    def fit(self, reference: list[Episodes], task: TaskView) -> ActionReference:
-        """Pool the reference policies (list[Episodes]) into an :class:`ActionReference`.
-
-        ``task`` is not used.
-        """
-        return fit_actions(reference, self.name)
 
     def score(self, state: ActionReference, suspect: Episodes, rng: np.random.Generator) -> float:
         """The time-aligned statistic; NaN if no time can be compared. ``rng`` is not used."""
