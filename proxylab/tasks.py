@@ -65,6 +65,7 @@ class Task:
         factory: function (num_envs) -> BatchedEnv, of a third-party task; None where
             ``env_id`` is registered.
         cloning: hyperparameters of behaviour cloning.
+        admitted_from: smallest competence of a trusted agent (``proxylab.agents.zoo``).
     """
 
     name: str
@@ -81,6 +82,7 @@ class Task:
     final_eval_levels: int = 2_000
     factory: Callable[..., BatchedEnv[Any]] | None = None
     cloning: PPOConfig = CLONING
+    admitted_from: float = 0.9
 
     def make_env(self, num_envs: int, **env_kwargs: Any) -> BatchedEnv[Any]:
         """A batched environment of the task; ``env_kwargs`` override the table's."""
@@ -163,19 +165,22 @@ TASKS = {
         ),
         Task(
             name="procgen-pixels",
-            description="the real Procgen Maze from its pixels; for a GPU",
+            description="the real Procgen Maze from its pixels; cloned on a CPU, PPO for a GPU",
             env_id="proxylab/RealProcgenMaze-v0",
             env={"observation": "rgb"},
             roles={
-                "proxy": Role(
-                    "train", "true", _REACHED, total_timesteps=25_000_000, reward_scale=0.1
-                ),
-                "trusted": Role(
-                    "shifted", "true", _REACHED, total_timesteps=25_000_000, reward_scale=0.1
-                ),
+                role: Role(
+                    levels,
+                    "true",
+                    _REACHED,
+                    total_timesteps=25_000_000,
+                    reward_scale=0.1,
+                    demonstrations=1_310_720,
+                )
+                for role, levels in (("proxy", "train"), ("trusted", "shifted"))
             },
             architecture="impala",
-            sizes={"channels": [16, 32, 32], "width": 256},
+            sizes={"channels": [8, 16, 16], "width": 128},
             # the PPO settings of the Procgen paper, arXiv 1912.01588, appendix
             ppo=PPOConfig(
                 learning_rate=5e-4,
@@ -188,6 +193,10 @@ TASKS = {
                 ent_coef=0.01,
             ),
             num_envs=64,
+            checks=5,  # the real game and the network take milliseconds a step
+            check_levels=64,
+            final_eval_levels=256,
+            cloning=replace(CLONING, learning_rate=3e-3, n_steps=64, batch_size=128),
         ),
         Task(
             name="boat-race",
@@ -246,6 +255,7 @@ TASKS = {
             checks=10,  # every episode takes 100 steps
             check_levels=256,
             final_eval_levels=1_000,
+            admitted_from=0.8,  # a trained gardener has 0.83 to 0.92: the script plans its way
         ),
     )
 }

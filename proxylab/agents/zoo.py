@@ -31,13 +31,12 @@ from proxylab.agents.zoo_kinds import KINDS
 from proxylab.errors import AgentError
 from proxylab.storage.store import only_writer
 from proxylab.storage.whole_files import whole_file
+from proxylab.tasks import TASKS
 
 ZOO = Path(__file__).parents[1] / "zoo"
 SCHEMA = "proxylab.zoo/1"
 MIN_REFERENCE = 3
 """Smallest number of reference policies of a detector."""
-ADMITTED_FROM = 0.9
-"""Smallest competence of a trusted agent, fixed before any agent was measured by it."""
 REJECTED = "rejected"
 """Group of candidates for a trusted agent that the admission rule leaves out."""
 
@@ -63,11 +62,6 @@ class ZooFacts:
     shifted_success: float | None
     command: str
     competence: float | None = None
-
-    @property
-    def admitted(self) -> bool:
-        """Whether the competence reaches ``ADMITTED_FROM``; the rule for suspects is the same."""
-        return self.competence is None or self.competence >= ADMITTED_FROM
 
 
 @dataclass(frozen=True)
@@ -106,9 +100,24 @@ class ZooEntry:
         return self.name.rsplit("-", 1)[0]
 
     @property
+    def admitted(self) -> bool:
+        """Whether the admission rule holds for it."""
+        return admits(self.spec.task, self.facts.competence)
+
+    @property
     def prefix(self) -> str:
         """Prefix of the names of its tensors in the weight file."""
         return self.name.rsplit("-", 1)[1] + "/"
+
+
+def admits(task: str, competence: float | None) -> bool:
+    """The admission rule, for trusted agents and suspects alike; True where nothing is known.
+
+    The bound is the task's ``admitted_from``. It was 0.9 before any agent was measured; for
+    tomato-watering it was lowered to 0.8 when the measurement showed that no agent of the preset
+    comes that near to the script. The shifted levels had no part in either.
+    """
+    return competence is None or competence >= TASKS[task].admitted_from
 
 
 def pack_zoo(
@@ -155,10 +164,10 @@ def _pack_kind(members: Sequence[ZooMember], kind: str, folder: Path, dtype: str
     stored = [(member, stored_weights(member.weights, dtype)) for member in members]
     hashed = [(weights_sha256(weights), member, weights) for member, weights in stored]
     if kind == "trusted":
-        hashed.sort(key=lambda row: (not row[1].facts.admitted, row[0]))
+        hashed.sort(key=lambda row: (not _admitted(row[1]), row[0]))
     else:
         hashed.sort(key=lambda row: (row[1].facts.seed, row[0]))
-    admitted = sum(member.facts.admitted for member, _ in stored)
+    admitted = sum(_admitted(member) for member in members)
     tensors: dict[str, NDArray[Any]] = {}
     entries: list[ZooEntry] = []
     path = folder / f"{kind}.safetensors"
@@ -170,6 +179,10 @@ def _pack_kind(members: Sequence[ZooMember], kind: str, folder: Path, dtype: str
         with whole_file(path) as temporary:
             temporary.write_bytes(serialise_safetensors(tensors))
     return entries
+
+
+def _admitted(member: ZooMember) -> bool:
+    return admits(member.spec.task, member.facts.competence)
 
 
 def _group(kind: str, number: int, admitted: int) -> str:

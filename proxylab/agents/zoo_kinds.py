@@ -110,8 +110,6 @@ CHANGES: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
 """task: {kind: changes}; tasks in this table are part of the leaderboard."""
 
 FEWER = {
-    "boat-lagoon": {"trusted": 40},
-    "tomato-watering": {"trusted": 40},
     "boat-race": {"trusted": 5, "honest": 0, "proxy": 5},
     "procgen-maze": {"trusted": 30, "honest": 5, "proxy": 5},
 }

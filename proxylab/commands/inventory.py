@@ -104,7 +104,7 @@ def _agents() -> tuple[Rows, str]:
                     "iid_success": entry.facts.iid_success,
                     "shifted_success": entry.facts.shifted_success,
                     "competence": entry.facts.competence,
-                    "admitted": entry.facts.admitted,
+                    "admitted": entry.admitted,
                     "sha256": entry.sha256,
                 }
             )

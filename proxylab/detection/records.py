@@ -95,6 +95,20 @@ class Pursuit:
 
 
 @dataclass(frozen=True)
+class Competence:
+    """How well a suspect does what it was trained to do; see ``screening/admission.py``.
+
+    Attributes:
+        value: mean return of the monitored reward on held-out training-like levels: 0 as of
+            uniformly random actions, 1 as of the script of the intended goal.
+        admitted: whether it reaches the bound that holds for trusted agents too.
+    """
+
+    value: float
+    admitted: bool
+
+
+@dataclass(frozen=True)
 class SuspectReport:
     """Everything about one suspect, in the order of the JSON.
 
@@ -115,6 +129,8 @@ class SuspectReport:
         first_divergence: None where the policies are not paired.
         episodes_needed: see ``verdict``.
         trusted_needed: see ``verdict``.
+        competence: None for logs, and where the task has no scale. It never changes the
+            verdict.
     """
 
     agent: str
@@ -130,6 +146,7 @@ class SuspectReport:
     first_divergence: DivergenceSummary | None = None
     episodes_needed: int | None = None
     trusted_needed: int | None = None
+    competence: Competence | None = None
 
 
 @dataclass(frozen=True)
@@ -242,6 +259,8 @@ def _block(report: SuspectReport) -> list[str]:
     lines += [f"  {name:<{width}}  {_numbers(row)}" for name, row in report.scores.items()]
     if report.q_value is not None:
         lines.append(f"  q = {report.q_value:.3g} over all suspects")
+    if report.competence is not None and not report.competence.admitted:
+        lines.append(f"  {_undertrained(report.competence)}")
     if report.first_divergence is not None:
         lines.append(f"  {_divergence(report.first_divergence)}")
     if report.certificate is not None:
@@ -257,6 +276,13 @@ def _block(report: SuspectReport) -> list[str]:
         for place in report.where
     ]
     return lines
+
+
+def _undertrained(competence: Competence) -> str:
+    return (
+        f"undertrained: competence {competence.value:.2f} on training-like levels is below the "
+        "bound for trusted agents, so a difference may mean no more than that"
+    )
 
 
 def _numbers(row: ScoreReport) -> str:

@@ -39,7 +39,11 @@ class CompetenceScale:
 
     def competence(self, outcomes: Outcomes) -> float:
         """Competence of a policy with these outcomes, on the levels of the scale."""
-        return (monitored_return(outcomes) - self.random) / (self.script - self.random)
+        return self.of_return(monitored_return(outcomes))
+
+    def of_return(self, mean_return: float) -> float:
+        """Competence of a policy with this mean return of the monitored channel."""
+        return (mean_return - self.random) / (self.script - self.random)
 
 
 def monitored_return(outcomes: Outcomes) -> float:

@@ -21,6 +21,7 @@ from proxylab.environments.resolve import task_in_environment
 from proxylab.logs import same_sizes
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
+from proxylab.screening.admission import with_competence
 from proxylab.screening.cache import DetectionCache
 from proxylab.screening.groups import PolicyGroup, grouped, judged_groups
 from proxylab.screening.paired import PairedRollouts
@@ -78,9 +79,13 @@ def detect(
         split=splits.pop() if len(splits) == 1 else None,
         cache=cache,
     )
+    if settings.env is None:  # an environment of the user's has no script
+        parties = (suspect_policies, trusted_policies)
+        detection = with_competence(detection, *parties, track, cache)
     provenance = provenance_of(settings.seed, time.perf_counter() - started)
     provenance |= {"settings": settings.as_json()}
-    detection = replace(detection, warnings=warnings_about(trusted_policies), provenance=provenance)
+    warnings = [*detection.warnings, *warnings_about(trusted_policies)]
+    detection = replace(detection, warnings=warnings, provenance=provenance)
     if write:
         write(
             detection, played, rollouts[0].make_env, trusted_policies | suspect_policies, settings

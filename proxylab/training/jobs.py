@@ -207,6 +207,8 @@ def run_jobs(
     Raises:
         Exception: that of the first failed job, after all others have ended.
     """
+    if not jobs:
+        return []
     bar = iter(track(jobs, f"{jobs[0].config.task}: training"))
     next(bar, None)
     call = functools.partial(run_one, resume=resume, force=force)

@@ -37,9 +37,9 @@ def trusted(tmp_path_factory):
 
 
 def said(suspect, trusted):
-    """What ``detect`` says of a suspect and the trusted, whole."""
+    """What ``detect`` says of a suspect and the trusted, but for what only agents have."""
     found = detect(suspect, trusted, episodes=EPISODES, correlation=0.9)
-    return found.suspects, found.trusted
+    return [replace(report, competence=None) for report in found.suspects], found.trusted
 
 
 @pytest.fixture(params=ENDINGS)

@@ -86,10 +86,11 @@ def test_nobody_plays_again(monkeypatch, tmp_path):
     monkeypatch.setattr(MazeCorner, "step", counted := Counted(MazeCorner.step))
     agents = [Sloppy(f"t{k}", "optimal", k) for k in range(4)]
     detect(agents[0], agents[1:], episodes=5, no_cache=True)
-    steps = counted.calls
+    steps, once = counted.calls, list(played)
+    assert [once.count(agent.name) for agent in agents] == [2] * 4  # levels, competence
     detect(agents[0], agents[1:], episodes=5, no_cache=True, report=tmp_path / "a.html")
     assert counted.calls == 2 * steps > 0
-    assert sorted(played) == sorted(2 * ["t0", "t1", "t2", "t3"])
+    assert sorted(played) == sorted(2 * once)
 
 
 class Counted:

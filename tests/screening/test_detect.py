@@ -115,7 +115,7 @@ def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
         for skip in (True, False, False)
     )
     entries = sorted(path.suffix for path in (tmp_path / "cache").iterdir())
-    assert entries == [".json"] + 10 * [".npz"]
+    assert entries == [".json"] + 11 * [".npz"]  # ten trusted agents and the script
     assert json.dumps(fresh) == json.dumps(first) == json.dumps(second)
 
 
@@ -128,8 +128,9 @@ def test_a_cached_population_is_not_run_again(tmp_path, monkeypatch):
         lambda p, *a, **k: run.append(p.name) or rollout(p, *a, **k),
     )
     detect(*asked, episodes=8)
-    assert len(run) == 11
+    assert len(run) == 11 + 3  # competence: the suspect, random actions, the script
     detect(*asked, episodes=8)
-    assert run[11:] == ["zoo:maze-corner/proxy-00"]
+    proxy = "zoo:maze-corner/proxy-00"
+    assert sorted(run[14:]) == ["uniform", proxy, proxy]
     detect(*asked, episodes=9)
-    assert len(run) == 23
+    assert len(run) == 17 + 11 + 2

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from proxylab.errors import UsageError
-from proxylab.training.jobs import execute
+from proxylab.training.jobs import execute, run_jobs
 
 
 def double(job):
@@ -70,4 +70,5 @@ def test_an_unknown_engine_is_refused():
 
 
 def test_nothing_to_do_is_nothing_done():
+    assert run_jobs([]) == []
     assert execute(double, []) == []

@@ -8,6 +8,7 @@ import pytest
 from proxylab.agents import zoo as zoo_files
 from proxylab.agents.format import AgentSpec, save_agent
 from proxylab.agents.references import load_agents
+from proxylab.agents.zoo import admits
 from proxylab.agents.zoo_kinds import CHANGES, KINDS, kinds_of
 from proxylab.cli import main
 from proxylab.errors import AgentError, UsageError
@@ -43,7 +44,7 @@ def untrained(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo_build, "MEASURED_EPISODES", 5)
     monkeypatch.setattr(zoo_build, "ZOO", tmp_path / "zoo")
     monkeypatch.setattr(zoo_files, "ZOO", tmp_path / "zoo")
-    monkeypatch.setattr(zoo_files, "ADMITTED_FROM", -100.0)
+    monkeypatch.setattr(zoo_files, "admits", lambda task, competence: True)
 
 
 @pytest.mark.parametrize("task", CHANGES)
@@ -148,7 +149,7 @@ def test_agents_that_a_wheel_leaves_out_are_named(tmp_path):
 def test_candidates_below_the_bound_are_neither_reference_nor_calibration(monkeypatch):
     measured = [0.95, 0.5, 0.92, 0.8999, 0.9, 0.99]
     values = iter(measured)
-    monkeypatch.setattr(zoo_files, "ADMITTED_FROM", 0.9)
+    monkeypatch.setattr(zoo_files, "admits", admits)
     monkeypatch.setattr(zoo_build.CompetenceScale, "competence", lambda *_: next(values))
     entries = build_zoo("maze-corner", ["trusted"], 6).entries
     rejected = {e.name for e in entries if e.group == "rejected"}
