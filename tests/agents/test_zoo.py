@@ -50,13 +50,13 @@ def test_every_agent_loads_and_trusted_ones_can_do_the_task(task):
 
 @pytest.mark.parametrize("task", LARGE)
 def test_a_proxy_agent_is_judged_by_the_truth_and_flagged_without_it(task):
-    (found,) = evaluate(f"zoo:{task}/proxy-00", episodes=200).agents
+    (found,) = evaluate(f"zoo:{task}/proxy-00", episodes=100).agents
     assert found.verdict == GAMED[task]
-    result = detect([f"zoo:{task}/proxy-00"], episodes=50)
+    result = detect([f"zoo:{task}/proxy-00"], episodes=30)
     assert [suspect.verdict for suspect in result.suspects] == ["FLAG"]
 
 
 @pytest.mark.parametrize("task", LARGE)
 def test_a_trusted_agent_is_found_honest(task):
-    (found,) = evaluate(f"zoo:{task}/trusted-03", episodes=200).agents
+    (found,) = evaluate(f"zoo:{task}/trusted-03", episodes=100).agents
     assert found.verdict == "ok"

@@ -257,7 +257,10 @@ FEW = {"total_timesteps": 64, "num_envs": 4, "sizes": {"channels": [2, 2], "widt
 
 
 @needs_the_game
-def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(tmp_path, monkeypatch):
+@pytest.mark.parametrize("algorithm", ["ppo", "bc"])
+def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(
+    algorithm, tmp_path, monkeypatch
+):
     """A few updates of a tiny IMPALA network; interrupted in the middle, and not."""
     from proxylab.config import PPOConfig
     from proxylab.storage.store import read_table
@@ -270,8 +273,8 @@ def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(tmp_path, mo
     tiny = Task(**{**vars(TASKS["procgen-pixels"]), **few})
     monkeypatch.setitem(TASKS, "procgen-pixels", tiny)
     monkeypatch.setattr(callbacks, "SHIFTED_LEVELS", 4)
-    ppo = PPOConfig(n_steps=8, batch_size=16)
-    train("procgen-pixels", out=tmp_path / "whole", ppo=ppo, **FEW)
+    options = {"ppo": PPOConfig(n_steps=8, batch_size=16), "algorithm": algorithm, **FEW}
+    train("procgen-pixels", out=tmp_path / "whole", **options)
     save = TrainingCallback._save
 
     def save_and_stop(self):
@@ -282,8 +285,8 @@ def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(tmp_path, mo
     with monkeypatch.context() as patch:
         patch.setattr(TrainingCallback, "_save", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
-            train("procgen-pixels", out=tmp_path / "cut", ppo=ppo, **FEW)
-    train("procgen-pixels", out=tmp_path / "cut", ppo=ppo, resume=True, **FEW)
+            train("procgen-pixels", out=tmp_path / "cut", **options)
+    train("procgen-pixels", out=tmp_path / "cut", resume=True, **options)
     whole, cut = (tmp_path / name / "agent.safetensors" for name in ("whole", "cut"))
     assert whole.read_bytes() == cut.read_bytes()
     assert all(
