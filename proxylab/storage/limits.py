@@ -76,7 +76,7 @@ class Limits:
     onnx_nodes: int = _limit(10_000, "", "nodes of an ONNX graph")
     onnx_parts: int = _limit(200_000, "", "fields of an ONNX file, all messages together")
     memory_bytes: int = _limit(512 * MIB, "bytes", "memory of a confined process, over its own")
-    cpu_seconds: int = _limit(5, "s", "processor time of a confined process, for each request")
+    cpu_seconds: int = _limit(3, "s", "processor time of a confined process, for each request")
     cpu_total: int = _limit(1800, "s", "processor time of a confined process, in its whole life")
     wall_seconds: int = _limit(60, "s", "waiting for a confined process, for each request")
 
