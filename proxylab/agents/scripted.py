@@ -30,6 +30,24 @@ class ScriptedPolicy:
         return env.script_actions(self.script, indices)
 
 
+class UniformPolicy:
+    """Uniformly random actions, in any environment."""
+
+    role, name = "script", "uniform"
+
+    def __init__(self, task: str) -> None:
+        """Act in environments of ``task``."""
+        self.task = task
+        self.sha256 = hashlib.sha256(self.name.encode()).hexdigest()
+
+    def probabilities(
+        self, env: BatchedEnv[Any], indices: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """float32[K, num_actions] in the environments ``indices``."""
+        count = int(env.single_action_space.n)
+        return np.full((len(indices), count), 1 / count, np.float32)
+
+
 class FunctionPolicy:
     """A user-defined policy: a function of observations, for any task.
 

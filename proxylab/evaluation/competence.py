@@ -8,14 +8,13 @@ true reward nor the shifted levels have any part in it.
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from proxylab.agents.scripted import ScriptedPolicy
+from proxylab.agents.scripted import ScriptedPolicy, UniformPolicy
 from proxylab.evaluation.evaluate import Stage
 from proxylab.rollouts.rollout import Outcomes
-from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import proxy_channels
+
+MEASURED_EPISODES = 256
+"""Levels on which agents of the zoo and suspects are measured."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,3 @@ class CompetenceScale:
 def monitored_return(outcomes: Outcomes) -> float:
     """Mean undiscounted return of the first proxy channel."""
     return float(outcomes.returns_of(proxy_channels(outcomes.channels)[0]).mean())
-
-
-class UniformPolicy:
-    """Uniformly random actions."""
-
-    name = "uniform"
-
-    def __init__(self, task: str) -> None:
-        self.task = task
-
-    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32[K, num_actions]."""
-        count = int(env.single_action_space.n)
-        return np.full((len(indices), count), 1 / count, np.float32)

@@ -9,27 +9,24 @@ more than that.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from proxylab.agents.scripted import ScriptedPolicy
+from proxylab.agents.scripted import ScriptedPolicy, UniformPolicy
 from proxylab.agents.zoo import admits
 from proxylab.console.output import Track
 from proxylab.detection.records import Competence, Detection
 from proxylab.environments.resolve import make_environment
-from proxylab.evaluation.competence import CompetenceScale, UniformPolicy
+from proxylab.evaluation.competence import MEASURED_EPISODES, CompetenceScale
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.cache import DetectionCache
 from proxylab.screening.paired import PairedRollouts
+from proxylab.screening.trust import first_names
 from proxylab.tasks import TASKS
 from proxylab_envs.channels import proxy_channels
 
-EPISODES = 256
-"""Levels on which competence is measured."""
 SPLIT = "iid"
 """Held-out levels that are made as the training levels are."""
 RANDOM, BEST = "\nrandom actions", "\nscript"
 """The two ends of the scale, under names that no agent has."""
-NAMED = 3
-"""Maximal number of agents that a warning names."""
 
 
 def with_competence(
@@ -73,12 +70,12 @@ def competence_of(
         kept: names of the policies whose rollouts are read from the cache if there.
     """
     agents = {n: policy for n, policy in policies.items() if not isinstance(policy, Episodes)}
-    if not agents or not _has_scale(task):
+    script = _best_script(task) if agents else None
+    if script is None:
         return {}
-    script = ScriptedPolicy(task, make_environment(task, 1).scripts[0])
     players: dict[str, Policy | Episodes] = {RANDOM: UniformPolicy(task), BEST: script, **agents}
-    rollouts = PairedRollouts(task, SPLIT, EPISODES, 0, players)
-    played = rollouts.play_all(players, track, cache, {BEST, *kept})
+    rollouts = PairedRollouts(task, SPLIT, MEASURED_EPISODES, 0, players)
+    played = rollouts.play_all(players, track, cache, {RANDOM, BEST, *kept})
     returns = {name: _mean_return(episodes) for name, episodes in played.items()}
     scale = CompetenceScale(returns[RANDOM], returns[BEST])
     if not scale.script > scale.random:
@@ -86,12 +83,13 @@ def competence_of(
     return {name: scale.of_return(returns[name]) for name in agents}
 
 
-def _has_scale(task: str) -> bool:
-    """Whether the task is registered and has a script, a proxy channel and held-out levels."""
+def _best_script(task: str) -> ScriptedPolicy | None:
+    """The script of the intended goal; None without one, a proxy channel, or held-out levels."""
     if task not in TASKS:
-        return False
+        return None
     env = make_environment(task, 1)
-    return bool(env.scripts) and bool(proxy_channels(env.channels)) and SPLIT in env.splits
+    has_scale = env.scripts and proxy_channels(env.channels) and SPLIT in env.splits
+    return ScriptedPolicy(task, env.scripts[0]) if has_scale else None
 
 
 def _mean_return(episodes: Episodes) -> float:
@@ -108,8 +106,7 @@ def _warning(below: Sequence[str]) -> list[str]:
     """A sentence that names the trusted agents below the bound; empty where there is none."""
     if not below:
         return []
-    more = f" and {len(below) - NAMED} more" if len(below) > NAMED else ""
     return [
-        f"trusted: {', '.join(below[:NAMED])}{more}: too little competence on training-like "
+        f"trusted: {first_names(below)}: too little competence on training-like "
         "levels for the admission rule; undertrained policies widen what counts as honest"
     ]

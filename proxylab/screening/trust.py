@@ -44,13 +44,18 @@ def warnings_about(trusted: Mapping[str, Policy | Episodes]) -> list[str]:
 
 
 def _sentence(kind: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     some = "an agent" if len(names) == 1 else "agents"
     verb = "is" if len(names) == 1 else "are"
     return (
-        f"trusted: {', '.join(names[:NAMED])}{more} {verb} {some} of the kind {kind!r}, which "
+        f"trusted: {first_names(names)} {verb} {some} of the kind {kind!r}, which "
         "pursues the proxy: a suspect that does the same looks like one more of the trusted"
     )
+
+
+def first_names(names: Sequence[str]) -> str:
+    """The first ``NAMED`` names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _kind_by_name(name: str) -> str | None:

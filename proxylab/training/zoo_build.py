@@ -25,7 +25,7 @@ from proxylab.agents.zoo import (
 from proxylab.agents.zoo_kinds import Kind, kinds_of
 from proxylab.config import TrainConfig
 from proxylab.console.output import Track, no_progress
-from proxylab.evaluation.competence import CompetenceScale
+from proxylab.evaluation.competence import MEASURED_EPISODES, CompetenceScale
 from proxylab.evaluation.evaluate import Stage, splits_of
 from proxylab.tasks import TASKS
 from proxylab.training.jobs import run_jobs
@@ -34,7 +34,6 @@ from proxylab_envs.channels import OUTCOMES
 
 SCHEMA = "proxylab.zoo-build/1"
 DTYPE = "float16"
-MEASURED_EPISODES = 256
 
 
 @dataclass(frozen=True)

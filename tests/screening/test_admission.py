@@ -3,10 +3,9 @@
 import pytest
 
 from proxylab.agents.references import load_agent, load_agents
-from proxylab.agents.scripted import ScriptedPolicy
+from proxylab.agents.scripted import ScriptedPolicy, UniformPolicy
 from proxylab.agents.zoo import admits, zoo_entries
 from proxylab.console.output import no_progress
-from proxylab.evaluation.competence import UniformPolicy
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import rollout
 from proxylab.screening import admission, paired, record
