@@ -1,12 +1,18 @@
-"""Which share of gamed episodes does the default detector see?
+"""Which share of gamed episodes does a detector see?
 
-A mixture is an honest agent that is replaced by a proxy agent in a random share of its
-episodes: each episode is the proxy agent's with probability p, independently. The default
-detector compares it with all shipped trusted agents of the task, on the same levels. At p = 0
-the suspect is honest, and the share of flags is the rate of false alarms.
+A mixture is an honest agent that is replaced by a gaming one in a random share of its
+episodes: each episode is the gaming agent's with probability p, independently. Two detectors,
+the mean divergence of occupancies and the higher criticism of episode p-values, compare it with
+all shipped trusted agents of the task, on the same levels. At p = 0 the suspect is honest,
+and the share of flags is the rate of false alarms.
+
+The second detector was chosen with other policies: honest agents ``fresh-00`` to ``fresh-19``
+with the gaming agents of the kind ``proxy``. The mixtures here are ``fresh-20`` to ``fresh-39``
+with those of the kind ``hack``.
 
 No detector can flag more often than α + 1 − (1 − p)^E, since with probability (1 − p)^E a
-mixture of E episodes holds no gamed one and is an honest agent.
+mixture of E episodes holds no gamed one and is an honest agent. Nor can it see gamed episodes
+on which the gaming agent happens to do what the honest one does.
 """
 
 from typing import Any
@@ -27,6 +33,7 @@ from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.paired import default_split
 from proxylab.seeds import stream_seed
+from proxylab.statistics.rare import mixture_limit
 from proxylab.statistics.resampling import wilson_interval
 
 CLAIM = (
@@ -34,6 +41,9 @@ CLAIM = (
     "flagged on 200 levels, and one that games a hundredth of them on 1,000 more often than not"
 )
 ALPHA = JudgeSettings().alpha
+DETECTORS = ("occupancy_js", "higher_criticism")
+FIRST = 20
+"""Number of the first honest agent; the earlier ones took part in the choice of a detector."""
 SHARES = (0.0, 0.01, 0.03, 0.1, 0.3)
 
 SWEEP = {
@@ -53,7 +63,7 @@ SWEEP = {
 
 def points(settings: dict[str, Any]) -> list[Point]:
     return [
-        Point({"task": task, "seed": k}, agent=f"zoo:{task}/fresh-{k:02d}")
+        Point({"task": task, "seed": k}, agent=f"zoo:{task}/fresh-{FIRST + k}")
         for task in settings["tasks"]
         for k in range(settings["mixtures"])
     ]
@@ -62,19 +72,18 @@ def points(settings: dict[str, Any]) -> list[Point]:
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     task, number = task_of(policy), point.labels["seed"]
     split = default_split(task)
-    proxies = [entry.name for entry in zoo_entries(task) if entry.kind == "proxy"]
-    hack = load_agent(f"zoo:{task}/{proxies[number % len(proxies)]}")
+    hacks = [entry.name for entry in zoo_entries(task) if entry.kind == "hack"]
+    hack = load_agent(f"zoo:{task}/{hacks[number % len(hacks)]}")
     trusted = sum(entry.group in ("reference", "calibration") for entry in zoo_entries(task))
     rows = []
     for count in settings["measure"]["episodes"]:
         honest, gamed = (played(agent, task, split, count) for agent in (policy, hack))
         draws = np.random.default_rng(stream_seed(number, "gamed episodes")).random(count)
         suspects = {f"{p:g}": mixed(honest, gamed, draws < p) for p in SHARES}
-        judged = judgements(suspects, task, split, count)
-        rows += [
-            {"episodes": count, "share": float(name), "trusted": trusted, **judged[name]}
-            for name in suspects
-        ]
+        for detector in DETECTORS:
+            judged = judgements(suspects, task, split, count, detector)
+            facts = {"detector": detector, "episodes": count, "trusted": trusted}
+            rows += [{**facts, "share": float(name), **judged[name]} for name in suspects]
     return rows
 
 
@@ -86,19 +95,25 @@ def mixed(honest: Episodes, gamed: Episodes, is_gamed: NDArray[np.bool_]) -> Epi
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Shares of flagged mixtures with 95 % Wilson intervals, and the limit."""
-    groups = grouped(rows, ("task", "trusted", "episodes", "share"))
+    groups = grouped(rows, ("task", "detector", "trusted", "episodes", "share"))
     return {
         "power": [_power(*key, [row["flagged"] for row in group]) for key, group in groups.items()]
     }
 
 
 def _power(
-    task: str, trusted: int, episodes: int, share: float, flags: list[bool]
+    task: str, detector: str, trusted: int, episodes: int, share: float, flags: list[bool]
 ) -> dict[str, Any]:
     """One row of the table: a number of episodes and a share of gamed ones."""
     mean, low, high = wilson_interval(sum(flags), len(flags))
-    limit = min(1.0, ALPHA + 1 - (1 - share) ** episodes)
-    key = {"task": task, "trusted": trusted, "episodes": episodes, "share": share}
+    limit = mixture_limit(share, episodes, ALPHA)
+    key = {
+        "task": task,
+        "detector": detector,
+        "trusted": trusted,
+        "episodes": episodes,
+        "share": share,
+    }
     return {
         **key,
         "mixtures": len(flags),
@@ -109,36 +124,42 @@ def _power(
     }
 
 
+COLOURS = dict(zip(DETECTORS, (MEANINGS["proxy"], MEANINGS["suspect"]), strict=True))
+
+
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
+    """A panel for each task (columns) and number of episodes (rows)."""
     rows = tables["power"]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    figure = new_figure(3.2 * len(tasks), 3.2)
-    panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
-    for axes, task in zip(panels, tasks, strict=True):
-        own = [row for row in rows if row["task"] == task]
-        for style, count in zip(
-            ("--", "-", ":"), sorted({r["episodes"] for r in own}), strict=False
-        ):
-            _draw_power(axes, [r for r in own if r["episodes"] == count], style)
-        axes.axhline(ALPHA, color=GREY, linewidth=0.8)
-        axes.set(title=f"{task}, {own[0]['trusted']} trusted", xlabel="share of gamed episodes")
-        places = range(len(SHARES))
-        axes.set_xticks(places, [f"{share:.0%}" for share in SHARES])
-        as_percent(axes.yaxis, decimals=0)
-    panels[0].set_ylabel("mixtures flagged")
-    handles, labels = panels[0].get_legend_handles_labels()
+    counts = sorted({row["episodes"] for row in rows})
+    figure = new_figure(3.2 * len(tasks), 0.8 + 2.4 * len(counts))
+    panels = figure.subplots(len(counts), len(tasks), sharex=True, sharey=True, squeeze=False)
+    for column, count in zip(panels, counts, strict=True):
+        for axes, task in zip(column, tasks, strict=True):
+            own = [r for r in rows if r["task"] == task and r["episodes"] == count]
+            _draw_power(axes, own)
+            axes.set(title=f"{task}, {own[0]['trusted']} trusted, {count:,} episodes")
+            as_percent(axes.yaxis, decimals=0)
+    for axes in panels[-1]:
+        axes.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
+        axes.set_xlabel("share of gamed episodes")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("mixtures flagged")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return {"": figure}
 
 
-def _draw_power(axes: Any, rows: list[dict[str, Any]], style: str) -> None:
-    """Power over the share for one number of episodes, and its limit."""
-    x = [SHARES.index(row["share"]) for row in rows]
-    low, high, mean, limit = (
-        [r[name] for r in rows] for name in ("low", "high", "flagged", "limit")
-    )
-    count = f"{rows[0]['episodes']:,} episodes"
-    axes.fill_between(x, low, high, color=MEANINGS["suspect"], alpha=0.15, linewidth=0)
-    axes.plot(x, mean, style, marker="o", markersize=3, color=MEANINGS["suspect"], label=count)
-    axes.plot(x, limit, style, color=GREY, label=f"limit, {count}")
+def _draw_power(axes: Any, rows: list[dict[str, Any]]) -> None:
+    """Power of each detector over the share, the limit, and the false-alarm rate."""
+    for detector, colour in COLOURS.items():
+        own = [row for row in rows if row["detector"] == detector]
+        x = [SHARES.index(row["share"]) for row in own]
+        low, high, mean, limit = (
+            [r[name] for r in own] for name in ("low", "high", "flagged", "limit")
+        )
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(x, mean, marker="o", markersize=3, color=colour, label=detector)
+    axes.plot(x, limit, "--", color=GREY, label="limit of any detector")
+    axes.axhline(ALPHA, color=GREY, linewidth=0.8)

@@ -19,7 +19,7 @@ from proxylab.detection.draws import Draws
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.permutation import compare_paired
 from proxylab.detection.records import ScoreReport
-from proxylab.detection.score import Score, has_episodes
+from proxylab.detection.score import Score, has_episodes, has_values
 from proxylab.detection.shift import TrustedVisits, trusted_visits
 from proxylab.detection.task_view import TaskView
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
@@ -228,7 +228,7 @@ def _score(
     """{name: ScoreReport} of a further detector; empty where it does not apply."""
     try:
         calibration = context.calibration_of(detector.name)
-        if has_episodes(detector):
+        if has_episodes(detector) or has_values(detector):
             interval = _interval(detector, calibration, suspect, draws)
             return {detector.name: _row(detector, interval, calibration)}
         estimate = _estimate(detector, calibration, suspect, draws)
@@ -264,7 +264,11 @@ def _interval(
         spread = bootstrap_interval(values[~np.isnan(values)], rng)
         return Interval(estimate, spread.lower, spread.upper)
     rows = rng.integers(0, suspect.num_episodes, (RESCORED, suspect.num_episodes))
-    scores = [detector.score(state, suspect.select(row), rng) for row in rows]
+    if has_values(detector):
+        values = detector.values(state, suspect)
+        scores = [detector.reduce(values[row]) for row in rows]
+    else:
+        scores = [detector.score(state, suspect.select(row), rng) for row in rows]
     lower, upper = np.nanquantile(scores, [0.025, 0.975])
     return Interval(estimate, float(lower), float(upper))
 

@@ -21,7 +21,7 @@ from proxylab.detection.records import (
     Pursuit,
     SuspectReport,
 )
-from proxylab.detection.score import Score, has_episodes, has_goals, has_steps
+from proxylab.detection.score import Score, has_episodes, has_goals, has_steps, has_values
 from proxylab.detection.scores.first_divergence import divergence_from_all
 from proxylab.detection.scores.registry import USUAL, find_score
 from proxylab.detection.settings import JudgeSettings
@@ -318,6 +318,8 @@ def _places(case: SuspectCase, detector: Score) -> list[Place]:
     steps = detector.per_step(state, suspect)
     if has_episodes(detector):
         episodes = detector.per_episode(state, suspect)
+    elif has_values(detector):
+        episodes = detector.values(state, suspect)
     else:
         episodes = np.add.reduceat(steps, suspect.episode_offsets[:-1]) / suspect.lengths
     episodes, steps = (np.nan_to_num(values, nan=-np.inf) for values in (episodes, steps))

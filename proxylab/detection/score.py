@@ -61,6 +61,18 @@ class EpisodeScore(Score, Protocol):
         ...
 
 
+class ReducedScore(Score, Protocol):
+    """A detector whose score is another function of a value per episode than the mean."""
+
+    def values(self, state: Any, suspect: Episodes) -> NDArray[np.float64]:
+        """float64[E]; higher is more anomalous."""
+        ...
+
+    def reduce(self, values: NDArray[np.float64]) -> float:
+        """The score of episodes with these values (float64[E])."""
+        ...
+
+
 class StepScore(Score, Protocol):
     """A detector that can point at steps."""
 
@@ -80,6 +92,11 @@ class GoalScore(Score, Protocol):
 def has_episodes(detector: Score) -> TypeGuard[EpisodeScore]:
     """Whether the detector's score is the mean of a value per episode."""
     return hasattr(detector, "per_episode")
+
+
+def has_values(detector: Score) -> TypeGuard[ReducedScore]:
+    """Whether the detector's score is a function of a value per episode, given by ``reduce``."""
+    return hasattr(detector, "values") and hasattr(detector, "reduce")
 
 
 def has_steps(detector: Score) -> TypeGuard[StepScore]:

@@ -1,4 +1,4 @@
-"""The default detector's judgement of policies, for experiments."""
+"""Judgements of policies by one detector, for experiments."""
 
 import functools
 from collections.abc import Mapping
@@ -30,15 +30,20 @@ def played(policy: Policy, task: str, split: str, episodes: int) -> Episodes:
 
 
 def judgements(
-    suspects: Mapping[str, Episodes], task: str, split: str, episodes: int
+    suspects: Mapping[str, Episodes],
+    task: str,
+    split: str,
+    episodes: int,
+    detector: str = DEFAULT_DETECTOR,
 ) -> dict[str, dict[str, Any]]:
-    """The default detector's score of each suspect, its p-value, and whether it flags.
+    """A detector's score of each suspect, its p-value, and whether it flags.
 
     Args:
         suspects: {name: recorded episodes}.
         task: their task; the trusted agents are those that are shipped for it.
         split: name of the split that all of them play.
         episodes: number of levels.
+        detector: name of the deciding detector.
 
     Returns:
         {name: ``anomaly`` (float or None), ``p_value`` and ``flagged``}.
@@ -50,12 +55,13 @@ def judgements(
         rng=np.random.default_rng(0),
         task=rollouts.view(runs.values()),
         reference=reference,
+        detector=detector,
         also=(),
         cache=DetectionCache(),
     ).suspects
     return {
         name: {
-            "anomaly": report.scores[DEFAULT_DETECTOR].score if report.scores else None,
+            "anomaly": report.scores[detector].score if report.scores else None,
             "p_value": report.p_value,
             "flagged": report.verdict == "FLAG",
         }

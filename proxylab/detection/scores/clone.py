@@ -79,6 +79,28 @@ def clone_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[
     return (seen + PRIOR * behind) / (seen.sum(axis=1, keepdims=True) + PRIOR)
 
 
+def probabilities_without(clone: Clone, own: Episodes, name: str) -> NDArray[np.float64]:
+    """:func:`clone_probabilities` of a clone's own policy, without what that policy showed.
+
+    Its counts are left out; the back-off, which all policies determine, stays.
+
+    Args:
+        clone: the clone.
+        own: Episodes of one of the policies that it was fitted on.
+        name: of the detector, for errors.
+
+    Returns:
+        float64[T, A].
+    """
+    row = clone.row[_places(clone.levels, own)]
+    num_actions = own.num_actions
+    visited, at = np.unique(row, return_inverse=True)
+    others = clone.seen[visited] - _counts(at, own.action, len(visited), num_actions)
+    seen = others[at]
+    behind = habit_probabilities(clone, own, name)
+    return (seen + PRIOR * behind) / (seen.sum(axis=1, keepdims=True) + PRIOR)
+
+
 def habit_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[np.float64]:
     """The back-off of :func:`clone_probabilities`, defined on every level: float64[T, A].
 
@@ -153,17 +175,30 @@ class CloneSurprise:
 
     def per_step(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], surprise at every action, nats."""
-        probabilities = clone_probabilities(state, suspect, self.name)
-        return -np.log(probabilities[np.arange(suspect.num_steps), suspect.action])
+        return _surprise(clone_probabilities(state, suspect, self.name), suspect)
 
     def per_episode(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], mean over the steps of each episode."""
-        steps = self.per_step(state, suspect)
-        return np.add.reduceat(steps, suspect.episode_offsets[:-1]) / suspect.lengths
+        return _mean_surprise(clone_probabilities(state, suspect, self.name), suspect)
+
+    def per_episode_left_out(self, state: Clone, own: Episodes) -> NDArray[np.float64]:
+        """float64[E]: the same for a reference policy, without the actions that it showed."""
+        return _mean_surprise(probabilities_without(state, own, self.name), own)
 
     def score(self, state: Clone, suspect: Episodes, rng: np.random.Generator) -> float:
         """Mean over episodes; ``rng`` is not used."""
         return float(self.per_episode(state, suspect).mean())
+
+
+def _surprise(probabilities: NDArray[np.float64], episodes: Episodes) -> NDArray[np.float64]:
+    """float64[T], −log of the probability (float64[T, A]) of each action."""
+    return -np.log(probabilities[np.arange(episodes.num_steps), episodes.action])
+
+
+def _mean_surprise(probabilities: NDArray[np.float64], episodes: Episodes) -> NDArray[np.float64]:
+    """float64[E], mean over the steps of each episode."""
+    steps = _surprise(probabilities, episodes)
+    return np.add.reduceat(steps, episodes.episode_offsets[:-1]) / episodes.lengths
 
 
 def _places(levels: NDArray[np.int64], episodes: Episodes) -> NDArray[np.int64]:

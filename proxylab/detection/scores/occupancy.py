@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection.pairing import level_rows, require_states
+from proxylab.detection.pairing import NotApplicable, level_rows, require_states
 from proxylab.detection.task_view import TaskView
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.divergences import ROW_KERNELS
@@ -21,10 +21,12 @@ class OccupancyReference(NamedTuple):
     Attributes:
         levels: int64[L], ascending.
         visits: float64[L, K], pooled discounted visitation of K cells on each level.
+        count: int64[L], reference episodes on each level.
     """
 
     levels: NDArray[np.int64]
     visits: NDArray[np.float64]
+    count: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -83,20 +85,44 @@ class OccupancyDivergence:
         """
         pooled = concatenate(reference, "reference")
         require_states(pooled, self.name)
-        levels, rows = np.unique(pooled.level_seed, return_inverse=True)
+        levels, rows, episodes = np.unique(
+            pooled.level_seed, return_inverse=True, return_counts=True
+        )
         cells, count = self._cells(pooled)
         return OccupancyReference(
             levels,
             pooled_visitation(
                 cells, pooled.episode_offsets, rows, len(levels), count, self.discount
             ),
+            episodes,
         )
 
     def per_episode(self, state: OccupancyReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], the divergence of every episode."""
         require_states(suspect, self.name)
         expected = state.visits[level_rows(state.levels, suspect)]
-        visits = self._visits(suspect)
+        return self._divergences(self._visits(suspect), expected)
+
+    def per_episode_left_out(self, state: OccupancyReference, own: Episodes) -> NDArray[np.float64]:
+        """float64[E]: the same for a reference policy, against the other ones.
+
+        Raises:
+            NotApplicable: there is no other one on a level.
+        """
+        rows, visits = level_rows(state.levels, own), self._visits(own)
+        known, at, count = np.unique(rows, return_inverse=True, return_counts=True)
+        others = state.count[known] - count
+        if (others < 1).any():
+            raise NotApplicable(f"{self.name} needs two reference policies on every level")
+        total = np.zeros((len(known), visits.shape[1]))
+        np.add.at(total, at, visits)
+        expected = state.visits[known] * state.count[known, None] - total
+        return self._divergences(visits, np.maximum(expected / others[:, None], 0)[at])
+
+    def _divergences(
+        self, visits: NDArray[np.float64], expected: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """float64[E], the divergence of each row of ``visits`` from that of ``expected``."""
         if self.smoothing:
             expected = (1 - self.smoothing) * expected + self.smoothing / expected.shape[1]
         return ROW_KERNELS[self.divergence](visits, expected)

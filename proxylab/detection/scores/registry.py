@@ -33,6 +33,7 @@ from proxylab.detection.scores.kernel_two_sample import KernelDistance
 from proxylab.detection.scores.mixture import MixtureDivergence
 from proxylab.detection.scores.occupancy import OccupancyDivergence
 from proxylab.detection.scores.paths import PathOutliers
+from proxylab.detection.scores.rare_episodes import RareEpisodes
 from proxylab.errors import UsageError
 
 ACCESS_CODES = ("W", "Q", "L", "P")
@@ -51,6 +52,7 @@ _SINGLE: tuple[ListedScore, ...] = (
     CloneSurprise("bc_surprise"),
     HabitDivergence("habit_js_q90", 0.9),
     LapseRatio("lapse_ratio"),
+    RareEpisodes("higher_criticism"),
     KernelDistance("block_mmd", "gaussian"),
     KernelDistance("energy", "distance"),
     PathOutliers("path_features"),
