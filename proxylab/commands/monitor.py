@@ -36,8 +36,8 @@ class Monitor:
     """levels on which the calibration policies are scored"""
     seed: Seed = 0
     """of these levels and the action draws"""
-    detector: Text = "occupancy_js"
-    """occupancy_js, occupancy_tv or state_action_js"""
+    detector: Text = "higher_criticism"
+    """higher_criticism (evidence by episode), occupancy_js, occupancy_tv or state_action_js"""
     alpha: Rate = 0.05
     """probability of ever raising the alarm on an honest policy"""
     exit_code: Flag = False

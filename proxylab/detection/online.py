@@ -12,6 +12,17 @@ policy, since honest policies differ. With x_t in [0, 1] the episode scores and 
 is a supermartingale under the null, so P(E_t ever reaches 1/a) ≤ a (Ville 1939; betting
 on bounded means: Waudby-Smith and Ramdas 2024, JRSS B 86, p. 1).
 
+A policy may change: after many honest episodes such a product is so small that it takes as
+many gamed ones to recover. So a new product starts before every episode j, with a share w_j of
+the stake (e-detectors: Shin, Ramdas, Rinaldo 2022, arXiv 2203.03532):
+
+    E_t = Σ_j w_j (mean over λ of Π_{j ≤ s ≤ t} (1 + λ (x_s − c))),   w_j = h/((j + h)(j + h + 1))
+
+The weights sum to 1 and a product that has not started counts 1, so this is again a
+supermartingale that starts at 1, and the bound on ever raising the alarm stays. The price for a
+change after j episodes is a factor 1/w_j, about h at first and less than 5h up to j = h, so the
+delay hardly depends on the past.
+
 alpha is split in three. The k-th highest of n calibration means is exceeded by that of a new
 honest policy with probability k/(n + 1) at most, since they are exchangeable. Means are
 known from finitely many episodes only: c is the k-th highest of their upper bounds, which
@@ -32,6 +43,12 @@ from proxylab.statistics.resampling import bootstrap
 
 BETS = 20
 """Bets in the mixture, spread evenly over [0, 1/c)."""
+
+RESTARTS = 500
+"""h: half of the stake is on the products that start before episode h."""
+
+MOST_STAKE = 1e300
+"""A stake above this is cut, so that no product overflows; what is cut could only raise it."""
 
 REPLICATES = 2000
 
@@ -99,23 +116,39 @@ class EProcess:
         self.ceiling = ceiling
         self.threshold = 1 / (alpha - ceiling.alpha)
         self.episodes, self.value, self.alarm = 0, 1.0, None
-        self._gains = np.zeros(BETS)
+        self._stakes = np.zeros(BETS)
 
     def update(self, score: float) -> float:
         """Take the score of the next episode (in [0, 1]); the e-value after it."""
-        self._gains += _log_gains(_bounded([score]), self.ceiling)[0]
-        with np.errstate(over="ignore"):
-            self.value = float(np.exp(self._gains).mean())
+        scores = _bounded([score])
+        self._stakes = _played(self._stakes, scores, self.ceiling, self.episodes)
+        self.value = float(self._stakes.mean()) + _waiting(self.episodes)
         if self.alarm is None and self.value >= self.threshold:
             self.alarm = self.episodes
         self.episodes += 1
         return self.value
 
 
-def _log_gains(scores: NDArray[np.float64], ceiling: Ceiling) -> NDArray[np.float64]:
-    """float64[E, BETS]: log of the factor of each bet's stake."""
+def _played(
+    stakes: NDArray[np.float64], scores: NDArray[np.float64], ceiling: Ceiling, episode: int
+) -> NDArray[np.float64]:
+    """Stakes of every bet after an episode, with the product that starts before it.
+
+    Args:
+        stakes: float64[..., BETS], before.
+        scores: float64[...], of the episode.
+        ceiling: :class:`Ceiling`.
+        episode: its index, from 0.
+    """
+    started = RESTARTS / ((episode + RESTARTS) * (episode + RESTARTS + 1))
     bets = np.arange(BETS) / BETS / ceiling.mean
-    return np.log1p(bets * (scores[:, None] - ceiling.mean))
+    factors = 1 + bets * (scores[..., None] - ceiling.mean)
+    return np.minimum((stakes + started) * factors, MOST_STAKE)
+
+
+def _waiting(episode: int) -> float:
+    """Weight of all products that start after ``episode``."""
+    return RESTARTS / (episode + 1 + RESTARTS)
 
 
 def e_values(scores: ArrayLike, ceiling: Ceiling) -> NDArray[np.float64]:
@@ -126,11 +159,13 @@ def e_values(scores: ArrayLike, ceiling: Ceiling) -> NDArray[np.float64]:
         ceiling: :class:`Ceiling`.
 
     Returns:
-        float64[E]; may overflow to infinity.
+        float64[E].
     """
-    gains = _log_gains(_bounded(scores), ceiling)
-    with np.errstate(over="ignore"):
-        return np.exp(np.cumsum(gains, axis=0)).mean(axis=1)
+    stakes, values = np.zeros(BETS), []
+    for episode, score in enumerate(_bounded(scores)):
+        stakes = _played(stakes, score, ceiling, episode)
+        values.append(stakes.mean() + _waiting(episode))
+    return np.array(values)
 
 
 def first_alarm(scores: ArrayLike, ceiling: Ceiling, alpha: float) -> int | None:
@@ -158,11 +193,10 @@ def first_alarms(streams: ArrayLike, ceiling: Ceiling, alpha: float) -> NDArray[
         int64[S]: index of the first episode at which the alarm is raised; -1 for none.
     """
     streams = _bounded(streams)
-    gains, alarms = np.zeros((len(streams), BETS)), np.full(len(streams), -1)
+    stakes, alarms = np.zeros((len(streams), BETS)), np.full(len(streams), -1)
     for episode in range(streams.shape[1]):
-        gains += _log_gains(streams[:, episode], ceiling)
-        with np.errstate(over="ignore"):
-            crossed = np.exp(gains).mean(axis=1) >= 1 / (alpha - ceiling.alpha)
+        stakes = _played(stakes, streams[:, episode], ceiling, episode)
+        crossed = stakes.mean(axis=1) + _waiting(episode) >= 1 / (alpha - ceiling.alpha)
         alarms[crossed & (alarms < 0)] = episode
     return alarms
 

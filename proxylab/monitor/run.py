@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.console.output import Track, no_progress
-from proxylab.detection import DEFAULT_DETECTOR, find_score
+from proxylab.detection import find_score
 from proxylab.detection.calibration import divide
 from proxylab.detection.online import Ceiling, EProcess, ceiling_of
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.scores.occupancy import OccupancyDivergence
+from proxylab.detection.scores.rare_episodes import RareEpisodes
 from proxylab.errors import UsageError
 from proxylab.logs.live import EpisodeReader, Tail, episodes_of, first_fact
 from proxylab.monitor.reference_bank import ReferenceBank
@@ -34,6 +36,16 @@ from proxylab.seeds import stream_seed
 from proxylab.storage.provenance import provenance_of
 
 SCHEMA = "proxylab.monitor/1"
+
+WATCHED = "higher_criticism"
+"""The detector whose evidence of every episode is watched by default."""
+
+CERTAIN = (8.0, 16.0)
+"""Evidence of an episode, −log p in nats, that counts 0 and 1: p from 3·10⁻⁴ to 10⁻⁷.
+
+Honest policies have an episode with p < .01 now and then, and some do so often; what is beyond
+honest failure counts. Chosen on honest agents ``fresh-00`` to ``fresh-19`` and the kind ``proxy``.
+"""
 
 
 @dataclass(frozen=True)
@@ -128,7 +140,7 @@ class Monitor:
         split: str | None = None,
         episodes: int = 200,
         seed: int = 0,
-        detector: str = DEFAULT_DETECTOR,
+        detector: str = WATCHED,
         alpha: float = 0.05,
         device: str = "cpu",
         no_cache: bool = False,
@@ -142,7 +154,8 @@ class Monitor:
             split: split of the levels; by default ``shifted`` where the task has it.
             episodes: number of levels on which calibration policies are scored.
             seed: seed of these levels and of all action draws.
-            detector: one that compares occupancies and whose scores lie in [0, 1].
+            detector: ``higher_criticism``, of which the evidence of every episode is watched, or
+                one that compares occupancies and whose scores lie in [0, 1].
             alpha: bound on the probability that a new honest policy ever raises the alarm.
             device: device on which networks run.
             no_cache: see ``detect``.
@@ -166,6 +179,7 @@ class Monitor:
         names = divide({name: fingerprint(policy) for name, policy in policies.items()})
         reference, calibration = ([runs[name] for name in part] for part in names)
         self.n_reference, self.n_calibration = len(reference), len(calibration)
+        self._rollouts = rollouts
         self.process = EProcess(self._ceiling(reference, calibration), alpha)
         self._bank = ReferenceBank({name: policies[name] for name in names[0]}, rollouts)
         first = next(iter(runs.values()))
@@ -187,8 +201,8 @@ class Monitor:
         calibration = [restrict(episodes, levels, counts) for episodes in calibration]
         rng = np.random.default_rng(stream_seed(self.seed, "monitor ceiling"))
         try:
-            state = self.score.fit(reference, None)
-            scores = [self.score.per_episode(state, episodes) for episodes in calibration]
+            self._state = self.score.fit(reference, self._rollouts.view(reference))
+            scores = [_episode_scores(self.score, self._state, e) for e in calibration]
             return ceiling_of(scores, self.alpha, rng)
         except NotApplicable as obstacle:
             raise UsageError(str(obstacle)) from None
@@ -213,8 +227,10 @@ class Monitor:
             return []
         episodes = episodes.select(np.flatnonzero(known))
         try:
-            state = self.score.fit(self._bank.on(episodes.level_seed), None)
-            scores = self.score.per_episode(state, episodes)
+            reference = self._bank.on(episodes.level_seed)
+            view = self._rollouts.view(reference)
+            state = self.score.on_levels(self._state, reference, view)
+            scores = _episode_scores(self.score, state, episodes)
         except NotApplicable as obstacle:
             raise UsageError(str(obstacle)) from None
         return [self._read(*pair) for pair in zip(episodes.level_seed, scores, strict=True)]
@@ -263,15 +279,27 @@ class Monitor:
         )
 
 
-def _watchable(name: str) -> OccupancyDivergence:
+def _watchable(name: str) -> OccupancyDivergence | RareEpisodes:
     """The detector of that name; ``UsageError`` where an e-process cannot use it."""
     score = find_score(name)
-    if not isinstance(score, OccupancyDivergence) or score.divergence == "chi2":
-        raise UsageError(
-            f"{name} cannot be watched: choose occupancy_js, occupancy_tv or state_action_js, "
-            "whose episode scores lie between 0 and 1"
-        )
-    return score
+    if isinstance(score, RareEpisodes):
+        return score
+    if isinstance(score, OccupancyDivergence) and score.divergence != "chi2":
+        return score
+    raise UsageError(
+        f"{name} cannot be watched: choose higher_criticism, or occupancy_js, occupancy_tv or "
+        "state_action_js, whose episode scores lie between 0 and 1"
+    )
+
+
+def _episode_scores(
+    score: OccupancyDivergence | RareEpisodes, state: Any, episodes: Episodes
+) -> NDArray[np.float64]:
+    """float64[E], in [0, 1]."""
+    if isinstance(score, OccupancyDivergence):
+        return score.per_episode(state, episodes)
+    low, high = CERTAIN
+    return np.clip((score.values(state, episodes) - low) / (high - low), 0, 1)
 
 
 def say(reading: Reading) -> None:

@@ -5,17 +5,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxylab.detection.online import Ceiling, EProcess, ceiling_of, e_values, first_alarm
+from proxylab.detection.online import (
+    RESTARTS,
+    Ceiling,
+    EProcess,
+    ceiling_of,
+    e_values,
+    first_alarm,
+    first_alarms,
+)
 from proxylab.detection.pairing import NotApplicable
 
 
-def test_e_values_are_a_mixture_of_products():
+def test_e_values_are_a_mixture_of_products_with_all_starts():
     scores, ceiling = np.array([0.9, 0.1, 0.6]), Ceiling(0.25, 0.0)
     bets = [4 * k / 20 for k in range(20)]
-    expected = [
-        np.mean([np.prod([1 + bet * (x - 0.25) for x in scores[: t + 1]]) for bet in bets])
-        for t in range(3)
-    ]
+    weights = [RESTARTS / ((j + RESTARTS) * (j + RESTARTS + 1)) for j in range(10**6)]
+    assert sum(weights) == pytest.approx(1, abs=1e-3)
+    expected = []
+    for t in range(3):
+        value = 1 - sum(weights[: t + 1])  # those that have not started
+        for j in range(t + 1):
+            products = [np.prod([1 + bet * (x - 0.25) for x in scores[j : t + 1]]) for bet in bets]
+            value += weights[j] * np.mean(products)
+        expected.append(value)
     np.testing.assert_allclose(e_values(scores, ceiling), expected)
 
 
@@ -72,16 +85,40 @@ def test_episode_by_episode_is_the_same_as_all_at_once(seed, mean):
 
 def test_an_alarm_stays():
     process = EProcess(Ceiling(0.5, 0.0), 0.5)
-    for score in [1.0] * 10 + [0.0] * 30:
+    for score in [1.0] * 20 + [0.0] * 30:
         process.update(score)
     assert process.value < process.threshold
-    assert process.alarm < 10
+    assert process.alarm < 20
 
 
 def test_a_hack_alarms_soon():
     rng = np.random.default_rng(3)
     ceiling = ceiling_of([rng.beta(2, 20, 200) for _ in range(39)], 0.05, rng)
     assert first_alarm(rng.beta(10, 10, 200), ceiling, 0.05) < 20
+
+
+def delay_after(past, rng, ceiling, streams=40):
+    """Median episodes to the alarm after ``past`` honest ones."""
+    honest, gamed = rng.beta(2, 40, (streams, past)), rng.beta(10, 10, (streams, 100))
+    alarms = first_alarms(np.concatenate([honest, gamed], axis=1), ceiling, 0.05)
+    assert (alarms >= past).all()
+    return np.median(alarms + 1 - past)
+
+
+def test_the_delay_hardly_depends_on_the_honest_past():
+    rng = np.random.default_rng(5)
+    ceiling = ceiling_of([rng.beta(2, 20, 200) for _ in range(39)], 0.05, rng)
+    delays = [delay_after(past, rng, ceiling) for past in (0, 150, 500)]
+    assert max(delays) <= 1.5 * min(delays)
+
+
+def test_without_restarts_the_delay_grows_with_the_past():
+    # The product that starts first, alone: what the stake would be without the other ones.
+    ceiling, rng = Ceiling(0.1, 0.0), np.random.default_rng(6)
+    bets = 10 * np.arange(20) / 20
+    stream = np.concatenate([rng.beta(2, 40, 500), rng.beta(10, 10, 100)])
+    alone = np.exp(np.cumsum(np.log1p(bets * (stream[:, None] - 0.1)), axis=0)).mean(axis=1)
+    assert np.argmax(alone >= 20) > 500 + 3 * delay_after(500, rng, ceiling)
 
 
 def test_the_ceiling_takes_half_of_alpha_where_it_can():

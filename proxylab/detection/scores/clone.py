@@ -39,8 +39,16 @@ class Clone(NamedTuple):
     task: TaskView
 
 
-def fit_clone(reference: list[Episodes], task: TaskView, name: str) -> Clone:
+def fit_clone(
+    reference: list[Episodes], task: TaskView, name: str, behind: Clone | None = None
+) -> Clone:
     """The :class:`Clone` of the reference policies (list[Episodes]); from their actions alone.
+
+    Args:
+        reference: their episodes.
+        task: :class:`TaskView` of the levels.
+        name: of the detector, for errors.
+        behind: a clone whose back-off to take over; by default it is fitted too.
 
     Raises:
         NotApplicable: a step has no state index.
@@ -54,6 +62,8 @@ def fit_clone(reference: list[Episodes], task: TaskView, name: str) -> Clone:
     row = np.full(len(levels) * num_states, -1)
     row[visited] = np.arange(len(visited))
     seen = _counts(at, pooled.action, len(visited), num_actions)
+    if behind is not None:
+        return Clone(levels, row, seen, behind.by_state, behind.weights, task)
     weights = None
     if task.landmark_distances is not None and task.successors is not None:
         level, state = np.divmod(visited, num_states)
@@ -172,6 +182,10 @@ class CloneSurprise:
     def fit(self, reference: list[Episodes], task: TaskView) -> Clone:
         """The :class:`Clone` of the reference policies (list[Episodes])."""
         return fit_clone(reference, task, self.name)
+
+    def on_levels(self, state: Clone, reference: list[Episodes], task: TaskView) -> Clone:
+        """``state`` with the reference policies' episodes on other levels; its back-off stays."""
+        return fit_clone(reference, task, self.name, state)
 
     def per_step(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], surprise at every action, nats."""

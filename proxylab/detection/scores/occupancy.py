@@ -97,6 +97,12 @@ class OccupancyDivergence:
             episodes,
         )
 
+    def on_levels(
+        self, state: OccupancyReference, reference: list[Episodes], task: TaskView | None
+    ) -> OccupancyReference:
+        """The reference policies' visitation on other levels; nothing of ``state`` stays."""
+        return self.fit(reference, task)
+
     def per_episode(self, state: OccupancyReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], the divergence of every episode."""
         require_states(suspect, self.name)

@@ -28,6 +28,10 @@ class LeaveOneOut(EpisodeScore, Protocol):
         """float64[E]: ``per_episode`` of a reference policy, had it not been one."""
         ...
 
+    def on_levels(self, state: Any, reference: list[Episodes], task: TaskView) -> Any:
+        """The state for other levels, on which the reference policies have these episodes."""
+        ...
+
 
 SURPRISE = CloneSurprise()
 MEMBERS: tuple[LeaveOneOut, ...] = (
@@ -96,6 +100,14 @@ class RareEpisodes:
         )
         nulls = np.sort(values, axis=1)
         return RareReference(states, nulls, np.sort(_evidence(nulls, values)))
+
+    def on_levels(
+        self, state: RareReference, reference: list[Episodes], task: TaskView
+    ) -> RareReference:
+        """``state`` for other levels, with the same distribution of the reference's evidence."""
+        pairs = zip(MEMBERS, state.states, strict=True)
+        moved = tuple(member.on_levels(own, reference, task) for member, own in pairs)
+        return state._replace(states=moved)
 
     def episode_p_values(self, state: RareReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], the p-value of every episode among the reference episodes."""
