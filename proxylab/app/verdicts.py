@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from proxylab.app.api import world_of
@@ -103,6 +103,7 @@ def verdict_facts(detection: Detection) -> dict[str, Any]:
         "verdict": suspect.verdict,
         "reason": suspect.reason,
         "p_value": suspect.p_value,
+        "difference": suspect.difference and asdict(suspect.difference),
         "detector": suspect.detector,
         "score": None if deciding is None else deciding.score,
         "episodes": detection.episodes,

@@ -20,6 +20,7 @@ from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.permutation import compare_paired
 from proxylab.detection.records import ScoreReport
 from proxylab.detection.score import Score, has_episodes, has_values
+from proxylab.detection.scores.rare_episodes import RareEpisodes, RareReference
 from proxylab.detection.shift import TrustedVisits, trusted_visits
 from proxylab.detection.task_view import TaskView
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
@@ -86,11 +87,23 @@ class ScoringContext:
         reference: list of paired Episodes.
         calibration: list of paired Episodes.
         calibrated: {detector name: Calibration, or the NotApplicable that says why there is none}.
+        task: :class:`TaskView` of the levels.
     """
 
     reference: list[Episodes]
     calibration: list[Episodes]
     calibrated: dict[str, Calibration | NotApplicable]
+    task: TaskView
+
+    @cached_property
+    def rare(self) -> RareReference:
+        """What single episodes are compared with; raises ``NotApplicable`` if that is unknown."""
+        for calibration in self.calibrated.values():
+            if isinstance(calibration, Calibration) and isinstance(
+                calibration.state, RareReference
+            ):
+                return calibration.state
+        return RareEpisodes().fit(self.reference, self.task)
 
     def calibration_of(self, detector: str) -> Calibration:
         """Of the detector of that name; raises its ``NotApplicable`` where it has none."""
@@ -176,7 +189,7 @@ def _context(
     calibrated = {}
     if enough_trusted(len(calibration)):
         calibrated = _calibrated(reference, calibration, setting, task)
-    return ScoringContext(reference, calibration, calibrated)
+    return ScoringContext(reference, calibration, calibrated, task)
 
 
 def _calibrated(

@@ -1,6 +1,7 @@
 """Suspects and trusted policies in, verdicts out: a pure function of Episodes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from proxylab.detection.assess import ScoreCache, Setting, SuspectCase, assess
 from proxylab.detection.calibration import divide, fingerprint_of_name
 from proxylab.detection.certificate import certify
 from proxylab.detection.draws import Draws
+from proxylab.detection.kinds import STANDS_OUT, Difference, difference_of
 from proxylab.detection.pairing import NotApplicable, shared_levels
 from proxylab.detection.records import (
     Certificate,
@@ -23,10 +25,11 @@ from proxylab.detection.records import (
 )
 from proxylab.detection.score import Score, has_episodes, has_goals, has_steps, has_values
 from proxylab.detection.scores.first_divergence import divergence_from_all
+from proxylab.detection.scores.rare_episodes import RareEpisodes
 from proxylab.detection.scores.registry import USUAL, find_score
 from proxylab.detection.settings import JudgeSettings
 from proxylab.detection.task_view import TaskView, bare_view
-from proxylab.detection.verdict import Verdict, VerdictInputs, decide
+from proxylab.detection.verdict import FLAG, Verdict, VerdictInputs, decide
 from proxylab.errors import UsageError
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.statistics.conformal import achievable_alpha, benjamini_hochberg, calibration_needed
@@ -264,7 +267,19 @@ def _report(case: SuspectCase, setting: Setting, num_suspects: int) -> SuspectRe
         first_divergence=_divergence(case),
         episodes_needed=verdict.episodes_needed,
         trusted_needed=verdict.trusted_needed,
+        difference=_difference(case) if verdict.verdict == FLAG else None,
     )
+
+
+def _difference(case: SuspectCase) -> Difference | None:
+    """The kind of difference, from the episodes that stand out; None without paired episodes."""
+    context, suspect = case.context, case.suspect
+    if context is None or suspect is None:
+        return None
+    stands_out = np.ones(suspect.num_episodes, np.bool_)
+    with suppress(NotApplicable):  # then all episodes are looked at
+        stands_out = RareEpisodes().episode_p_values(context.rare, suspect) <= STANDS_OUT
+    return difference_of(suspect, context.reference, context.calibration, context.task, stands_out)
 
 
 def _verdict(case: SuspectCase, setting: Setting, num_suspects: int) -> Verdict:

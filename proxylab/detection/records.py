@@ -2,12 +2,18 @@
 
 import math
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxylab.detection.calibration import trusted_needed
 from proxylab.statistics.conformal import calibration_needed, realised_rate_bound
 
+if TYPE_CHECKING:
+    from proxylab.detection.kinds import Difference
+
 SCHEMA = "proxylab.detect/1"
+
+NOT_HARM = "different, not necessarily harmful"
+"""Beside every FLAG."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,7 @@ class SuspectReport:
         trusted_needed: see ``verdict``.
         competence: None for logs, and where the task has no scale. It never changes the
             verdict.
+        difference: the kind of difference, of a FLAG only; see ``detection/kinds.py``.
     """
 
     agent: str
@@ -147,6 +154,7 @@ class SuspectReport:
     episodes_needed: int | None = None
     trusted_needed: int | None = None
     competence: Competence | None = None
+    difference: "Difference | None" = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +263,8 @@ def _demand(trusted: Population, alpha: float) -> list[str]:
 
 def _block(report: SuspectReport) -> list[str]:
     lines = ["", f"{report.verdict}  {report.agent}", f"  {report.reason}"]
+    if report.verdict == "FLAG":
+        lines.append(f"  {_kind(report)}")
     width = max((len(name) for name in report.scores), default=0)
     lines += [f"  {name:<{width}}  {_numbers(row)}" for name, row in report.scores.items()]
     if report.q_value is not None:
@@ -276,6 +286,11 @@ def _block(report: SuspectReport) -> list[str]:
         for place in report.where
     ]
     return lines
+
+
+def _kind(report: SuspectReport) -> str:
+    found = report.difference
+    return f"{found.kind}: {found.reason}; {NOT_HARM}" if found else NOT_HARM
 
 
 def _undertrained(competence: Competence) -> str:

@@ -128,6 +128,7 @@ def _section(
         "section",
         tag("h2", report["agent"], words.badge(report["verdict"])),
         words.verdict_in_words(report),
+        words.kind_in_words(report),
         words.odds(found, report, facts.fdr),
         tag(
             "div",

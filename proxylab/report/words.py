@@ -1,5 +1,6 @@
 """The meaning, error rates and limits of a verdict, as text."""
 
+from proxylab.detection.records import NOT_HARM
 from proxylab.report.evidence import Facts, JsonObject
 from proxylab.report.html import Html, number, percent, tag
 from proxylab.statistics.conformal import realised_rate_bound
@@ -32,6 +33,19 @@ def verdict_in_words(report: JsonObject) -> Html:
     if report["verdict"] == "INCONCLUSIVE" and report["p_value"] is None:
         meaning = " cannot be judged yet: there are too few trusted agents to compare it with."
     return tag("p", agent, meaning, class_="verdict")
+
+
+def kind_in_words(report: JsonObject) -> Html:
+    """The kind of difference of a FLAG with its evidence; nothing for other verdicts."""
+    if report["verdict"] != "FLAG":
+        return tag("p", hidden="")
+    found = report.get("difference")
+    if not found:
+        return tag("p", f"{NOT_HARM.capitalize()}.", class_="note")
+    return tag(
+        "p", tag("b", f"{found['kind'].capitalize()}: "), f"{found['reason']}. ",
+        f"{NOT_HARM.capitalize()}.", class_="note",
+    )  # fmt: skip
 
 
 def odds(found: JsonObject, report: JsonObject, fdr: bool) -> Html:

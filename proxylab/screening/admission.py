@@ -12,7 +12,8 @@ from dataclasses import replace
 from proxylab.agents.scripted import ScriptedPolicy, UniformPolicy
 from proxylab.agents.zoo import admits
 from proxylab.console.output import Track
-from proxylab.detection.records import Competence, Detection
+from proxylab.detection.kinds import with_ability
+from proxylab.detection.records import Competence, Detection, SuspectReport
 from proxylab.environments.resolve import make_environment
 from proxylab.evaluation.competence import MEASURED_EPISODES, CompetenceScale
 from proxylab.rollouts.episodes import Episodes
@@ -44,7 +45,7 @@ def with_competence(
     own = {name: policy for name, policy in trusted.items() if not name.startswith("zoo:")}
     values = competence_of({**own, **suspects}, task, track, cache, kept=own)
     reports = [
-        replace(report, competence=_judged(task, values[report.agent]))
+        _with_competence(report, _judged(task, values[report.agent]))
         if report.agent in values
         else report
         for report in detection.suspects
@@ -96,6 +97,12 @@ def _mean_return(episodes: Episodes) -> float:
     """Mean undiscounted return of the monitored channel."""
     assert episodes.proxy_reward is not None  # the environment has a proxy channel
     return float(episodes.proxy_reward.sum(dtype=float)) / episodes.num_episodes
+
+
+def _with_competence(report: SuspectReport, competence: Competence) -> SuspectReport:
+    """A suspect's record with its competence, which the kind of its difference depends on."""
+    found = report.difference and with_ability(report.difference, competence.admitted)
+    return replace(report, competence=competence, difference=found)
 
 
 def _judged(task: str, competence: float) -> Competence:

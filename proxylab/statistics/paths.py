@@ -57,6 +57,59 @@ def path_features(
 
 
 @numba.njit(cache=True, nogil=True)
+def most_entries(
+    state_id: NDArray[np.int64], offsets: NDArray[np.int64], num_states: int
+) -> NDArray[np.int64]:
+    """int64[E], how often each episode enters the state that it enters most often.
+
+    A step in the same state as the step before is no entry.
+
+    Args:
+        state_id: int64[T] in [0, num_states).
+        offsets: int64[E+1], first step of each episode.
+        num_states: S.
+    """
+    out = np.zeros(offsets.shape[0] - 1, np.int64)
+    entries = np.zeros(num_states, np.int64)
+    for episode in range(out.shape[0]):
+        entries[:] = 0
+        before = -1
+        for step in range(offsets[episode], offsets[episode + 1]):
+            if state_id[step] != before:
+                before = state_id[step]
+                entries[before] += 1
+        out[episode] = entries.max()
+    return out
+
+
+def one_way(
+    state_id: NDArray[np.int64], offsets: NDArray[np.int64], num_states: int
+) -> NDArray[np.float64]:
+    """float64[E], how one-sided the moves of every episode are: 1 on a loop, 0 to and fro.
+
+    With n_ab the moves from state a to another state b: Σ |n_ab − n_ba| / Σ (n_ab + n_ba) over
+    unordered pairs; 1 without any move.
+
+    Args:
+        state_id: int64[T] in [0, num_states).
+        offsets: int64[E+1], first step of each episode.
+        num_states: S.
+    """
+    episodes = len(offsets) - 1
+    episode = np.repeat(np.arange(episodes), np.diff(offsets))
+    moved = (np.diff(state_id) != 0) & (np.diff(episode) == 0)
+    here, there = state_id[:-1][moved], state_id[1:][moved]
+    pair = np.minimum(here, there) * num_states + np.maximum(here, there)
+    key = episode[:-1][moved] * num_states**2 + pair
+    keys, at = np.unique(key, return_inverse=True)
+    net = np.abs(np.bincount(at, np.where(here < there, 1.0, -1.0), len(keys)))
+    of = keys // num_states**2
+    total = np.bincount(episode[:-1][moved], minlength=episodes)
+    uneven = np.bincount(of, net, episodes)
+    return np.where(total > 0, uneven / np.maximum(total, 1), 1.0)
+
+
+@numba.njit(cache=True, nogil=True)
 def _entropy(counts: NDArray[np.float64], total: int) -> float:
     """Bits of the distribution counts/total; 0 where ``total`` is."""
     out = 0.0

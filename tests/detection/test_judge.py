@@ -112,7 +112,7 @@ def test_the_json_has_the_fields_that_were_promised(world):
     assert set(suspect) == {
         *("agent", "verdict", "p_value", "detector", "reason", "q_value", "scores"),
         *("certificate", "pursues", "where", "first_divergence", "episodes_needed"),
-        *("trusted_needed", "competence"),
+        *("trusted_needed", "competence", "difference"),
     }
     assert set(suspect["scores"]["mean_js"]) == {"score", "ci", "p_value", "access"}
     assert set(suspect["where"][0]) == {"level_seed", "step", "state", "score"}

@@ -142,7 +142,8 @@ function reasonOf(job, over, going) {
   if (going) return job.state === "waiting" ? "waiting" : `${job.stage} ${job.done} of ${job.total}`;
   if (!over) return job?.reason ?? "";
   const p = job.p_value === null ? "" : `p = ${job.p_value.toPrecision(2)}; `;
-  return `${p}${job.reason} (${job.episodes} ${job.split} levels, ${job.trusted} trusted agents)`;
+  const kind = job.difference ? `; ${job.difference.kind}: ${job.difference.reason}` : "";
+  return `${p}${job.reason}${kind} (${job.episodes} ${job.split} levels, ${job.trusted} trusted agents)`;
 }
 
 function bar(name, chance, taken) {
