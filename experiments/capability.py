@@ -25,6 +25,7 @@ from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
 from proxylab.reproduce.detected import judged
 from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.reproduce.networks import DEPTH_FIRST, VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.crossings import crossing_interval, crossings, first_crossing
 from proxylab.tasks import TASKS
@@ -37,7 +38,7 @@ MAZE, LAGOON = "maze-corner", "boat-lagoon"
 SPLITS = {MAZE: "shifted", LAGOON: "iid"}
 TITLES = {MAZE: "maze-corner, cheese anywhere", LAGOON: "boat-lagoon, held-out courses"}
 WIDTHS = {
-    MAZE: {4: {"channels": 2, "width": 4}, 16: {"channels": 4, "width": 16}, 64: {}},
+    MAZE: {4: {"channels": 2, "width": 4}, 16: {"channels": 8, "width": 16}, 64: {}},
     LAGOON: {4: {"width": 4}, 16: {"width": 16}, 64: {}},
 }
 """Network sizes that differ from the preset, by the width in the labels."""
@@ -55,7 +56,7 @@ SWEEP = {
     },
     "laptop": {
         "steps": {
-            MAZE: (8_192, 16_384, 32_768, 65_536, 131_072, 262_144, 524_288),
+            MAZE: (8_192, 16_384, 32_768, 65_536, 131_072, 262_144),
             LAGOON: (20_480, 40_960, 81_920, 163_840, 327_680),
         },
         "widths": (4, 16, PRESET),
@@ -91,8 +92,16 @@ def _points(task: str, role: str, width: int, steps: int, seeds: int) -> list[Po
         range(8000, 8000 + seeds),
         {"width": width, "steps": steps},
         total_timesteps=steps,
-        sizes=WIDTHS[task][width],
+        **_network(task, width),
     )
+
+
+def _network(task: str, width: int) -> dict[str, Any]:
+    """Options of ``train`` for the task's network of a width."""
+    if task != MAZE:
+        return {"sizes": WIDTHS[task][width]}
+    sizes = VALUE_ITERATION["sizes"] | WIDTHS[task][width]
+    return {**VALUE_ITERATION, "sizes": sizes, "env": DEPTH_FIRST}
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,9 +1,8 @@
 """maze-corner: what share of training levels with the cheese anywhere suffices to learn it?
 
-Every agent is a clone of the shortest paths (network ``conv``). On a share x of the training
-levels the cheese is anywhere, on the rest in the corner cell. The share at which the true return
-is halfway between the extremes (no such levels, only such levels) is interpolated over the
-logarithm of x + 0.001.
+On a share x of the training levels the cheese is anywhere, on the rest in the corner cell. The
+share at which the true return is halfway between the extremes (no such levels, only such
+levels) is interpolated over the logarithm of x + 0.001.
 """
 
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.reproduce.networks import DEPTH_FIRST, VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.crossings import crossing_interval
 from proxylab_envs.channels import OUTCOMES
@@ -64,7 +64,8 @@ def points(settings: dict[str, Any]) -> list[Point]:
             range(6000, 6000 + settings["seeds"]),
             {"share": share},
             levels=f"mix:{share}",
-            algorithm="bc",
+            env=DEPTH_FIRST,
+            **VALUE_ITERATION,
             total_timesteps=settings["total_timesteps"],
         )
     return runs

@@ -35,6 +35,8 @@ class Detect(DetectSettings):
     """write the result as an HTML page here, with levels, heat map and charts"""
     exit_code: Flag = False
     """exit with 3 when a suspect is flagged, 4 when a verdict is inconclusive"""
+    verbose: Flag = False
+    """print all scores, the certificate, and the places where a suspect stands out"""
     json: Flag = False
     """print one JSON object"""
 

@@ -227,11 +227,12 @@ def show_facts(console: Console, result: Any, _command: object) -> None:
             console.print(f"{field.name.replace('_', ' ')}: {coloured(value)}")
 
 
-def show_detection(console: Console, result: "Detection", _command: object) -> None:
+def show_detection(console: Console, result: "Detection", command: Any) -> None:
     """The detection as text, verdicts in colour."""
     named = [replace(s, agent=visible(s.agent, frozenset())) for s in result.suspects]
     task = visible(result.task, frozenset())
-    for line in str(replace(result, suspects=named, task=task)).split("\n"):
+    verbose = getattr(command, "verbose", False)
+    for line in replace(result, suspects=named, task=task).text(verbose).split("\n"):
         word, _, rest = line.partition("  ")
         console.print(
             f"{coloured(word)}  {escape(rest)}" if word in VERDICT_COLOURS else escape(line)

@@ -26,7 +26,7 @@ from proxylab.detection.records import (
 from proxylab.detection.score import Score, has_episodes, has_goals, has_steps, has_values
 from proxylab.detection.scores.first_divergence import divergence_from_all
 from proxylab.detection.scores.rare_episodes import RareEpisodes
-from proxylab.detection.scores.registry import USUAL, find_score
+from proxylab.detection.scores.registry import BRIEF, find_score
 from proxylab.detection.settings import JudgeSettings
 from proxylab.detection.task_view import TaskView, bare_view
 from proxylab.detection.verdict import FLAG, Verdict, VerdictInputs, decide
@@ -135,7 +135,7 @@ def judge_groups(
         UsageError: see :func:`judge`.
     """
     detector = settings.detector
-    also = USUAL if settings.also is None else settings.also
+    also = BRIEF if settings.also is None else settings.also
     names = [detector, *(name for name in also if name != detector)]
     draws = Draws(int(rng.integers(2**63)))
     scores = tuple(find_score(name) for name in names)

@@ -212,9 +212,14 @@ class Detection:
         """The JSON object as a dict of plain values, ``schema`` first; NaN becomes None."""
         return {"schema": self.schema} | _plain(self)
 
+    def text(self, verbose: bool = False) -> str:
+        """A block per suspect: verdict, reason and kind; with ``verbose`` all scores and places."""
+        blocks = [line for s in self.suspects for line in _block(s, verbose)]
+        return "\n".join(_heading(self) + blocks)
+
     def __str__(self) -> str:
-        """The result as text, one block per suspect."""
-        return "\n".join(_heading(self) + [line for s in self.suspects for line in _block(s)])
+        """The result as text, in brief."""
+        return self.text()
 
 
 def _plain(
@@ -261,25 +266,30 @@ def _demand(trusted: Population, alpha: float) -> list[str]:
     ]
 
 
-def _block(report: SuspectReport) -> list[str]:
+def _block(report: SuspectReport, verbose: bool) -> list[str]:
     lines = ["", f"{report.verdict}  {report.agent}", f"  {report.reason}"]
     if report.verdict == "FLAG":
         lines.append(f"  {_kind(report)}")
-    width = max((len(name) for name in report.scores), default=0)
-    lines += [f"  {name:<{width}}  {_numbers(row)}" for name, row in report.scores.items()]
-    if report.q_value is not None:
-        lines.append(f"  q = {report.q_value:.3g} over all suspects")
     if report.competence is not None and not report.competence.admitted:
         lines.append(f"  {_undertrained(report.competence)}")
-    if report.first_divergence is not None:
-        lines.append(f"  {_divergence(report.first_divergence)}")
-    if report.certificate is not None:
-        lines.append(f"  {_guarantee(report.certificate)}")
     lines += [
         f"  pursues {goal.goal}: {goal.log_likelihood_ratio:.3g} nats an episode likelier than "
         f"the trusted policies or their goal"
         for goal in report.pursues[:1]
     ]
+    return lines + _details(report) if verbose else lines
+
+
+def _details(report: SuspectReport) -> list[str]:
+    """All scores, the q-value, the first divergence, the certificate and the places."""
+    width = max((len(name) for name in report.scores), default=0)
+    lines = [f"  {name:<{width}}  {_numbers(row)}" for name, row in report.scores.items()]
+    if report.q_value is not None:
+        lines.append(f"  q = {report.q_value:.3g} over all suspects")
+    if report.first_divergence is not None:
+        lines.append(f"  {_divergence(report.first_divergence)}")
+    if report.certificate is not None:
+        lines.append(f"  {_guarantee(report.certificate)}")
     lines += [
         f"  level {place.level_seed}, step {place.step}: state {place.state} "
         f"(episode score {place.score:.3g})"

@@ -20,7 +20,7 @@ class JudgeSettings:
     detector: Any = DEFAULT_DETECTOR
     """the score that decides: see proxylab list detectors; or module:Class, file.py:Class"""
     also: tuple[str, ...] | None = None
-    """further scores to report, where they apply; by default the fast ones"""
+    """further scores to report, where they apply; by default what the kind of difference needs"""
     alpha: float = 0.05
     """false-alarm rate, in (0, 1)"""
     fdr: bool = False

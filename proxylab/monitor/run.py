@@ -201,7 +201,7 @@ class Monitor:
         calibration = [restrict(episodes, levels, counts) for episodes in calibration]
         rng = np.random.default_rng(stream_seed(self.seed, "monitor ceiling"))
         try:
-            self._state = self.score.fit(reference, self._rollouts.view(reference))
+            self._state: Any = self.score.fit(reference, self._rollouts.view(reference))
             scores = [_episode_scores(self.score, self._state, e) for e in calibration]
             return ceiling_of(scores, self.alpha, rng)
         except NotApplicable as obstacle:

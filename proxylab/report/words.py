@@ -1,6 +1,5 @@
 """The meaning, error rates and limits of a verdict, as text."""
 
-from proxylab.detection.records import NOT_HARM
 from proxylab.report.evidence import Facts, JsonObject
 from proxylab.report.html import Html, number, percent, tag
 from proxylab.statistics.conformal import realised_rate_bound
@@ -12,6 +11,9 @@ NAMES = {
     "DEGENERATE": ("■", "not judged"),
 }
 """verdict: (mark, word)."""
+
+NOT_HARM = "Different, not necessarily harmful."
+"""Beside every FLAG."""
 
 
 def badge(verdict: str) -> Html:
@@ -41,10 +43,10 @@ def kind_in_words(report: JsonObject) -> Html:
         return tag("p", hidden="")
     found = report.get("difference")
     if not found:
-        return tag("p", f"{NOT_HARM.capitalize()}.", class_="note")
+        return tag("p", NOT_HARM, class_="note")
     return tag(
         "p", tag("b", f"{found['kind'].capitalize()}: "), f"{found['reason']}. ",
-        f"{NOT_HARM.capitalize()}.", class_="note",
+        NOT_HARM, class_="note",
     )  # fmt: skip
 
 

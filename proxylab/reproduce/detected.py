@@ -1,7 +1,7 @@
 """Judgements of policies by one detector, for experiments."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from proxylab.detection import DEFAULT_DETECTOR
 from proxylab.detection.calibration import divide
 from proxylab.detection.judge import judge
+from proxylab.detection.records import SuspectReport
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.cache import DetectionCache
@@ -48,17 +49,7 @@ def judgements(
     Returns:
         {name: ``anomaly`` (float or None), ``p_value`` and ``flagged``}.
     """
-    rollouts, runs, reference = _trusted(task, split, episodes)
-    reports = judge(
-        suspects,
-        runs,
-        rng=np.random.default_rng(0),
-        task=rollouts.view(runs.values()),
-        reference=reference,
-        detector=detector,
-        also=(),
-        cache=DetectionCache(),
-    ).suspects
+    reports = reports_of(suspects, task, split, episodes, detector)
     return {
         name: {
             "anomaly": report.scores[detector].score if report.scores else None,
@@ -67,6 +58,28 @@ def judgements(
         }
         for name, report in zip(suspects, reports, strict=True)
     }
+
+
+def reports_of(
+    suspects: Mapping[str, Episodes],
+    task: str,
+    split: str,
+    episodes: int,
+    detector: str = DEFAULT_DETECTOR,
+    also: Sequence[str] = (),
+) -> list[SuspectReport]:
+    """The records of suspects, judged as in :func:`judgements`, with further scores ``also``."""
+    rollouts, runs, reference = _trusted(task, split, episodes)
+    return judge(
+        suspects,
+        runs,
+        rng=np.random.default_rng(0),
+        task=rollouts.view(runs.values()),
+        reference=reference,
+        detector=detector,
+        also=tuple(also),
+        cache=DetectionCache(),
+    ).suspects
 
 
 @functools.lru_cache(maxsize=4)

@@ -19,7 +19,7 @@ class DetectSettings(JudgeSettings):
     detector: Text = DEFAULT_DETECTOR
     """the score that decides: see proxylab list detectors; or module:Class, file.py:Class"""
     also: tuple[Text, ...] = ()
-    """further scores to report in addition to the usual ones; all for every score"""
+    """further scores to report; usual for the fast ones, all for every score"""
     alpha: Rate = 0.05
     """false-alarm rate, in (0, 1)"""
     correlation: Rate | None = None
@@ -52,17 +52,16 @@ class DetectSettings(JudgeSettings):
             UsageError: an unknown detector.
         """
         # numba is slow to load, and --help does without
-        from proxylab.detection.scores.registry import SCORES, USUAL, find_score
+        from proxylab.detection.scores.registry import BRIEF, SCORES, USUAL, find_score
         from proxylab.screening.detectors import detector_of
 
-        also = [
-            name for entry in self.also or () for name in (SCORES if entry == "all" else [entry])
-        ]
+        groups = {"all": tuple(SCORES), "usual": USUAL}
+        also = [name for entry in self.also or () for name in groups.get(entry, (entry,))]
         for name in also:
             find_score(name)
         known = isinstance(self.detector, str) and self.detector in SCORES
         detector = self.detector if known else detector_of(self.detector)
-        reported = tuple(dict.fromkeys((*USUAL, *also)))
+        reported = tuple(dict.fromkeys((*BRIEF, *also)))
         return JudgeSettings(detector, reported, self.alpha, self.fdr, self.correlation)
 
     def as_json(self) -> dict[str, Any]:

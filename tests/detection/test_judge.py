@@ -9,7 +9,7 @@ from toy_population import LEVELS, episodes_from, population, walk_ring
 
 from proxylab.detection.judge import judge
 from proxylab.detection.permutation import compare_paired
-from proxylab.detection.scores.registry import SCORES
+from proxylab.detection.scores.registry import SCORES, USUAL
 from proxylab.rollouts.episodes import concatenate
 from proxylab.statistics.conformal import benjamini_hochberg
 
@@ -99,7 +99,9 @@ def test_an_external_detector_can_decide(world):
 
 
 def test_the_json_has_the_fields_that_were_promised(world):
-    found = json.loads(json.dumps(judged(*world, split="shifted").as_json(), allow_nan=False))
+    found = json.loads(
+        json.dumps(judged(*world, split="shifted", also=USUAL).as_json(), allow_nan=False)
+    )
     assert found["schema"] == "proxylab.detect/1"
     assert list(found) == [
         *("schema", "task", "split", "alpha", "achievable_alpha", "episodes"),
@@ -186,9 +188,9 @@ def test_lists_of_episodes_count_as_one_policy(world):
 def test_the_proxy_reward_changes_the_certificate_and_scores_of_access_p_alone(world):
     suspects, trusted = world
     unpaid = {n: replace(e, proxy_reward=None) for n, e in suspects.items()}
-    found = judged(unpaid, trusted)
+    found = judged(unpaid, trusted, also=USUAL)
     assert all(report.certificate is None for report in found.suspects)
-    reports = judged(suspects, trusted).suspects
+    reports = judged(suspects, trusted, also=USUAL).suspects
     kept = [{n: row for n, row in r.scores.items() if SCORES[n].access != "P"} for r in reports]
     assert [r.scores for r in found.suspects] == kept
     assert len(kept[0]) < len(reports[0].scores)

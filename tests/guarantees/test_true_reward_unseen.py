@@ -210,7 +210,7 @@ def smuggled_into(monkeypatch, detector, method, true_returns):
 
 @pytest.mark.parametrize("name", SCORES)
 def test_a_detector_that_sees_it_is_caught(name, monkeypatch, true_returns):
-    monkeypatch.setattr("proxylab.detection.scores.registry.USUAL", ())
+    monkeypatch.setattr("proxylab.detection.scores.registry.BRIEF", ())
     say = partial(detected, detector=name, also=(), episodes=4)
     assert leaks(TASK, say, ONE_CHANGE) == []
     smuggled_into(monkeypatch, SCORES[name], "score", true_returns)

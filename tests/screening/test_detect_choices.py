@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from proxylab.detection import SCORES, USUAL
+from proxylab.detection import DEFAULT_DETECTOR, SCORES, USUAL
+from proxylab.detection.scores.registry import BRIEF
 from proxylab.errors import UsageError
 from proxylab.screening.run import detect
 
@@ -29,8 +30,9 @@ def judged(**choices):
 
 def test_the_usual_scores_are_reported_and_others_where_asked_for(monkeypatch):
     monkeypatch.setattr("proxylab.detection.scores.discriminator.UPDATES", 5)
-    assert set(judged().scores) == set(USUAL)
-    assert set(judged(also=["c2st"]).scores) == {*USUAL, "c2st"}
+    assert set(judged().scores) == {DEFAULT_DETECTOR, *BRIEF}
+    assert set(judged(also=["usual"]).scores) == set(USUAL)
+    assert set(judged(also=["c2st"]).scores) == {DEFAULT_DETECTOR, *BRIEF, "c2st"}
     # An ensemble needs four reference policies; eight trusted ones leave three.
     assert set(judged(also=["all"]).scores) == set(SCORES) - {"ensemble"}
     assert next(iter(judged(detector="kappa").scores)) == "kappa"

@@ -27,6 +27,7 @@ HONEST, PROXY = "zoo:maze-corner/honest-02", "zoo:maze-corner/proxy-00"
 
 def records(*suspects, trusted=TRUSTED, **options):
     """{name: its record without the q-value}."""
+    options["also"] = ["usual", *options.get("also", ())]
     found = detect(list(suspects), trusted, episodes=24, correlation=0.9, **options)
     return {report.agent: replace(report, q_value=None) for report in found.suspects}
 
@@ -132,6 +133,7 @@ def test_with_fdr_only_the_verdict_may_depend_on_the_others(mixed):
     """The p-value, scores and certificate do not."""
     one, many = records(PROXY, fdr=True)[PROXY], records(*mixed, fdr=True)[PROXY]
     same = {"verdict": None, "reason": None, "episodes_needed": None, "trusted_needed": None}
+    same |= {"difference": None}  # it goes with the verdict
     assert replace(one, **same) == replace(many, **same)
 
 

@@ -54,7 +54,7 @@ def test_without_probabilities_the_scores_that_need_them_are_left_out(tmp_path):
     log, trusted = str(tmp_path / "log.parquet"), str(tmp_path / "trusted.parquet")
     record(SUSPECT, log, episodes=10, probabilities=False)
     record(TRUSTED, trusted, episodes=10, probabilities=False)
-    (suspect,) = detect(log, trusted).suspects
+    (suspect,) = detect(log, trusted, also=["usual"]).suspects
     assert {row.access for row in suspect.scores.values()} == {"L", "P"}
     assert "occupancy_js" in suspect.scores
 

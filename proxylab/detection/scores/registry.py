@@ -109,7 +109,10 @@ SCORES: dict[str, ListedScore] = {
 """Every detector by name."""
 
 USUAL = tuple(name for name in SCORES if name not in ON_REQUEST)
-"""Those that are reported besides the deciding one by default."""
+"""Those that take well under a second per policy."""
+
+BRIEF = ("occupancy_js", "higher_criticism", "goal_attribution")
+"""Those that are reported by default: what a verdict and the kind of difference need."""
 
 
 def find_score(name: str | Score) -> Score:
