@@ -1,9 +1,7 @@
 """Scoring: every suspect against the trusted policies on the levels that all of them have."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.permutation import compare_paired
 from proxylab.detection.records import ScoreReport
 from proxylab.detection.score import Score, has_episodes, has_values
+from proxylab.detection.score_cache import ScoreCache
 from proxylab.detection.scores.rare_episodes import RareEpisodes, RareReference
 from proxylab.detection.shift import TrustedVisits, trusted_visits
 from proxylab.detection.task_view import TaskView
@@ -38,26 +37,6 @@ FEW_TRUSTED = (
 )
 
 
-class ScoreCache(Protocol):
-    """A store of calibration scores between calls (``proxylab.screening.cache``)."""
-
-    def scores(
-        self, reference: list[Episodes], calibration: list[Episodes], task: TaskView
-    ) -> Mapping[str, list[float]]:
-        """{memory key of a detector: its scores of these calibration policies}; may be empty."""
-        ...
-
-    def keep(
-        self,
-        reference: list[Episodes],
-        calibration: list[Episodes],
-        task: TaskView,
-        scores: dict[str, list[float]],
-    ) -> None:
-        """Store ``scores`` for later calls of :meth:`scores`."""
-        ...
-
-
 @dataclass(frozen=True)
 class Setting:
     """How suspects are judged.
@@ -69,6 +48,7 @@ class Setting:
         correlation: lower bound that the certificate may assume, or None.
         draws: random streams, one per use and policy.
         cache: :class:`ScoreCache` of calibration scores, or None.
+        trim: leave out trusted policies that lie far from the others.
     """
 
     detectors: tuple[Score, ...]
@@ -77,6 +57,7 @@ class Setting:
     correlation: float | None
     draws: Draws
     cache: ScoreCache | None = None
+    trim: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection.assess import ScoreCache, Setting, SuspectCase, assess
+from proxylab.detection.assess import Setting, SuspectCase, assess
 from proxylab.detection.calibration import divide, fingerprint_of_name
 from proxylab.detection.certificate import certify
 from proxylab.detection.draws import Draws
 from proxylab.detection.kinds import STANDS_OUT, Difference, difference_of
 from proxylab.detection.pairing import NotApplicable, shared_levels
+from proxylab.detection.population import Outlier, about, outliers
 from proxylab.detection.records import (
     Certificate,
     Detection,
@@ -24,6 +25,7 @@ from proxylab.detection.records import (
     SuspectReport,
 )
 from proxylab.detection.score import Score, has_episodes, has_goals, has_steps, has_values
+from proxylab.detection.score_cache import ScoreCache
 from proxylab.detection.scores.first_divergence import divergence_from_all
 from proxylab.detection.scores.rare_episodes import RareEpisodes
 from proxylab.detection.scores.registry import BRIEF, find_score
@@ -139,7 +141,9 @@ def judge_groups(
     names = [detector, *(name for name in also if name != detector)]
     draws = Draws(int(rng.integers(2**63)))
     scores = tuple(find_score(name) for name in names)
-    setting = Setting(scores, settings.alpha, settings.fdr, settings.correlation, draws, cache)
+    setting = Setting(
+        scores, settings.alpha, settings.fdr, settings.correlation, draws, cache, settings.trim
+    )
     if not groups:
         raise UsageError("no suspect to judge")
     judged = {
@@ -153,22 +157,33 @@ def judge_groups(
         task=_task(groups),
         split=split,
         alpha=settings.alpha,
-        achievable_alpha=achievable_alpha(len(parts[1])),
+        achievable_alpha=achievable_alpha(len(parts.calibration)),
         episodes=min(case.episodes for case in cases),
         trusted=_population(parts, cases[shown], setting, len(cases)),
         suspects=[_report(case, setting, len(cases)) for case in cases],
+        warnings=about(parts.outliers, len(parts.calibration), setting.trim, setting.alpha),
     )
 
 
-def _cases(
-    group: SuspectGroup, setting: Setting
-) -> list[tuple[SuspectCase, tuple[list[str], list[str]]]]:
-    """[(SuspectCase, (reference names, calibration names))] of the suspects of a group."""
+class Parts(NamedTuple):
+    """Names of the trusted policies by their use, and those that lie far from the others."""
+
+    reference: list[str]
+    calibration: list[str]
+    outliers: list[Outlier]
+
+
+def _cases(group: SuspectGroup, setting: Setting) -> list[tuple[SuspectCase, Parts]]:
+    """[(SuspectCase, its trusted policies)] of the suspects of a group."""
     _check(group.suspects, group.trusted)
     trusted = {name: group.trusted[name] for name in sorted(group.trusted)}
-    parts = _divide(trusted, group.reference)
+    far = outliers(trusted, setting.cache)
+    if setting.trim:
+        trusted = {n: e for n, e in trusted.items() if n not in {o.agent for o in far}}
+    parts = Parts(*_divide(trusted, group.reference), far)
     task = group.task or bare_view(next(iter(trusted.values())))
-    return [(case, parts) for case in assess(group.suspects, trusted, parts, setting, task)]
+    divided = parts.reference, parts.calibration
+    return [(case, parts) for case in assess(group.suspects, trusted, divided, setting, task)]
 
 
 def _task(groups: Sequence[SuspectGroup]) -> str:
@@ -227,18 +242,16 @@ def _divide(
     return chosen, [name for name in trusted if name not in chosen]
 
 
-def _population(
-    parts: tuple[list[str], list[str]], case: SuspectCase, setting: Setting, num_suspects: int
-) -> Population:
+def _population(parts: Parts, case: SuspectCase, setting: Setting, num_suspects: int) -> Population:
     """The trusted policies, with their calibration scores where ``case`` was scored."""
-    reference, calibration = parts
+    reference, calibration, far = parts
     scores = {}
     if case.interval and case.context:
         values = case.context.calibration_of(setting.detectors[0].name).scores.tolist()
         scores = dict(zip(calibration, values, strict=True))
     needed = calibration_needed(setting.alpha, num_suspects if setting.fdr else 1)
     names = [*reference, *calibration]
-    return Population(len(reference), len(calibration), names, needed, scores)
+    return Population(len(reference), len(calibration), names, needed, scores, far)
 
 
 def _with_q_values(cases: list[SuspectCase], detector: str) -> list[SuspectCase]:

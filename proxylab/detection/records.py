@@ -9,6 +9,7 @@ from proxylab.statistics.conformal import calibration_needed, realised_rate_boun
 
 if TYPE_CHECKING:
     from proxylab.detection.kinds import Difference
+    from proxylab.detection.population import Outlier
 
 SCHEMA = "proxylab.detect/1"
 
@@ -167,6 +168,7 @@ class Population:
         agents: names, reference first.
         n_calibration_needed: least number to flag a suspect at alpha: m/α − 1, with m = 1, or
             the number of suspects where the q-value decides.
+        outliers: trusted policies that lie far from the others; see ``detection/population.py``.
         calibration_scores: {name: score} of the deciding detector; empty without verdicts by
             calibration. Where suspects are compared with different trusted policies or on
             different levels, all of this is the first scored suspect's.
@@ -177,6 +179,7 @@ class Population:
     agents: list[str]
     n_calibration_needed: int = 0
     calibration_scores: dict[str, float] = field(default_factory=dict)
+    outliers: "list[Outlier]" = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ class JudgeSettings:
     """false-alarm rate, in (0, 1)"""
     fdr: bool = False
     """let the false-discovery rate over all suspects (Benjamini-Hochberg) decide"""
+    trim: bool = False
+    """leave out trusted policies that lie far from the other ones, at a price that is stated"""
     correlation: float | None = None
     """assumed least correlation of proxy and intended reward, for the certificate only"""
 

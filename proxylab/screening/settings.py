@@ -62,7 +62,7 @@ class DetectSettings(JudgeSettings):
         known = isinstance(self.detector, str) and self.detector in SCORES
         detector = self.detector if known else detector_of(self.detector)
         reported = tuple(dict.fromkeys((*BRIEF, *also)))
-        return JudgeSettings(detector, reported, self.alpha, self.fdr, self.correlation)
+        return JudgeSettings(detector, reported, self.alpha, self.fdr, self.trim, self.correlation)
 
     def as_json(self) -> dict[str, Any]:
         """The settings as JSON; a detector object by its name."""

@@ -108,7 +108,8 @@ def test_the_json_has_the_fields_that_were_promised(world):
         *("trusted", "suspects", "warnings", "provenance"),
     ]
     assert set(found["trusted"]) == {
-        *("n_reference", "n_calibration", "n_calibration_needed", "agents", "calibration_scores")
+        *("n_reference", "n_calibration", "n_calibration_needed", "agents"),
+        *("calibration_scores", "outliers"),
     }
     suspect = found["suspects"][0]
     assert set(suspect) == {
