@@ -25,7 +25,7 @@ def judged(policy: Policy, task: str, split: str, episodes: int) -> dict[str, An
 
 def played(policy: Policy, task: str, split: str, episodes: int) -> Episodes:
     """Episodes of a policy on the levels on which :func:`judgements` compares."""
-    rollouts, _, _ = _trusted(task, split, episodes)
+    rollouts, _, _ = trusted_runs(task, split, episodes)
     assert rollouts.env is not None  # only logs have none
     return rollouts.play(policy, rollouts.env)
 
@@ -69,7 +69,7 @@ def reports_of(
     also: Sequence[str] = (),
 ) -> list[SuspectReport]:
     """The records of suspects, judged as in :func:`judgements`, with further scores ``also``."""
-    rollouts, runs, reference = _trusted(task, split, episodes)
+    rollouts, runs, reference = trusted_runs(task, split, episodes)
     return judge(
         suspects,
         runs,
@@ -83,7 +83,9 @@ def reports_of(
 
 
 @functools.lru_cache(maxsize=4)
-def _trusted(task: str, split: str, episodes: int) -> tuple[PairedRollouts, dict[str, Any], Any]:
+def trusted_runs(
+    task: str, split: str, episodes: int
+) -> tuple[PairedRollouts, dict[str, Any], Any]:
     """(levels, {name: episodes}, reference names) of the shipped trusted agents of a task."""
     agents = load_policies([f"zoo:{task}/trusted"])
     rollouts = PairedRollouts(task, split, episodes, 0, agents)
