@@ -1,5 +1,6 @@
 """Networks as policies: from an agent's spec and weights to action probabilities."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -126,13 +127,29 @@ def policy_of(
     """
     import torch  # torch takes a second to load
 
-    with torch.device("meta"):  # no memory is allocated before the shapes are checked
-        shapes = _network(spec, name or spec.name).state_dict()
-    expected = {key: tuple(tensor.shape) for key, tensor in shapes.items()}
-    _check_shapes(expected, {key: array.shape for key, array in weights.items()}, name or spec.name)
-    network = _network(spec, name or spec.name)
+    shown = name or spec.name
+    expected = _shapes(spec, shown)
+    _check_shapes(expected, {key: array.shape for key, array in weights.items()}, shown)
+    network = _network(spec, shown)
     network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
     return LearnedPolicy(spec, network, name=name, sha256=sha256, device=torch_device(device))
+
+
+_SHAPES: dict[tuple[Any, ...], dict[str, tuple[int, ...]]] = {}
+"""{network: shapes of its weights}; a population has one network."""
+
+
+def _shapes(spec: AgentSpec, name: str) -> dict[str, tuple[int, ...]]:
+    """{weight: shape} of an agent's network; no memory is allocated for the weights."""
+    import torch  # torch takes a second to load
+
+    sizes = json.dumps(spec.sizes, sort_keys=True)
+    key = spec.architecture, sizes, tuple(spec.observation_shape), spec.num_actions
+    if key not in _SHAPES:
+        with torch.device("meta"):
+            weights = _network(spec, name).state_dict()
+        _SHAPES[key] = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    return _SHAPES[key]
 
 
 def _network(spec: AgentSpec, name: str) -> "ActorCritic":
