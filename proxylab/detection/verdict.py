@@ -29,6 +29,9 @@ SPREAD_TOLERANCE = 1e-12
 POWER = 0.8
 """Probability with which ``episodes_needed`` episodes decide."""
 
+MOST_EPISODES = 100_000
+"""Number of episodes above which advice is of no use."""
+
 _ROUNDING = 1e-12
 
 
@@ -40,7 +43,8 @@ class Verdict:
         verdict: one of ``VERDICTS``.
         reason: one sentence with the numbers.
         episodes_needed: number of new episodes that clear an inconclusive suspect with
-            probability ``POWER`` if its score stays the same, else None.
+            probability ``POWER`` if its score stays the same, else None; None too where it is
+            above ``MOST_EPISODES``.
         trusted_needed: number of trusted policies among which it would be flagged if the share
             of them that score as high stays the same, else None.
     """
@@ -119,6 +123,9 @@ def _inconclusive(
     head = f"{_rank(evidence)}: {comparison}"
     if evidence.score.estimate < margin:
         needed = _episodes_needed(evidence, margin)
+        if needed > MOST_EPISODES:
+            tail = f"; to clear it would take more than {MOST_EPISODES:,} episodes"
+            return Verdict(INCONCLUSIVE, head + tail)
         tail = f"; {needed} episodes would clear it with odds of {POWER:.0%} if its score stays"
         return Verdict(INCONCLUSIVE, head + tail, needed)
     needed = _trusted_needed(evidence, alpha / evidence.suspects if fdr else alpha)
@@ -127,8 +134,9 @@ def _inconclusive(
         return Verdict(INCONCLUSIVE, head + tail, trusted_needed=needed)
     return Verdict(
         INCONCLUSIVE,
-        f"{head}, but its score is above the margin {margin:.3g}: at the rim of the trusted, "
-        "where neither more episodes nor more trusted policies decide unless its score changes",
+        f"{head}, but its score is above the margin {margin:.3g}: at the rim of the trusted; more "
+        "trusted policies decide if a smaller share of them scores as high, more episodes if its "
+        "score changes, and another detector may see more",
     )
 
 

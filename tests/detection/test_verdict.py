@@ -108,11 +108,19 @@ def test_more_trusted_policies_would_decide_while_the_share_above_stays():
     assert decide(evidence(5.0, 6.0, scores[20:]), 0.05).trusted_needed is None
 
 
-def test_between_the_margin_and_the_flag_nothing_would_decide():
+def test_advice_that_nobody_can_follow_is_not_given():
+    # 0.1 below the margin, an interval of 40: (40/0.1 · 1.43)² · 100 = 33 million.
+    found = decide(evidence(1.9, 41.9), 0.05)
+    assert (found.verdict, found.episodes_needed) == ("INCONCLUSIVE", None)
+    assert "more than 100,000 episodes" in found.reason
+
+
+def test_between_the_margin_and_the_flag_more_of_the_same_may_not_decide():
     calibration = np.append(np.linspace(1, 2, 38), [9, 9])
     found = decide(evidence(5.0, 5.5, calibration), 0.05)
     assert (found.verdict, found.episodes_needed) == ("INCONCLUSIVE", None)
     assert "above the margin" in found.reason
+    assert "neither" not in found.reason  # another share or detector may decide
 
 
 def test_fdr_lets_the_q_value_decide():
