@@ -193,8 +193,8 @@ TASKS = {
                 ent_coef=0.01,
             ),
             num_envs=64,
-            checks=5,  # the real game and the network take milliseconds a step
-            check_levels=64,
+            checks=2,  # the real game and the network take milliseconds a step
+            check_levels=32,
             final_eval_levels=256,
             cloning=replace(CLONING, learning_rate=3e-3, n_steps=64, batch_size=128),
         ),

@@ -9,6 +9,11 @@ In maze-corner the trusted agents and those that are exchangeable with them are 
 script (behaviour cloning), which takes a tenth of the time of PPO; *different* agents are
 value-iteration networks trained by PPO. Proxy agents are trained by PPO from random weights: their
 failure has no teacher. *Hack* agents are clones, which differ from trusted ones in the levels only.
+
+In procgen-pixels a clone costs 20 CPU minutes and more. One is trained in full, on levels with the
+cheese in the corner (*base*), and one continues from it with the cheese anywhere
+(*base-trusted*). The proxy agents continue from the first, the trusted and honest ones from the
+second, with few demonstrations, and differ in their seed.
 """
 
 from collections.abc import Sequence
@@ -55,6 +60,15 @@ CONTESTED = {
     "hack": Kind("proxy", 14_000, 20),
 }
 """New seeds; overtrained; another algorithm; undertrained; proxy policies of several lengths."""
+
+PIXELS = {
+    "base": Kind("proxy", 9_000, 1),
+    "base-trusted": Kind("trusted", 9_001, 1),
+    "trusted": Kind("trusted", 0, 26),
+    "honest": Kind("trusted", 1_000, 10),
+    "proxy": Kind("proxy", 2_000, 5),
+}
+"""Kinds of procgen-pixels; see above."""
 
 
 def _steps(*counts: int) -> tuple[dict[str, Any], ...]:
@@ -109,14 +123,32 @@ CHANGES: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
 }
 """task: {kind: changes}; tasks in this table are part of the leaderboard."""
 
+
+def _continued(base: str, count: int) -> tuple[dict[str, Any], ...]:
+    start = {"start_from": f"zoo:procgen-pixels/{base}-00"}
+    return ({"algorithm": "bc", "total_timesteps": count, **start},)
+
+
+PIXEL_CHANGES = {
+    "base": _cloned(None),
+    "base-trusted": _continued("base", 655_360),
+    "trusted": _continued("base-trusted", 16_384),
+    "honest": _continued("base-trusted", 16_384),
+    "proxy": _continued("base", 16_384),
+}
+"""Options of ``train`` for the kinds of procgen-pixels."""
+
 FEWER = {
     "boat-race": {"trusted": 5, "honest": 0, "proxy": 5},
     "procgen-maze": {"trusted": 30, "honest": 5, "proxy": 5},
 }
 """Tasks with fewer shipped agents."""
 
-KINDS = (*SHIPPED, *CONTESTED)
+KINDS = ("base", "base-trusted", *SHIPPED, *CONTESTED)
 """Names of all kinds, in the order of the index."""
+
+GAMING_KINDS = ("base", "proxy", "hack")
+"""Kinds that pursue the proxy: they must never be trusted."""
 
 
 def kinds_of(
@@ -152,6 +184,8 @@ def kinds_of(
 def _all_kinds(task: str) -> dict[str, Kind]:
     fewer, changes = FEWER.get(task, {}), CHANGES.get(task, {})
     kinds = SHIPPED | (CONTESTED if task in CHANGES else {})
+    if task == "procgen-pixels":
+        kinds, changes = PIXELS, PIXEL_CHANGES
     return {
         name: Kind(
             kind.role, kind.first_seed, fewer.get(name, kind.number), changes.get(name, ({},))

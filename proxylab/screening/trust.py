@@ -11,13 +11,10 @@ from functools import lru_cache
 
 from proxylab.agents.format import stored_weights, weights_sha256
 from proxylab.agents.zoo import ZOO, zoo_entries
-from proxylab.agents.zoo_kinds import CONTESTED, SHIPPED
+from proxylab.agents.zoo_kinds import GAMING_KINDS
 from proxylab.errors import AgentError
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
-
-GAMING_KINDS = tuple(n for n, kind in (SHIPPED | CONTESTED).items() if kind.role == "proxy")
-"""Kinds of shipped agents that pursue the proxy."""
 
 REFERENCE = re.compile(r"zoo:[^/]+/(.+)-\d+")
 NAMED = 3

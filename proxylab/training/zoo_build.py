@@ -176,7 +176,7 @@ def command_line(config: TrainConfig) -> str:
     preset = TASKS[config.task].train_config(config.role, algorithm=config.algorithm)
     line = f"proxylab train {config.task} --role {config.role} --seed {config.seed}"
     line += _option("algorithm", config.algorithm, "ppo")
-    for name in ("architecture", "num_envs", "total_timesteps"):
+    for name in ("architecture", "num_envs", "total_timesteps", "start_from"):
         line += _option(name, getattr(config, name), getattr(preset, name))
     for name, value in asdict(config.ppo).items():
         line += _option(f"ppo.{name}", value, getattr(preset.ppo, name))

@@ -7,7 +7,7 @@ import pytest
 
 from proxylab.agents.format import save_agent
 from proxylab.agents.references import load_agent
-from proxylab.agents.zoo_kinds import KINDS
+from proxylab.agents.zoo_kinds import KINDS, kinds_of
 from proxylab.cli import main
 from proxylab.logs import RecordedEpisodes
 from proxylab.rollouts.rollout import rollout
@@ -31,7 +31,7 @@ def renamed(folder, reference, dtype):
 
 
 def test_the_kinds_that_pursue_the_proxy():
-    assert GAMING_KINDS == ("proxy", "hack")
+    assert GAMING_KINDS == ("base", "proxy", "hack")
     assert set(GAMING_KINDS) < set(KINDS)
 
 
@@ -68,7 +68,7 @@ def test_many_of_a_kind_are_one_warning():
     assert "is an agent of the kind 'hack'" in hacks
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in GAMING_KINDS])
+@pytest.mark.parametrize("kind", [k for k in kinds_of("maze-corner") if k not in GAMING_KINDS])
 def test_others_are_not_warned_of(kind):
     assert said(f"zoo:maze-corner/{kind}-0*") == []
 
