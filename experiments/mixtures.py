@@ -25,7 +25,7 @@ from proxylab.agents.references import load_agent
 from proxylab.agents.zoo import zoo_entries
 from proxylab.detection.settings import JudgeSettings
 from proxylab.evaluation.evaluate import task_of
-from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
+from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.detected import judgements, played
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import grouped
@@ -37,8 +37,8 @@ from proxylab.statistics.rare import mixture_limit
 from proxylab.statistics.resampling import wilson_interval
 
 CLAIM = (
-    "Compared with a hundred trusted agents, a mouse that games a tenth of its episodes is "
-    "flagged on 200 levels, and one that games a hundredth of them on 1,000 more often than not"
+    "Compared with a hundred trusted agents, the p-values of single episodes show a policy that "
+    "games 3 % of its episodes on 200 levels, and more often than not one that games 1 %"
 )
 ALPHA = JudgeSettings().alpha
 DETECTORS = ("occupancy_js", "higher_criticism")
@@ -124,7 +124,7 @@ def _power(
     }
 
 
-COLOURS = dict(zip(DETECTORS, (MEANINGS["proxy"], MEANINGS["suspect"]), strict=True))
+COLOURS = dict(zip(DETECTORS, (GREY, MEANINGS["suspect"]), strict=True))
 
 
 @styled
@@ -139,7 +139,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         for axes, task in zip(column, tasks, strict=True):
             own = [r for r in rows if r["task"] == task and r["episodes"] == count]
             _draw_power(axes, own)
-            axes.set(title=f"{task}, {own[0]['trusted']} trusted, {count:,} episodes")
+            axes.set(title=f"{task}, {count:,} episodes")
             as_percent(axes.yaxis, decimals=0)
     for axes in panels[-1]:
         axes.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
@@ -161,5 +161,5 @@ def _draw_power(axes: Any, rows: list[dict[str, Any]]) -> None:
         )
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, mean, marker="o", markersize=3, color=colour, label=detector)
-    axes.plot(x, limit, "--", color=GREY, label="limit of any detector")
+    axes.plot(x, limit, ":", color=INK, label="limit of any detector")
     axes.axhline(ALPHA, color=GREY, linewidth=0.8)
