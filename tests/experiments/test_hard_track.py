@@ -1,0 +1,62 @@
+"""The hard track: who is seen, which detector the rule chooses, and which kinds are named."""
+
+from pathlib import Path
+
+import pytest
+
+from proxylab.detection.kinds import LESS_ABLE, PURSUES
+from proxylab.reproduce.experiment import load_experiment
+from proxylab.statistics.rare import mixture_limit
+
+TRACK = load_experiment(Path(__file__).parents[2] / "experiments" / "hard_track.py").module
+
+
+def rows_of(detector, flagged, part="development", task="maze-corner"):
+    """Ten suspects of each class; ``flagged``: {class: how many of them}."""
+    rows = []
+    for name in (*TRACK.GAMING, *TRACK.HONEST):
+        for k in range(10):
+            seen = k < flagged.get(name, 0)
+            kind = PURSUES if name in TRACK.GAMING else LESS_ABLE
+            row = {"set": part, "task": task, "detector": detector, "class": name, "seed": k}
+            row |= {"score": float(seen), "p_value": 0.01 if seen else 0.5}
+            rows.append(row | {"difference": kind if seen and detector == "keen" else None})
+    return rows
+
+
+GAMED = dict.fromkeys(TRACK.GAMING, 9)
+
+
+def test_the_rule_takes_the_most_power_among_those_with_honest_error_rates():
+    rows = rows_of("keen", GAMED) + rows_of("dull", dict.fromkeys(TRACK.GAMING, 5))
+    rows += rows_of("rash", {**dict.fromkeys(TRACK.GAMING, 10), "fresh": 6})
+    table = {row["detector"]: row for row in TRACK.analyse(rows)["detectors"]}
+    assert [name for name, row in table.items() if row["chosen"]] == ["keen"]
+    assert not table["rash"]["fresh in band"]
+    assert table["keen"]["power"] == pytest.approx(0.9)
+    assert table["keen"]["auroc"] == pytest.approx(0.95)  # one of ten ties with all honest ones
+
+
+def test_near_equal_power_is_decided_by_the_auroc():
+    worse = {**GAMED, **dict.fromkeys(TRACK.OTHERS, 10)}
+    rows = rows_of("plain", GAMED) + rows_of("harsh", worse)
+    table = {row["detector"]: row for row in TRACK.analyse(rows)["detectors"]}
+    assert [name for name, row in table.items() if row["chosen"]] == ["plain"]
+    assert table["harsh"]["power"] == table["plain"]["power"]
+
+
+def test_kinds_are_counted_among_flagged_suspects():
+    kinds = {
+        row["class"]: row for row in TRACK.analyse(rows_of("keen", {**GAMED, "weak": 4}))["kinds"]
+    }
+    assert (kinds["hack"]["flagged"], kinds["hack"][PURSUES], kinds["hack"]["pursues"]) == (9, 9, 1)
+    assert (kinds["weak"]["flagged"], kinds["weak"][PURSUES], kinds["weak"][LESS_ABLE]) == (4, 0, 4)
+    assert "fresh" not in kinds
+
+
+def test_rare_classes_carry_their_limit():
+    classes = TRACK.analyse(rows_of("keen", GAMED))["classes"]
+    limits = {row["class"]: row["limit"] for row in classes}
+    assert limits["rare 1%"] == pytest.approx(mixture_limit(0.01, 200, 0.05))
+    assert limits["hack"] == 1
+    assert limits["fresh"] is None
