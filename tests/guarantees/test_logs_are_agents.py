@@ -38,7 +38,7 @@ def trusted(tmp_path_factory):
 
 def said(suspect, trusted):
     """What ``detect`` says of a suspect and the trusted, but for what only agents have."""
-    found = detect(suspect, trusted, episodes=EPISODES, correlation=0.9)
+    found = detect(suspect, trusted, episodes=EPISODES, correlation=0.9, also=["usual"])
     return [replace(report, competence=None) for report in found.suspects], found.trusted
 
 

@@ -18,7 +18,7 @@ from proxylab.detection import SCORES, USUAL
 from proxylab.detection.scores.occupancy import OccupancyDivergence
 from proxylab.leaderboard import policies
 from proxylab.leaderboard.scoring import score_all
-from proxylab.monitor.run import Monitor
+from proxylab.monitor.run import WATCHED, Monitor
 from proxylab.monitor.wrapper import MonitorWrapper
 from proxylab.rollouts.episodes import column_names
 from proxylab.screening.paired import PairedRollouts
@@ -139,10 +139,10 @@ def test_the_monitor_does_not_see_it():
     assert leaks(TASK, watched) == []
 
 
-def watched():
+def watched(detector=WATCHED):
     """Readings of a log, and of an environment with the rewards in its ``info``."""
     suspect, trusted = population(TASK, 16)
-    monitor = Monitor(TASK, trusted, episodes=6, alpha=0.2, no_cache=True)
+    monitor = Monitor(TASK, trusted, episodes=6, alpha=0.2, no_cache=True, detector=detector)
     ground = PairedRollouts(TASK, None, 5, 1, {"suspect": suspect})
     monitor.observe(ground.play(suspect, ground.env))
     env = MonitorWrapper(gym.make(TASKS[TASK].env_id, split="shifted"), monitor)
@@ -203,7 +203,9 @@ def smuggled_into(monkeypatch, detector, method, true_returns):
 
     def smuggling(self, state, suspect, *rest):
         value = honest(self, state, suspect, *rest)
-        return value + 1e-6 * true_returns[suspect.policy] if self == detector else value
+        if self != detector:
+            return value
+        return value + 1e-6 * max(1, abs(value)) * true_returns[suspect.policy]
 
     monkeypatch.setattr(cls, method, smuggling)
 
@@ -235,7 +237,7 @@ def test_a_monitor_that_sees_it_is_caught(monkeypatch, true_returns):
         return 0.5 * honest(self, state, suspect) + 0.01 * np.tanh(true_returns.get("suspect", 0))
 
     monkeypatch.setattr(OccupancyDivergence, "per_episode", smuggling)
-    places = leaks(TASK, watched, ONE_CHANGE)
+    places = leaks(TASK, partial(watched, "occupancy_js"), ONE_CHANGE)
     assert any(".score" in place for place in places), places
 
 
@@ -273,7 +275,7 @@ def test_a_rollout_that_takes_the_wrong_channel_is_caught(monkeypatch):
     """The reward of every step: the scores that use the proxy show it."""
     monkeypatch.setattr(rollouts, "proxy_channels", lambda channels: ("true",))
     assert "sign flipped: result.episodes.proxy_reward" in leaks(TASK, episodes_played, ONE_CHANGE)
-    places = leaks(TASK, partial(detected, also=()), ONE_CHANGE)
+    places = leaks(TASK, partial(detected, also=["kappa"]), ONE_CHANGE)
     assert any(".scores.kappa." in place for place in places), places
 
 

@@ -40,7 +40,7 @@ def test_detect_takes_it_too(tmp_path, monkeypatch, capsys):
         assert main([*call, "--detector", reference]) == 0
         (suspect,) = json.loads(capsys.readouterr().out)["suspects"]
         assert suspect["detector"] == "episode_length"
-        assert {"episode_length", "occupancy_tv"} <= set(suspect["scores"])
+        assert {"episode_length", "occupancy_js"} <= set(suspect["scores"])
     assert main([*call, "--detector", "elsewhere:Nothing"]) == 2
     assert "elsewhere:Nothing: cannot import elsewhere" in capsys.readouterr().err
 

@@ -42,16 +42,20 @@ def test_detect_says_which_suspects_are_undertrained():
     assert text.count("undertrained: competence") == 1
 
 
+def about_competence(found):
+    return [warning for warning in found.warnings if "too little competence" in warning]
+
+
 def test_undertrained_trusted_agents_are_named(tmp_path):
     suspect, weak = f"zoo:{TASK}/honest-00", f"zoo:{TASK}/weak-*"
-    assert not detect(suspect, weak, episodes=5).warnings  # the zoo's own measurement stands
-    (warning,) = detect(
-        suspect, [Renamed(agent) for agent in load_agents(weak)], episodes=5
-    ).warnings
+    # the zoo's own measurement stands
+    assert not about_competence(detect(suspect, weak, episodes=5))
+    renamed = [Renamed(agent) for agent in load_agents(weak)]
+    (warning,) = about_competence(detect(suspect, renamed, episodes=5))
     assert warning.count("own-") == 3
     assert "and 9 more" in warning
     able = [Renamed(agent) for agent in load_agents(f"zoo:{TASK}/trusted-0*")]
-    assert not detect(suspect, able, episodes=5).warnings
+    assert not about_competence(detect(suspect, able, episodes=5))
 
 
 class Renamed:

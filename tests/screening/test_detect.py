@@ -115,7 +115,8 @@ def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
         for skip in (True, False, False)
     )
     entries = sorted(path.suffix for path in (tmp_path / "cache").iterdir())
-    assert entries == [".json"] + 12 * [".npz"]  # trusted agents, script, random actions
+    # scores and distances of the trusted agents; trusted agents, script, random actions
+    assert entries == 2 * [".json"] + 12 * [".npz"]
     assert json.dumps(fresh) == json.dumps(first) == json.dumps(second)
 
 
