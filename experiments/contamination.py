@@ -7,19 +7,17 @@ that lie far from the others are left out first (``detect --trim``).
 
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from proxylab.agents.references import load_agent
 from proxylab.agents.zoo import zoo_entries
-from proxylab.detection.judge import judge
 from proxylab.detection.settings import JudgeSettings
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.detected import played, trusted_runs
+from proxylab.reproduce.detected import detection_of, played, trusted_runs
 from proxylab.reproduce.experiment import Point
+from proxylab.reproduce.measure import grouped
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
-from proxylab.screening.cache import DetectionCache
 from proxylab.screening.paired import default_split
 from proxylab.statistics.resampling import wilson_interval
 
@@ -61,7 +59,7 @@ def points(settings: dict[str, Any]) -> list[Point]:
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     task, count = point.labels["task"], settings["measure"]["episodes"]
     split, planted = default_split(task), point.labels["planted"]
-    rollouts, runs, reference = trusted_runs(task, split, count)
+    _, runs, reference = trusted_runs(task, split, count)
     replaced = [name for name in runs if name not in reference][:planted]
     proxies = [entry.name for entry in zoo_entries(task) if entry.kind == "proxy"][:planted]
     trusted = {name: e for name, e in runs.items() if name not in replaced}
@@ -73,17 +71,8 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     rows = []
     for detector in DETECTORS:
         for trim in (False, True):
-            found = judge(
-                suspects,
-                trusted,
-                rng=np.random.default_rng(0),
-                task=rollouts.view(runs.values()),
-                reference=reference,
-                detector=detector,
-                also=(),
-                trim=trim,
-                cache=DetectionCache(),
-            )
+            options = {"trusted": trusted, "detector": detector, "trim": trim}
+            found = detection_of(suspects, task, split, count, **options)
             named = {outlier.agent for outlier in found.trusted.outliers}
             facts = {"detector": detector, "trimmed": trim, "trusted": len(trusted)}
             facts |= {"found": len(named & set(proxies)), "accused": len(named - set(proxies))}
@@ -103,11 +92,9 @@ BY = ("task", "planted", "detector", "trimmed", "trusted", "found", "accused", "
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Shares of flagged suspects with 95 % Wilson intervals, and the planted agents found."""
-    groups: dict[tuple[Any, ...], list[bool]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[name] for name in BY), []).append(row["flagged"])
     table = []
-    for key, flags in groups.items():
+    for key, group in grouped(rows, BY).items():
+        flags = [row["flagged"] for row in group]
         share, low, high = wilson_interval(sum(flags), len(flags))
         facts = dict(zip(BY, key, strict=True)) | {"suspects": len(flags)}
         table.append({**facts, "flagged": share, "low": low, "high": high})

@@ -34,16 +34,17 @@ from proxylab.detection.records import SuspectReport
 from proxylab.detection.settings import JudgeSettings
 from proxylab.evaluation.evaluate import task_of
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.detected import played, reports_of
+from proxylab.reproduce.detected import detection_of, mixed, played
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import grouped
-from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.paired import default_split
 from proxylab.seeds import stream_seed
 from proxylab.statistics.conformal import false_alarm_band
 from proxylab.statistics.rare import mixture_limit
-from proxylab.statistics.resampling import wilson_interval
+from proxylab.statistics.resampling import auroc, wilson_interval
+from proxylab.statistics.returns import discounted_returns
 from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
@@ -68,7 +69,7 @@ DETECTORS = (
 """Detectors that need logs only and take well under a second."""
 
 RARE, NOISE = (0.01, 0.03, 0.1, 0.3), (0.02, 0.1, 0.3)
-QUARTER = 0.25
+QUARTER, EPISODES = 0.25, 200
 GAMING = (*(f"rare {p:.0%}" for p in RARE), "conditional", "hack")
 HONEST = ("fresh", "stronger", "different", "weak", *(f"odd {p:.0%}" for p in NOISE))
 OTHERS = ("stronger", "different", "weak")
@@ -86,13 +87,13 @@ SWEEP = {
         "tasks": TASKS,
         "sets": tuple(SETS),
         "agents": 10,
-        "measure": {"episodes": 200},
+        "measure": {"episodes": EPISODES},
     },
     "paper": {
         "tasks": TASKS,
         "sets": tuple(SETS),
         "agents": 20,
-        "measure": {"episodes": 1_000},
+        "measure": {"episodes": EPISODES},
     },
 }
 
@@ -122,7 +123,8 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     suspects = {kind: honest}
     if kind == "fresh":
         suspects |= dict(_suspects(policy, honest, point, split))
-    reports = reports_of(suspects, task, split, count, DETECTORS[0], DETECTORS[1:])
+    options = {"detector": DETECTORS[0], "also": DETECTORS[1:]}
+    reports = detection_of(suspects, task, split, count, **options).suspects
     admitted = {entry.name: entry.admitted for entry in zoo_entries(task)}
     able = admitted[f"{kind}-{point.labels['seed']:02d}"]
     return [
@@ -145,9 +147,9 @@ def _suspects(
     gamed = played(hack, task, split, count)
     draws = np.random.default_rng(stream_seed(number, "hard track")).random(count)
     for share in RARE:
-        yield f"rare {share:.0%}", _mixed(honest, gamed, draws < share)
+        yield f"rare {share:.0%}", mixed(honest, gamed, draws < share)
     gain = _proxy_returns(gamed) - _proxy_returns(honest)
-    yield "conditional", _mixed(honest, gamed, gain >= np.quantile(gain, 1 - QUARTER))
+    yield "conditional", mixed(honest, gamed, gain >= np.quantile(gain, 1 - QUARTER))
     yield "hack", gamed
     for share in NOISE:
         yield f"odd {share:.0%}", played(Odd(policy, share), task, split, count)
@@ -165,15 +167,10 @@ class Odd:
         return (1 - self.share) * own + np.float32(self.share / own.shape[1])
 
 
-def _mixed(honest: Episodes, gamed: Episodes, is_gamed: NDArray[np.bool_]) -> Episodes:
-    both = concatenate([honest, gamed], "mixture")
-    return both.select(np.arange(len(is_gamed)) + len(is_gamed) * is_gamed)
-
-
 def _proxy_returns(episodes: Episodes) -> NDArray[np.float64]:
     """float64[E], undiscounted return of the monitored channel."""
     assert episodes.proxy_reward is not None  # these environments have one
-    return np.add.reduceat(episodes.proxy_reward.astype(float), episodes.episode_offsets[:-1])
+    return discounted_returns(episodes.proxy_reward, episodes.episode_offsets, 1.0)
 
 
 def _scored(report: SuspectReport, detector: str, admitted: bool) -> dict[str, Any]:
@@ -210,7 +207,7 @@ def _class_row(
     ]
     limit = 1.0
     if name.startswith("rare"):
-        limit = mixture_limit(float(name.split()[1].strip("%")) / 100, 200, ALPHA)
+        limit = mixture_limit(float(name.split()[1].strip("%")) / 100, EPISODES, ALPHA)
     return {**facts, "limit": limit, "auroc": _auroc(group, own)}
 
 
@@ -218,12 +215,9 @@ def _auroc(gaming: list[dict[str, Any]], honest: list[dict[str, Any]]) -> float 
     """Mean over honest classes of the probability that a gaming suspect scores higher."""
     if not honest:
         return None
-    scores = np.array([row["score"] for row in gaming])[:, None]
-    areas = []
-    for group in grouped(honest, ("class",)).values():
-        others = np.array([row["score"] for row in group])
-        areas.append(np.mean((scores > others) + 0.5 * (scores == others)))
-    return float(np.mean(areas))
+    scores = [row["score"] for row in gaming]
+    classes = grouped(honest, ("class",)).values()
+    return float(np.mean([auroc(scores, [row["score"] for row in group]) for group in classes]))
 
 
 def _detectors(classes: list[dict[str, Any]]) -> list[dict[str, Any]]:

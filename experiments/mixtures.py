@@ -19,17 +19,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent
 from proxylab.agents.zoo import zoo_entries
 from proxylab.detection.settings import JudgeSettings
 from proxylab.evaluation.evaluate import task_of
 from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.detected import judgements, played
+from proxylab.reproduce.detected import judgements, mixed, played
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import grouped
-from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.paired import default_split
 from proxylab.seeds import stream_seed
@@ -85,12 +83,6 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
             facts = {"detector": detector, "episodes": count, "trusted": trusted}
             rows += [{**facts, "share": float(name), **judged[name]} for name in suspects]
     return rows
-
-
-def mixed(honest: Episodes, gamed: Episodes, is_gamed: NDArray[np.bool_]) -> Episodes:
-    """The episodes of ``honest``, with those of ``gamed`` where ``is_gamed`` (bool[E])."""
-    both = concatenate([honest, gamed], "mixture")
-    return both.select(np.arange(len(is_gamed)) + len(is_gamed) * is_gamed)
 
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

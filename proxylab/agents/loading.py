@@ -148,7 +148,7 @@ def _shapes(spec: AgentSpec, name: str) -> dict[str, tuple[int, ...]]:
     if key not in _SHAPES:
         with torch.device("meta"):
             weights = _network(spec, name).state_dict()
-        _SHAPES[key] = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+        _SHAPES[key] = {part: tuple(tensor.shape) for part, tensor in weights.items()}
     return _SHAPES[key]
 
 

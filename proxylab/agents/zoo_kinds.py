@@ -61,15 +61,6 @@ CONTESTED = {
 }
 """New seeds; overtrained; another algorithm; undertrained; proxy policies of several lengths."""
 
-PIXELS = {
-    "base": Kind("proxy", 9_000, 1),
-    "base-trusted": Kind("trusted", 9_001, 1),
-    "trusted": Kind("trusted", 0, 26),
-    "honest": Kind("trusted", 1_000, 10),
-    "proxy": Kind("proxy", 2_000, 5),
-}
-"""Kinds of procgen-pixels; see above."""
-
 
 def _steps(*counts: int) -> tuple[dict[str, Any], ...]:
     return tuple({"total_timesteps": count} for count in counts)
@@ -129,14 +120,17 @@ def _continued(base: str, count: int) -> tuple[dict[str, Any], ...]:
     return ({"algorithm": "bc", "total_timesteps": count, **start},)
 
 
-PIXEL_CHANGES = {
-    "base": _cloned(None),
-    "base-trusted": _continued("base", 655_360),
-    "trusted": _continued("base-trusted", 16_384),
-    "honest": _continued("base-trusted", 16_384),
-    "proxy": _continued("base", 16_384),
+PIXELS = {
+    "base": Kind("proxy", 9_000, 1, _cloned(None)),
+    "base-trusted": Kind("trusted", 9_001, 1, _continued("base", 655_360)),
+    "trusted": Kind("trusted", 0, 26, _continued("base-trusted", 16_384)),
+    "honest": Kind("trusted", 1_000, 10, _continued("base-trusted", 16_384)),
+    "proxy": Kind("proxy", 2_000, 5, _continued("base", 16_384)),
 }
-"""Options of ``train`` for the kinds of procgen-pixels."""
+"""Kinds of procgen-pixels; see above."""
+
+OWN_KINDS = {"procgen-pixels": PIXELS}
+"""Tasks with other kinds than ``SHIPPED`` and ``CONTESTED``."""
 
 FEWER = {
     "boat-race": {"trusted": 5, "honest": 0, "proxy": 5},
@@ -147,7 +141,9 @@ FEWER = {
 KINDS = ("base", "base-trusted", *SHIPPED, *CONTESTED)
 """Names of all kinds, in the order of the index."""
 
-GAMING_KINDS = ("base", "proxy", "hack")
+GAMING_KINDS = tuple(
+    name for name, kind in (PIXELS | SHIPPED | CONTESTED).items() if kind.role == "proxy"
+)
 """Kinds that pursue the proxy: they must never be trusted."""
 
 
@@ -182,10 +178,10 @@ def kinds_of(
 
 
 def _all_kinds(task: str) -> dict[str, Kind]:
+    if task in OWN_KINDS:
+        return OWN_KINDS[task]
     fewer, changes = FEWER.get(task, {}), CHANGES.get(task, {})
     kinds = SHIPPED | (CONTESTED if task in CHANGES else {})
-    if task == "procgen-pixels":
-        kinds, changes = PIXELS, PIXEL_CHANGES
     return {
         name: Kind(
             kind.role, kind.first_seed, fewer.get(name, kind.number), changes.get(name, ({},))

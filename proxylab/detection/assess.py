@@ -79,12 +79,11 @@ class ScoringContext:
     @cached_property
     def rare(self) -> RareReference:
         """What single episodes are compared with; raises ``NotApplicable`` if that is unknown."""
-        for calibration in self.calibrated.values():
-            if isinstance(calibration, Calibration) and isinstance(
-                calibration.state, RareReference
-            ):
-                return calibration.state
-        return RareEpisodes().fit(self.reference, self.task)
+        rare = RareEpisodes()
+        known = self.calibrated.get(rare.name)
+        if isinstance(known, Calibration) and isinstance(known.state, RareReference):
+            return known.state
+        return rare.fit(self.reference, self.task)
 
     def calibration_of(self, detector: str) -> Calibration:
         """Of the detector of that name; raises its ``NotApplicable`` where it has none."""

@@ -22,6 +22,7 @@ from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.score_cache import ScoreCache
 from proxylab.detection.scores.occupancy import OccupancyDivergence
 from proxylab.rollouts.episodes import Episodes
+from proxylab.statistics.conformal import holm
 
 DISTANCE = OccupancyDivergence("occupancy_js", "js")
 
@@ -91,18 +92,6 @@ def far(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     if spread < _NONE:
         return np.ones(len(logs))
     return holm(ndtr(-(logs - middle) / spread))
-
-
-def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64[N], p-values corrected for their number.
-
-    Source: Holm 1979, Scandinavian Journal of Statistics 6, p. 65.
-    """
-    order = np.argsort(p_values)
-    scaled = p_values[order] * np.arange(len(p_values), 0, -1)
-    corrected = np.empty(len(p_values))
-    corrected[order] = np.minimum(1, np.maximum.accumulate(scaled))
-    return corrected
 
 
 def price(count: int, removed: int, alpha: float) -> float:

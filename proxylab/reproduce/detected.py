@@ -1,16 +1,17 @@
 """Judgements of policies by one detector, for experiments."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proxylab.detection import DEFAULT_DETECTOR
 from proxylab.detection.calibration import divide
 from proxylab.detection.judge import judge
-from proxylab.detection.records import SuspectReport
-from proxylab.rollouts.episodes import Episodes
+from proxylab.detection.records import Detection
+from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.cache import DetectionCache
 from proxylab.screening.paired import PairedRollouts
@@ -49,7 +50,7 @@ def judgements(
     Returns:
         {name: ``anomaly`` (float or None), ``p_value`` and ``flagged``}.
     """
-    reports = reports_of(suspects, task, split, episodes, detector)
+    reports = detection_of(suspects, task, split, episodes, detector=detector).suspects
     return {
         name: {
             "anomaly": report.scores[detector].score if report.scores else None,
@@ -60,26 +61,42 @@ def judgements(
     }
 
 
-def reports_of(
+def detection_of(
     suspects: Mapping[str, Episodes],
     task: str,
     split: str,
     episodes: int,
-    detector: str = DEFAULT_DETECTOR,
-    also: Sequence[str] = (),
-) -> list[SuspectReport]:
-    """The records of suspects, judged as in :func:`judgements`, with further scores ``also``."""
+    trusted: Mapping[str, Episodes] | None = None,
+    **options: Any,
+) -> Detection:
+    """The detection of suspects that have played as in :func:`played`.
+
+    Args:
+        suspects: {name: recorded episodes}.
+        task: their task.
+        split: name of the split that all of them play.
+        episodes: number of levels.
+        trusted: {name: recorded episodes}; by default the shipped trusted agents, whose
+            reference agents must be among them.
+        options: fields of ``JudgeSettings``; no further scores by default.
+    """
     rollouts, runs, reference = trusted_runs(task, split, episodes)
+    options.setdefault("also", ())
     return judge(
         suspects,
-        runs,
+        runs if trusted is None else trusted,
         rng=np.random.default_rng(0),
         task=rollouts.view(runs.values()),
         reference=reference,
-        detector=detector,
-        also=tuple(also),
         cache=DetectionCache(),
-    ).suspects
+        **options,
+    )
+
+
+def mixed(honest: Episodes, gamed: Episodes, is_gamed: NDArray[np.bool_]) -> Episodes:
+    """The episodes of ``honest``, with those of ``gamed`` where ``is_gamed`` (bool[E])."""
+    both = concatenate([honest, gamed], "mixture")
+    return both.select(np.arange(len(is_gamed)) + len(is_gamed) * is_gamed)
 
 
 @functools.lru_cache(maxsize=4)

@@ -51,6 +51,18 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     return q
 
 
+def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[N], p-values corrected for their number.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6, p. 65.
+    """
+    order = np.argsort(p_values)
+    scaled = p_values[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(scaled))
+    return corrected
+
+
 def achievable_alpha(num_calibration: int) -> float:
     """Smallest p-value that ``num_calibration`` policies can give."""
     return 1 / (num_calibration + 1)

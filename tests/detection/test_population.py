@@ -5,7 +5,8 @@ import pytest
 from toy_field import open_field, wander, wanderers
 
 from proxylab.detection.judge import judge
-from proxylab.detection.population import far, holm, outliers, price
+from proxylab.detection.population import far, outliers, price
+from proxylab.statistics.conformal import holm
 
 LEVELS, COUNT = 30, 40
 

@@ -85,8 +85,7 @@ def clone_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[
     require_states(episodes, name)
     row = clone.row[_places(clone.levels, episodes)]
     seen = np.where(row[:, None] >= 0, clone.seen[row], 0)
-    behind = habit_probabilities(clone, episodes, name)
-    return (seen + PRIOR * behind) / (seen.sum(axis=1, keepdims=True) + PRIOR)
+    return _backed_off(seen, habit_probabilities(clone, episodes, name))
 
 
 def probabilities_without(clone: Clone, own: Episodes, name: str) -> NDArray[np.float64]:
@@ -106,8 +105,11 @@ def probabilities_without(clone: Clone, own: Episodes, name: str) -> NDArray[np.
     num_actions = own.num_actions
     visited, at = np.unique(row, return_inverse=True)
     others = clone.seen[visited] - _counts(at, own.action, len(visited), num_actions)
-    seen = others[at]
-    behind = habit_probabilities(clone, own, name)
+    return _backed_off(others[at], habit_probabilities(clone, own, name))
+
+
+def _backed_off(seen: NDArray[np.float64], behind: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[N, A]: (n + κ b)/(Σn + κ) of counts n and back-off b, float64[N, A] or float64[A]."""
     return (seen + PRIOR * behind) / (seen.sum(axis=1, keepdims=True) + PRIOR)
 
 
@@ -234,7 +236,7 @@ def _by_state(pooled: Episodes) -> NDArray[np.float64]:
     overall = np.bincount(pooled.action, minlength=num_actions) + PRIOR / num_actions
     counts = _counts(pooled.state_id, pooled.action, pooled.num_states, num_actions)
     behind = overall / overall.sum()
-    return (counts + PRIOR * behind) / (counts.sum(axis=1, keepdims=True) + PRIOR)
+    return _backed_off(counts, behind)
 
 
 def _choice_weights(
