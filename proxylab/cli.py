@@ -43,6 +43,9 @@ VERBS = {
 }
 """verb: summary. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""
 
+GENERAL = ("-h", "--help", "--version")
+"""Options without a verb."""
+
 DONE, FAILURE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -56,12 +59,6 @@ def main(argv: list[str] | None = None) -> int:
         int: 0 done, 1 failure, 2 wrong use, 3 flagged, 4 inconclusive, 130 interrupted.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    if not argv or argv[0] in ("-h", "--help"):
-        print(overview())
-        return DONE
-    if argv[0] == "--version":
-        print(_version())
-        return DONE
     open_standard_streams()
     with any_encoding():
         return _answer(argv)
@@ -70,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
 def _answer(argv: list[str]) -> int:
     """Run one command line; report any error as one line on stderr."""
     try:
-        code = _call(argv[0], argv[1:])
+        code = _general(argv) if not argv or argv[0] in GENERAL else _call(argv[0], argv[1:])
         sys.stdout.flush()
         return code
     except SystemExit as leaving:
@@ -84,6 +81,12 @@ def _answer(argv: list[str]) -> int:
         return DONE
     except Exception as error:
         return _failed(error)
+
+
+def _general(argv: list[str]) -> int:
+    """Print the overview or the version."""
+    print(_version() if argv and argv[0] == "--version" else overview())
+    return DONE
 
 
 def _drop_stdout() -> None:
@@ -208,7 +211,3 @@ def _complain(message: object, code: int) -> int:
     """Print one line to stderr, control characters escaped; returns the exit code."""
     print(f"proxylab: {as_line(message, 1_000)}", file=sys.stderr)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -81,7 +81,7 @@ def test_at_a_terminal_on_a_desktop_it_opens_the_page(tmp_path, words):
     (tmp_path / "browser.py").write_text(BROWSER)
     browser = f"{sys.executable} {tmp_path / 'browser.py'} %s"
     terminal, end = pty.openpty()
-    command = [sys.executable, "-m", "proxylab.cli", "app", "--port", "0", "--tasks", "boat-race"]
+    command = [sys.executable, "-m", "proxylab", "app", "--port", "0", "--tasks", "boat-race"]
     process = subprocess.Popen(
         [*command, *words],
         cwd=tmp_path,

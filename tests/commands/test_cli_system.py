@@ -23,7 +23,7 @@ OPTIMAL = "script:boat-race/optimal"
 
 def shell(line, folder, **variables):
     """(exit code, stdout bytes, stderr bytes) of a shell's line, ``P`` being the program."""
-    program = f"{sys.executable} -m proxylab.cli"
+    program = f"{sys.executable} -m proxylab"
     done = subprocess.run(
         ["sh", "-c", line.replace("P ", f"{program} ", 1)],
         capture_output=True,
@@ -79,6 +79,17 @@ def test_a_full_disk_behind_stdout_is_one_line(tmp_path):
     code, _, err = shell("P list envs --json >/dev/full", tmp_path)
     assert (code, err.count(b"\n")) == (1, 1)
     assert b"the disk is full" in err
+
+
+@LINUX
+@pytest.mark.parametrize("option", ["", "--help", "--version"])
+def test_the_overview_needs_no_reader(tmp_path, option):
+    """A pipe that is closed at once, a full disk, no stdout at all."""
+    assert shell(f"P {option} >&-", tmp_path) == (0, b"", b"")
+    code, _, err = shell(f"{{ sleep 1; P {option}; echo $? >&2; }} | true", tmp_path)
+    assert (code, err) == (0, b"0\n")
+    code, _, err = shell(f"P {option} >/dev/full", tmp_path)
+    assert (code, err.count(b"\n")) == (1, 1)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -105,7 +105,7 @@ def insert(path, below, block):
 
 def run(words, folder):
     """Run a command in the copy, on its own package; its output, which must be what is expected."""
-    program = {"proxylab": [sys.executable, "-m", "proxylab.cli"], "python": [sys.executable]}
+    program = {"proxylab": [sys.executable, "-m", "proxylab"], "python": [sys.executable]}
     paths = {
         "PYTHONPATH": os.pathsep.join([str(folder), str(folder / "envs")]),
         "NUMBA_CACHE_DIR": str(folder / "numba"),

@@ -310,7 +310,7 @@ def test_wrong_use_is_one_line(capsys, tmp_path, results, text, options, complai
 def test_ctrl_c_ends_following_with_a_summary(tmp_path, results):
     path = tmp_path / "log.jsonl"
     path.write_text("".join(lines_of(played(SEEKER, 2), "episodes")))
-    command = [sys.executable, "-m", "proxylab.cli", "monitor", str(path), "--follow", "--json"]
+    command = [sys.executable, "-m", "proxylab", "monitor", str(path), "--follow", "--json"]
     process = subprocess.Popen(
         [*command, "--episodes", "40"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -71,7 +71,7 @@ print(json.dumps([code, used.ru_maxrss << 10, spent, time.perf_counter() - began
 
 def run(one, folder):
     """(exit code, stderr, bytes of the largest process, seconds of processor, of the clock)."""
-    argv = [sys.executable, "-m", "proxylab.cli", *one.argv]
+    argv = [sys.executable, "-m", "proxylab", *one.argv]
     done = subprocess.run(
         [sys.executable, "-c", LAUNCHER, str(folder / "stderr"), *argv],
         capture_output=True,
