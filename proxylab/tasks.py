@@ -66,6 +66,7 @@ class Task:
             ``env_id`` is registered.
         cloning: hyperparameters of behaviour cloning.
         admitted_from: smallest competence of a trusted agent (``proxylab.agents.zoo``).
+        competence_levels: held-out levels on which competence is measured.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Task:
     factory: Callable[..., BatchedEnv[Any]] | None = None
     cloning: PPOConfig = CLONING
     admitted_from: float = 0.9
+    competence_levels: int = 256
 
     def make_env(self, num_envs: int, **env_kwargs: Any) -> BatchedEnv[Any]:
         """A batched environment of the task; ``env_kwargs`` override the table's."""
@@ -195,8 +197,10 @@ TASKS = {
             num_envs=64,
             checks=2,  # the real game and the network take milliseconds a step
             check_levels=32,
-            final_eval_levels=256,
+            final_eval_levels=128,
             cloning=replace(CLONING, learning_rate=3e-3, n_steps=64, batch_size=128),
+            admitted_from=0.7,  # the clone from which the trusted ones continue has 0.77
+            competence_levels=128,
         ),
         Task(
             name="boat-race",

@@ -33,8 +33,26 @@ def few_levels():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(callbacks, "SHIFTED_LEVELS", 8)
         for name, task in TASKS.items():
-            patch.setitem(TASKS, name, replace(task, check_levels=8, final_eval_levels=8))
+            few = dict.fromkeys(("check_levels", "final_eval_levels", "competence_levels"), 8)
+            patch.setitem(TASKS, name, replace(task, **few))
         yield
+
+
+@pytest.fixture
+def few_trusted(monkeypatch):
+    """A quarter of the shipped trusted agents: 7 reference and 19 calibration policies.
+
+    With a hundred every detection takes four times as long; for tests of other things than power.
+    Holds in this process only.
+    """
+    from proxylab.agents import references
+
+    def quarter(task, pattern):
+        entries = find(task, pattern)
+        return entries[::4] if len(entries) >= 100 else entries
+
+    find = references.find_entries
+    monkeypatch.setattr(references, "find_entries", quarter)
 
 
 def pytest_collection_modifyitems(items):

@@ -2,42 +2,136 @@
 
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from proxylab.agents.references import load_agent
 from proxylab.bench.timing import REPEATS, Row, against, spread
 from proxylab.errors import UsageError
+from proxylab.evaluation.evaluate import splits_of
+from proxylab.reproduce.measure import outcome_rows
 from proxylab.tasks import TASKS
 
 STEPS = 16_384
 """Training steps of one timed repeat: one rollout of plain SB3 with 8 environments."""
 
 PLAIN_ENVS = 8
-SHOWN = {"seconds_to_competence": "s", "seconds": "s", "iid_success": "share"}
+
+EPISODES = 1_000
+"""Shifted levels on which an agent's outcomes are measured."""
+
+CONTINUED_STEPS = 131_072
+CONTINUED_RATE = 0.1
+"""PPO that continues from a clone: its steps, and its learning rate as a share of the preset's;
+at the full rate the clone's competence is lost first."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """How the agents of a group of rows are trained.
+
+    Attributes:
+        name: in the rows.
+        stages: options of ``train`` of each run; a later one starts from the former one's agent.
+    """
+
+    name: str
+    stages: tuple[Callable[[str, str], dict[str, Any]], ...]
+
+
+def _preset(task: str, role: str) -> dict[str, Any]:
+    return {}
+
+
+def _clone(task: str, role: str) -> dict[str, Any]:
+    return {"algorithm": "bc"}
+
+
+def _continued(task: str, role: str) -> dict[str, Any]:
+    ppo = TASKS[task].train_config(role).ppo
+    slower = replace(ppo, learning_rate=CONTINUED_RATE * ppo.learning_rate)
+    return {"total_timesteps": CONTINUED_STEPS, "ppo": slower}
+
+
+PIPELINES = (
+    Pipeline("PPO", (_preset,)),
+    Pipeline("clone", (_clone,)),
+    Pipeline("clone, then PPO", (_clone, _continued)),
+)
+
+SHOWN = {
+    "seconds to competence": "s",
+    "seconds": "s",
+    "processor seconds": "s",
+    "held-out success": "share",
+    "shifted levels: intended goal": "share",
+    "shifted levels: proxy goal first": "share",
+    "shifted levels: incidental rate": "share",
+}
 
 
 def bench_training(task: str, seeds: int) -> list[Row]:
-    """Rows of both roles, trained from scratch with every seed, and the rate against plain SB3."""
-    from proxylab.training.train import train  # imports torch and SB3
-
+    """Rows of all pipelines and roles, trained with every seed, and the rate against plain SB3."""
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
     if seeds < 1:
         raise UsageError(f"seeds {seeds} is less than 1")
     rows = [_rate_row(task)]
     for role in TASKS[task].roles:
-        with tempfile.TemporaryDirectory() as folder:
-            runs = [
-                train(task, role, seed=seed, out=Path(folder) / str(seed)).as_json()
-                for seed in range(seeds)
-            ]
-        for name, unit in SHOWN.items():
-            what = f"{task} {role}: {name.replace('_', ' ')}, {seeds} seeds"
-            rows.append(spread(what, unit, [run[name] for run in runs]))
+        for pipeline in PIPELINES:
+            with tempfile.TemporaryDirectory() as folder:
+                runs = [_trained(task, role, pipeline, k, Path(folder)) for k in range(seeds)]
+            rows += _rows(f"{task} {role}, {pipeline.name}", runs)
     return rows
+
+
+def _rows(group: str, runs: list[dict[str, float | None]]) -> Iterator[Row]:
+    """Median and range of each figure."""
+    for name, unit in SHOWN.items():
+        if name in runs[0]:
+            values = [run[name] for run in runs]
+            yield spread(f"{group}: {name}, {len(runs)} seeds", unit, values)
+
+
+def _trained(
+    task: str, role: str, pipeline: Pipeline, seed: int, folder: Path
+) -> dict[str, float | None]:
+    """Figures of one agent; times are summed over the stages before the last."""
+    from proxylab.training.train import train  # imports torch and SB3
+
+    before, cpu, start_from, result = 0.0, time.process_time(), None, None
+    for number, options in enumerate(pipeline.stages):
+        before += result.seconds if result else 0.0
+        out = folder / f"{seed}-{number}"
+        chosen: dict[str, Any] = {"start_from": start_from, **options(task, role)}
+        result = train(task, role, seed=seed, out=out, **chosen)
+        start_from = result.run
+    assert result is not None  # every pipeline has a stage
+    competent = result.seconds_to_competence
+    return {
+        "seconds to competence": None if competent is None else before + competent,
+        "seconds": before + result.seconds,
+        "processor seconds": time.process_time() - cpu,
+        "held-out success": result.iid_success,
+        **_shifted(task, result.run),
+    }
+
+
+def _shifted(task: str, run: str) -> dict[str, float | None]:
+    """Outcomes on levels where the goals part; empty for a task without such levels."""
+    if "shifted" not in splits_of(task, "all"):
+        return {}
+    (row,) = outcome_rows(load_agent(run), ("shifted",), EPISODES)
+    return {
+        "shifted levels: intended goal": row["intended"] + row["both"],
+        "shifted levels: proxy goal first": row["proxy_first"],
+        "shifted levels: incidental rate": row["accidental"],
+    }
 
 
 def _rate_row(task: str) -> Row:

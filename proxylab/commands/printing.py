@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from proxylab.screening.record import Recorded
     from proxylab.training.plan import Plan, TrainReport
     from proxylab.training.zoo_build import ZooBuild
+    from proxylab.training.zoo_check import ZooCheck
 
 PIPED_WIDTH = 240
 """Columns where stdout is no terminal, so that no text is cut."""
@@ -144,6 +145,15 @@ def show_built(console: Console, result: "ZooBuild", _command: object) -> None:
         worst, best = (extreme(f.iid_success for f in facts) for extreme in (min, max))
         console.print(f"{group}: {len(facts)} agents, success on iid {worst:.1%} to {best:.1%}")
     console.print(escape(result.folder))
+
+
+def show_retrained(console: Console, result: "ZooCheck", _command: object) -> None:
+    """One line per agent that was trained again, and the number of equal ones."""
+    for agent in result.agents:
+        word = "same bytes" if agent.equal else f"other bytes: {agent.again[:12]}"
+        console.print(f"{agent.agent}: {word} ({escape(agent.command)})")
+    count = len(result.agents)
+    console.print(f"{count - result.different} of {count} agents: same bytes after training again")
 
 
 def show_played(console: Console, result: "PlayResult", _command: object) -> None:
@@ -259,6 +269,7 @@ def show_monitor(console: Console, result: "MonitorReport", _command: object) ->
 SHOW = {
     "MonitorReport": show_monitor,
     "ZooBuild": show_built,
+    "ZooCheck": show_retrained,
     "TrainReport": show_trained,
     "Plan": show_plan,
     "DemoResult": show_demo,

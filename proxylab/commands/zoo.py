@@ -6,25 +6,30 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from proxylab.console.options import File, Flag, Positive, Text
+from proxylab.errors import UsageError
 
 if TYPE_CHECKING:
     from proxylab.training.zoo_build import ZooBuild
+    from proxylab.training.zoo_check import ZooCheck
+
+SAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Zoo:
-    """Train, measure and pack the shipped agents of a task; an interrupted build resumes."""
+    """Train, measure and pack the shipped agents of a task, or train samples of them again."""
 
-    action: Positional[Literal["build"]]
-    """what to do"""
+    action: Positional[Literal["build", "check"]]
+    """build: train, measure and pack, finished runs are kept; check: train some of each kind again
+    and compare their bytes"""
     task: Positional[Text]
     """the task"""
     kinds: tuple[Text, ...] = ()
-    """kinds of agents to build, in addition to existing ones; all of the task's by default"""
+    """kinds of agents; all of the task's by default. Agents of other kinds stay"""
     number: Positive | None = None
-    """most agents of each kind"""
+    """most agents of each kind; check: 3 by default"""
     total_timesteps: Positive | None = None
-    """environment steps of each; those of its kind by default"""
+    """of build: environment steps of each; those of its kind by default"""
     jobs: Positive | None = None
     """parallel processes; one per processor by default"""
     out: File | None = None
@@ -32,10 +37,21 @@ class Zoo:
     json: Flag = False
     """print one JSON object"""
 
-    def run(self) -> "ZooBuild":
-        """Build."""
+    def run(self) -> "ZooBuild | ZooCheck":
+        """Build or check."""
         from proxylab.console.output import track
         from proxylab.training.zoo_build import build_zoo
+        from proxylab.training.zoo_check import check_zoo
 
-        options = (self.kinds or None, self.number, self.jobs, self.out, track)
+        kinds = self.kinds or None
+        if self.action == "check":
+            if self.total_timesteps is not None:
+                raise UsageError("--total-timesteps is of build: check trains as recorded")
+            return check_zoo(self.task, kinds, self.number or SAMPLES, self.jobs, self.out, track)
+        options = (kinds, self.number, self.jobs, self.out, track)
         return build_zoo(self.task, *options, total_timesteps=self.total_timesteps)
+
+    def code(self, result: "ZooBuild | ZooCheck") -> int:
+        """1 where an agent that was trained again differs; else 0."""
+        different: int = getattr(result, "different", 0)  # a build has none
+        return int(different > 0)

@@ -13,9 +13,6 @@ from proxylab.evaluation.evaluate import Stage
 from proxylab.rollouts.rollout import Outcomes
 from proxylab_envs.channels import proxy_channels
 
-MEASURED_EPISODES = 256
-"""Levels on which agents of the zoo and suspects are measured."""
-
 
 @dataclass(frozen=True)
 class CompetenceScale:

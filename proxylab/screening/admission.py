@@ -15,7 +15,7 @@ from proxylab.console.output import Track
 from proxylab.detection.kinds import with_ability
 from proxylab.detection.records import Competence, Detection, SuspectReport
 from proxylab.environments.resolve import make_environment
-from proxylab.evaluation.competence import MEASURED_EPISODES, CompetenceScale
+from proxylab.evaluation.competence import CompetenceScale
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.cache import DetectionCache
@@ -75,7 +75,7 @@ def competence_of(
     if script is None:
         return {}
     players: dict[str, Policy | Episodes] = {RANDOM: UniformPolicy(task), BEST: script, **agents}
-    rollouts = PairedRollouts(task, SPLIT, MEASURED_EPISODES, 0, players)
+    rollouts = PairedRollouts(task, SPLIT, TASKS[task].competence_levels, 0, players)
     played = rollouts.play_all(players, track, cache, {RANDOM, BEST, *kept})
     returns = {name: _mean_return(episodes) for name, episodes in played.items()}
     scale = CompetenceScale(returns[RANDOM], returns[BEST])

@@ -25,7 +25,7 @@ from proxylab.agents.zoo import (
 from proxylab.agents.zoo_kinds import Kind, kinds_of
 from proxylab.config import TrainConfig
 from proxylab.console.output import Track, no_progress
-from proxylab.evaluation.competence import MEASURED_EPISODES, CompetenceScale
+from proxylab.evaluation.competence import CompetenceScale
 from proxylab.evaluation.evaluate import Stage, splits_of
 from proxylab.tasks import TASKS
 from proxylab.training.jobs import run_jobs
@@ -94,7 +94,7 @@ def build_zoo(
     stages = stages_of(task)
     scale = CompetenceScale.measured(stages["iid"])
     members = [
-        measured(kind, job.config, packed.get(job.folder) or _trained(job), stages, scale)
+        measured(kind, job.config, packed.get(job.folder) or trained_agent(job), stages, scale)
         for kind, job in track(planned, f"{task}: measuring")
     ]
     return ZooBuild(task, str(target), pack_zoo(task, members, target, DTYPE))
@@ -134,7 +134,8 @@ def _packed(planned: Sequence[tuple[str, TrainingJob]], zoo: Path) -> Iterator[t
                 yield job.folder, (entry.spec, read_entry(entry))
 
 
-def _trained(job: TrainingJob) -> Agent:
+def trained_agent(job: TrainingJob) -> Agent:
+    """The agent of a complete run."""
     spec, weights, _ = read_agent(job.folder)
     return spec, weights
 
@@ -143,7 +144,7 @@ def stages_of(task: str) -> dict[str, Stage]:
     """{split: prepared :class:`Stage`} for the splits that the index reports."""
     stages = {name: Stage(task, name, 0) for name in splits_of(task, "all") if name != "train"}
     for stage in stages.values():
-        stage.prepare(MEASURED_EPISODES)
+        stage.prepare(TASKS[task].competence_levels)
     return stages
 
 

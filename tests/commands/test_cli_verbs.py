@@ -309,12 +309,23 @@ def test_bench_training_measures_both_roles(capsys, monkeypatch):
     monkeypatch.setattr(training_bench, "_plain", training_bench._ours)
     small = {"total_timesteps": 64, "num_envs": 4}
     monkeypatch.setattr(
-        training, "train", lambda *given, **named: real_train(*given, **named, **small)
+        training, "train", lambda *given, **named: real_train(*given, **{**named, **small})
     )
+    monkeypatch.setattr(training_bench, "EPISODES", 4)
     code, out, _ = run(capsys, "bench", "training", "--task", "boat-race", "--seeds", "1", "--json")
     rows = json.loads(out)["rows"]
     assert code == 0
-    assert [row["what"] for row in rows if row["unit"] == "share"] == [
-        f"boat-race {role}: iid success, 1 seeds" for role in ("proxy", "trusted")
+    assert [row["what"] for row in rows if "held-out success" in row["what"]] == [
+        f"boat-race {role}, {pipeline.name}: held-out success, 1 seeds"
+        for role in ("proxy", "trusted")
+        for pipeline in training_bench.PIPELINES
     ]
+    assert not any("shifted" in row["what"] for row in rows)  # the task has no such levels
     assert rows[0]["ratio"] > 0
+
+
+def test_bench_training_measures_the_goals_where_they_part(monkeypatch):
+    monkeypatch.setattr(training_bench, "EPISODES", 50)
+    shares = training_bench._shifted("maze-corner", "zoo:maze-corner/proxy-00")
+    assert list(shares) == [name for name in training_bench.SHOWN if "shifted" in name]
+    assert shares["shifted levels: proxy goal first"] > shares["shifted levels: intended goal"] > 0

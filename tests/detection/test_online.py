@@ -38,7 +38,7 @@ def test_peeking_after_every_episode_keeps_the_level(mean):
     # The share's standard error is .005; more than .065 has odds below 1e-3.
     rng = np.random.default_rng(1)
     worlds = rng.random((2000, 400)) < mean
-    alarms = [first_alarm(w.astype(float), Ceiling(mean, 0.0), 0.05) is not None for w in worlds]
+    alarms = first_alarms(worlds.astype(float), Ceiling(mean, 0.0), 0.05) >= 0
     assert np.mean(alarms) < 0.065
 
 
@@ -54,7 +54,7 @@ def test_new_honest_policies_rarely_alarm():
         calibration = [(rng.random(100) < mean).astype(float) for mean in means[:39]]
         ceiling = ceiling_of(calibration, 0.05, rng)
         streams = (rng.random((40, 300)) < means[39:, None]).astype(float)
-        alarms += [first_alarm(scores, ceiling, 0.05) is not None for scores in streams]
+        alarms += (first_alarms(streams, ceiling, 0.05) >= 0).tolist()
     assert len(alarms) == 1000
     assert np.mean(alarms) <= 0.08
 

@@ -51,7 +51,7 @@ RUNNING = [
 
 
 @pytest.mark.parametrize("path", RUNNING, ids=name)
-def test_what_a_page_tells_to_run_runs(path, tmp_path, monkeypatch, few_levels):
+def test_what_a_page_tells_to_run_runs(path, tmp_path, monkeypatch, few_levels, few_trusted):
     run_page(path.read_text(), tmp_path, monkeypatch, GIVEN.get(name(path), ""))
 
 

@@ -40,7 +40,9 @@ def in_this_process(call, jobs, _processes, _retries):
 
 
 @pytest.mark.parametrize("words", ALONE, ids=shlex.join)
-def test_a_long_readme_command_runs_with_a_smoke_budget(words, tmp_path, monkeypatch, few_levels):
+def test_a_long_readme_command_runs_with_a_smoke_budget(
+    words, tmp_path, monkeypatch, few_levels, few_trusted
+):
     monkeypatch.setattr("proxylab.training.jobs._local", in_this_process)
     monkeypatch.setattr("proxylab.bench.timing.durations", once)
     monkeypatch.setattr("proxylab.bench.envs.REPEATS", 1)

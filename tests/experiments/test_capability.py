@@ -75,7 +75,7 @@ def test_a_late_warning_has_a_negative_lead():
     assert found["lead"] < -0.5
 
 
-def test_the_perfect_proxy_seeker_has_a_gap_of_one():
+def test_the_perfect_proxy_seeker_has_a_gap_of_one(few_trusted):
     point = Point({"steps": 1, "seed": 0})
     seeker = ScriptedPolicy("maze-corner", "corner-seeker")
     (row,) = module.measure(seeker, point, {"measure": {"episodes": 40}})

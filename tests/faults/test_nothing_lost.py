@@ -22,6 +22,7 @@ from proxylab.errors import AgentError, UsageError
 from proxylab.reproduce.experiment import Assignment, load_experiment, run_assignment
 from proxylab.storage import store
 from proxylab.tasks import TASKS
+from proxylab.training import callbacks
 from proxylab.training.train import train
 from proxylab.training.zoo_build import planned_runs
 
@@ -38,12 +39,13 @@ def quick(tmp_path_factory):
 
     One run in this process loads and compiles everything that the children need.
     """
-    before = TASKS["maze-corner"]
+    before, levels = TASKS["maze-corner"], callbacks.SHIFTED_LEVELS
+    callbacks.SHIFTED_LEVELS = 8
     TASKS["maze-corner"] = replace(before, checks=2, check_levels=8, final_eval_levels=8)
     for algorithm in ("ppo", "a2c"):
         Training(algorithm).start(tmp_path_factory.mktemp("warm"))
     yield
-    TASKS["maze-corner"] = before
+    TASKS["maze-corner"], callbacks.SHIFTED_LEVELS = before, levels
 
 
 class Training:
@@ -152,11 +154,20 @@ def job(request):
     return Sweep() if request.param == "sweep" else Training(request.param)
 
 
+@pytest.fixture(scope="module")
+def wholes():
+    """{job: what it comes to}, filled by ``whole``."""
+    return {}
+
+
 @pytest.fixture
-def whole(job, tmp_path):
+def whole(request, job, wholes, tmp_path):
     """What the job comes to when nothing happens to it."""
-    assert in_child(lambda: job.start(tmp_path / "whole"), tmp_path / "whole") == 0
-    return job.content(tmp_path / "whole")
+    name = request.node.callspec.params["job"]
+    if name not in wholes:
+        assert in_child(lambda: job.start(tmp_path / "whole"), tmp_path / "whole") == 0
+        wholes[name] = job.content(tmp_path / "whole")
+    return wholes[name]
 
 
 def go_on(job, folder, whole):

@@ -1,6 +1,7 @@
 """The building of a zoo, with training replaced by agents that are written at once."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from proxylab.agents.zoo_kinds import CHANGES, CONTESTED, KINDS, SHIPPED, kinds_
 from proxylab.cli import main
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.architectures import build_network
-from proxylab.training import zoo_build
+from proxylab.tasks import TASKS
+from proxylab.training import zoo_build, zoo_check
 from proxylab.training.zoo_build import build_zoo, planned_runs
 
 
@@ -41,7 +43,9 @@ def untrained(tmp_path, monkeypatch):
 
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setattr(zoo_build, "run_jobs", write_agents)
-    monkeypatch.setattr(zoo_build, "MEASURED_EPISODES", 5)
+    monkeypatch.setattr(zoo_check, "run_jobs", write_agents)
+    few = {name: replace(task, competence_levels=5) for name, task in TASKS.items()}
+    monkeypatch.setattr(zoo_build, "TASKS", few)
     monkeypatch.setattr(zoo_build, "ZOO", tmp_path / "zoo")
     monkeypatch.setattr(zoo_files, "ZOO", tmp_path / "zoo")
     monkeypatch.setattr(zoo_files, "admits", lambda task, competence: True)
@@ -170,3 +174,36 @@ def test_agents_that_the_zoo_holds_are_not_trained_again(monkeypatch, tmp_path):
     build_zoo("maze-corner", ["honest"], 3)
     assert not trained
     assert {e.name: e.sha256 for e in zoo_files.zoo_entries("maze-corner")} == before
+
+
+def test_agents_that_are_trained_again_have_the_same_bytes(capsys):
+    build_zoo("maze-corner", ["proxy", "honest"], 4)
+    checked = zoo_check.check_zoo("maze-corner", ["proxy", "honest"], 3)
+    assert [agent.equal for agent in checked.agents] == [True] * 6
+    assert len({agent.agent for agent in checked.agents}) == 6
+    assert main(["zoo", "check", "maze-corner", "--kinds", "proxy", "--number", "2"]) == 0
+    assert "2 of 2 agents: same bytes" in capsys.readouterr().out
+
+
+def test_an_agent_that_trains_to_other_weights_is_caught(monkeypatch, capsys):
+    build_zoo("maze-corner", ["proxy"], 2)
+    real = zoo_check.trained_agent
+
+    def other(job):
+        spec, weights = real(job)
+        name = next(iter(weights))
+        return spec, {**weights, name: weights[name] + np.float32(1)}
+
+    monkeypatch.setattr(zoo_check, "trained_agent", other)
+    assert main(["zoo", "check", "maze-corner", "--kinds", "proxy"]) == 1
+    assert "0 of 2 agents: same bytes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [(["--total-timesteps", "64"], "is of build"), (["--kinds", "hack"], "no shipped agent")],
+)
+def test_a_check_that_can_check_nothing_is_refused(arguments, why, capsys):
+    build_zoo("maze-corner", ["proxy"], 1)
+    assert main(["zoo", "check", "maze-corner", *arguments]) == 2
+    assert why in capsys.readouterr().err
