@@ -17,9 +17,7 @@ from proxylab.screening.paired import PairedRollouts
 from proxylab.screening.policies import fingerprint, load_policies
 
 
-def judged(
-    policy: Policy, task: str, split: str, episodes: int, detector: str
-) -> dict[str, Any]:
+def judged(policy: Policy, task: str, split: str, episodes: int, detector: str) -> dict[str, Any]:
     """A detector's judgement of a policy; see :func:`judgements`."""
     recorded = {policy.name: played(policy, task, split, episodes)}
     return judgements(recorded, task, split, episodes, detector)[policy.name]
