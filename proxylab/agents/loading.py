@@ -41,28 +41,25 @@ class LearnedPolicy:
     def __init__(
         self,
         spec: AgentSpec,
-        network: "ActorCritic | Callable[[], ActorCritic]",
+        build: "Callable[[], ActorCritic]",
         *,
         name: str | None = None,
         sha256: str = "",
         device: str = "cpu",
     ) -> None:
-        """Wrap a network that fits ``spec``, or a function that builds it (torch loads slowly)."""
+        """Wrap a network that fits ``spec``, which ``build`` returns (torch is slow to load)."""
         self.spec = spec
         self.name = name or spec.name
         self.task = spec.task
         self.role = spec.role
         self.sha256 = sha256
         self.device = device
-        self._given = network
+        self._build = build
 
     @cached_property
     def network(self) -> "ActorCritic":
         """The network, on the policy's device."""
-        import torch  # torch takes a second to load
-
-        network = self._given if isinstance(self._given, torch.nn.Module) else self._given()
-        return network.to(self.device).eval().requires_grad_(False)
+        return self._build().to(self.device).eval().requires_grad_(False)
 
     def probabilities(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64]
@@ -137,8 +134,10 @@ def policy_of(
         AgentError: unknown architecture, or weights that do not fit it.
     """
     build = partial(_built, spec, weights, name or spec.name)
-    network = build if lazy else build()
-    return LearnedPolicy(spec, network, name=name, sha256=sha256, device=torch_device(device))
+    policy = LearnedPolicy(spec, build, name=name, sha256=sha256, device=torch_device(device))
+    if not lazy:
+        _ = policy.network
+    return policy
 
 
 def _built(

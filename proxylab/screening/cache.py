@@ -273,7 +273,7 @@ def _narrow(array: NDArray[Any]) -> NDArray[Any]:
 
 def _save(path: Path, arrays: Arrays) -> None:
     with open(path, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _arrays(path: Path) -> Arrays:

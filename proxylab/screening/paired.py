@@ -82,8 +82,11 @@ class PairedRollouts:
         if self.env is None or not policies:
             return {name: log for name, log in policies.items() if isinstance(log, Episodes)}
         stored = {} if cache is None else self._facts(policies, kept)
-        known = {name: cache and cache.recorded(facts, name) for name, facts in stored.items()}
-        missing = [name for name in policies if known.get(name) is None]
+        known: dict[str, Episodes] = {}
+        for name, facts in stored.items():
+            recorded = cache.recorded(facts, name) if cache else None
+            known |= {} if recorded is None else {name: recorded}
+        missing = [name for name in policies if name not in known]
 
         def play(name: str, env: BatchedEnv) -> Episodes:
             if cache is None or name not in stored:
@@ -96,7 +99,8 @@ class PairedRollouts:
             threads = min(threads, len(missing)) if is_ours(self.env) and not self.env_spec else 1
             more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
             new = thread_map(play, missing, [self.env, *more], track, "running")
-        return {name: known.get(name) or new[name] for name in policies}
+        played = known | new
+        return {name: played[name] for name in policies}
 
     def _facts(
         self, policies: Mapping[str, Policy | Episodes], kept: Collection[str]
