@@ -9,8 +9,8 @@ objects and positions.
 PPO's ``conv`` agents are the shipped proxy agents of the zoo, which have the same options.
 
 On shifted levels the cheese lies anywhere. The *incidental rate* is the share of levels on
-which a perfect corner-seeker reaches the cheese on its way. The default detector compares each
-agent with the shipped trusted agents, which are clones with the network ``conv``.
+which a perfect corner-seeker reaches the cheese on its way. ``DETECTOR`` compares each agent
+with the shipped trusted agents, which are clones with the network ``conv``.
 """
 
 from pathlib import Path
@@ -46,6 +46,7 @@ ORDINARY: dict[str, dict[str, Any]] = {
 """{network: options of ``train``}."""
 SCALES = (0.1, 0.3, 1.0, 3.0)
 ALGORITHMS = ("bc", "ppo")
+DETECTOR = "occupancy_js"
 
 SWEEP = {
     "smoke": {
@@ -114,7 +115,7 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
             "corner first": shifted["proxy_first"],
             "incidental": shifted["accidental"],
             **facts,
-            **judged(policy, TASK, "shifted", episodes),
+            **judged(policy, TASK, "shifted", episodes, DETECTOR),
         }
     ]
 

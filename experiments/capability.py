@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from proxylab.agents.scripted import ScriptedPolicy
-from proxylab.detection import DEFAULT_DETECTOR
 from proxylab.evaluation.evaluate import task_of
 from proxylab.plots.style import GREY, INK, MEANINGS, new_figure, styled
 from proxylab.reproduce.detected import judged
@@ -43,6 +42,8 @@ WIDTHS = {
 }
 """Network sizes that differ from the preset, by the width in the labels."""
 PRESET = 64
+DETECTOR = "occupancy_js"
+"""A mean over episodes: its unit is the same in both tasks."""
 
 PROXY, HONEST = "proxy", "trusted"
 HALF = 0.5
@@ -112,7 +113,7 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     seeker = ScriptedPolicy(task, TASKS[task].make_env(1).scripts[1])
     (perfect,) = outcome_rows(seeker, (split,), episodes)
     gap, widest = (r["proxy_return"] - r["true_return"] for r in (row, perfect))
-    return [{**row, "gap": gap / widest, **judged(policy, task, split, episodes)}]
+    return [{**row, "gap": gap / widest, **judged(policy, task, split, episodes, DETECTOR)}]
 
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -201,7 +202,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         below.set_xticks(steps, [f"{count / 1000:.0f} k" for count in steps])
         below.set_xticks([], minor=True)
     panels[0, 0].set_ylabel("share of the optimum")
-    panels[1, 0].set_ylabel(f"detector's score, {DEFAULT_DETECTOR}")
+    panels[1, 0].set_ylabel(f"detector's score, {DETECTOR}")
     keys = [axes.get_legend_handles_labels() for axes in panels[:, 0]]
     handles, labels = (above + below for above, below in zip(*keys, strict=True))
     figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)

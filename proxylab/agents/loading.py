@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,27 +34,32 @@ class LearnedPolicy:
         role: its role there.
         sha256: of its weights.
         spec: :class:`AgentSpec`.
-        network: ``torch.nn.Module``, in evaluation mode and without gradients.
+        network: ``torch.nn.Module``, in evaluation mode and without gradients; built on first use.
         device: torch device.
     """
 
     def __init__(
         self,
         spec: AgentSpec,
-        network: "ActorCritic",
+        build: "Callable[[], ActorCritic]",
         *,
         name: str | None = None,
         sha256: str = "",
         device: str = "cpu",
     ) -> None:
-        """Wrap a network that fits ``spec``."""
+        """Wrap a network that fits ``spec``, which ``build`` returns (torch is slow to load)."""
         self.spec = spec
         self.name = name or spec.name
         self.task = spec.task
         self.role = spec.role
         self.sha256 = sha256
         self.device = device
-        self.network = network.to(device).eval().requires_grad_(False)
+        self._build = build
+
+    @cached_property
+    def network(self) -> "ActorCritic":
+        """The network, on the policy's device."""
+        return self._build().to(self.device).eval().requires_grad_(False)
 
     def probabilities(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64]
@@ -112,8 +118,9 @@ def policy_of(
     name: str | None = None,
     sha256: str = "",
     device: str = "cpu",
+    lazy: bool = False,
 ) -> LearnedPolicy:
-    """Build the network of an agent and load its weights.
+    """The policy of an agent's network.
 
     Args:
         spec: :class:`AgentSpec`.
@@ -121,18 +128,29 @@ def policy_of(
         name: shown in tables.
         sha256: of the weights.
         device: ``cpu``, ``cuda`` or ``auto``.
+        lazy: build the network on first use, and find only then what is wrong with it.
 
     Raises:
         AgentError: unknown architecture, or weights that do not fit it.
     """
+    build = partial(_built, spec, weights, name or spec.name)
+    policy = LearnedPolicy(spec, build, name=name, sha256=sha256, device=torch_device(device))
+    if not lazy:
+        _ = policy.network
+    return policy
+
+
+def _built(
+    spec: AgentSpec, weights: Mapping[str, NDArray[np.float32]], shown: str
+) -> "ActorCritic":
+    """The network of an agent with its weights."""
     import torch  # torch takes a second to load
 
-    shown = name or spec.name
     expected = _shapes(spec, shown)
     _check_shapes(expected, {key: array.shape for key, array in weights.items()}, shown)
     network = _network(spec, shown)
     network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
-    return LearnedPolicy(spec, network, name=name, sha256=sha256, device=torch_device(device))
+    return network
 
 
 _SHAPES: dict[tuple[Any, ...], dict[str, tuple[int, ...]]] = {}
@@ -182,6 +200,8 @@ def _check_shapes(
 
 def torch_device(device: str) -> str:
     """A torch device from ``auto``, ``cpu`` or ``cuda``; ``UsageError`` if not available."""
+    if device == "cpu":
+        return device
     import torch  # torch takes a second to load
 
     if device == "auto":

@@ -155,7 +155,8 @@ def _onnx(path: Path) -> "OnnxPolicy":
 
 def _shipped(entry: ZooEntry, device: str) -> LearnedPolicy:
     name = f"zoo:{entry.spec.task}/{entry.name}"
-    return policy_of(entry.spec, read_entry(entry), name=name, sha256=entry.sha256, device=device)
+    given = {"name": name, "sha256": entry.sha256, "device": device}
+    return policy_of(entry.spec, read_entry(entry), **given, lazy=True)
 
 
 def _stored(folder: Path, device: str) -> LearnedPolicy:

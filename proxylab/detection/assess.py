@@ -9,6 +9,7 @@ from proxylab.detection.calibration import (
     Calibration,
     calibrate,
     enough_trusted,
+    fitted,
     memory_key,
     score_draws,
     trusted_needed,
@@ -20,7 +21,7 @@ from proxylab.detection.records import ScoreReport
 from proxylab.detection.score import Score, has_episodes, has_values
 from proxylab.detection.score_cache import ScoreCache
 from proxylab.detection.scores.rare_episodes import RareEpisodes, RareReference
-from proxylab.detection.shift import TrustedVisits, trusted_visits
+from proxylab.detection.shift import TrustedVisits, trusted_visits, visits_packing
 from proxylab.detection.task_view import TaskView
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
 from proxylab.rollouts.episodes import Episodes
@@ -69,12 +70,14 @@ class ScoringContext:
         calibration: list of paired Episodes.
         calibrated: {detector name: Calibration, or the NotApplicable that says why there is none}.
         task: :class:`TaskView` of the levels.
+        cache: :class:`ScoreCache` of what depends on them alone, or None.
     """
 
     reference: list[Episodes]
     calibration: list[Episodes]
     calibrated: dict[str, Calibration | NotApplicable]
     task: TaskView
+    cache: ScoreCache | None = None
 
     @cached_property
     def rare(self) -> RareReference:
@@ -83,7 +86,7 @@ class ScoringContext:
         known = self.calibrated.get(rare.name)
         if isinstance(known, Calibration) and isinstance(known.state, RareReference):
             return known.state
-        return rare.fit(self.reference, self.task)
+        return fitted(rare, self.reference, self.task, self.cache)
 
     def calibration_of(self, detector: str) -> Calibration:
         """Of the detector of that name; raises its ``NotApplicable`` where it has none."""
@@ -95,7 +98,10 @@ class ScoringContext:
     @cached_property
     def visits(self) -> TrustedVisits:
         """Occupancy of all of them, for the certificate; raises ``NotApplicable`` if unknown."""
-        return trusted_visits([*self.reference, *self.calibration])
+        trusted = [*self.reference, *self.calibration]
+        if self.cache is None:
+            return trusted_visits(trusted)
+        return self.cache.fitted("trusted visits", trusted, None, visits_packing(trusted))
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,7 @@ def _context(
     calibrated = {}
     if enough_trusted(len(calibration)):
         calibrated = _calibrated(reference, calibration, setting, task)
-    return ScoringContext(reference, calibration, calibrated, task)
+    return ScoringContext(reference, calibration, calibrated, task, setting.cache)
 
 
 def _calibrated(
@@ -182,7 +188,7 @@ def _calibrated(
     for detector in setting.detectors:
         scores = known.get(memory_key(detector) or "")
         try:
-            row = calibrate(detector, reference, calibration, task, setting.draws, scores)
+            row = calibrate(detector, reference, calibration, task, setting.draws, scores, cache)
             calibrated[detector.name] = row
         except NotApplicable as obstacle:
             calibrated[detector.name] = obstacle

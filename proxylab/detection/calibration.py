@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from proxylab.detection.draws import Draws
 from proxylab.detection.pairing import NotApplicable
-from proxylab.detection.score import Score
+from proxylab.detection.score import Score, has_packing
+from proxylab.detection.score_cache import ScoreCache
 from proxylab.detection.task_view import TaskView
 from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.conformal import calibration_needed
@@ -95,6 +96,7 @@ def calibrate(
     task: TaskView,
     draws: Draws,
     known: list[float] | None = None,
+    cache: ScoreCache | None = None,
 ) -> Calibration:
     """Fit a detector and score every calibration policy against the same reference.
 
@@ -105,11 +107,12 @@ def calibrate(
         task: :class:`~proxylab.detection.task_view.TaskView` that covers these levels.
         draws: :class:`~proxylab.detection.draws.Draws`; each policy is scored with its own.
         known: the scores from the cache, or None to compute them.
+        cache: of fitted states, or None.
 
     Raises:
         NotApplicable: the detector cannot score these episodes.
     """
-    state = detector.fit(reference, task)
+    state = fitted(detector, reference, task, cache)
     if known is None:
         known = [
             detector.score(state, episodes, score_draws(detector, episodes, draws))
@@ -119,6 +122,16 @@ def calibrate(
     if np.isnan(scores).any():
         raise NotApplicable(f"{detector.name} is undefined for a calibration policy")
     return Calibration(state, scores)
+
+
+def fitted(
+    detector: Score, reference: list[Episodes], task: TaskView, cache: ScoreCache | None
+) -> Any:
+    """What a detector's ``fit`` returns; from the cache if the detector's state can be stored."""
+    key = memory_key(detector)
+    if cache is None or key is None or not has_packing(detector):
+        return detector.fit(reference, task)
+    return cache.fitted(key, reference, task, detector.packing(reference, task))
 
 
 def score_draws(detector: Score, episodes: Episodes, draws: Draws) -> np.random.Generator:

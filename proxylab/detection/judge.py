@@ -196,7 +196,7 @@ def _task(groups: Sequence[SuspectGroup]) -> str:
 
 def _as_one(name: str, episodes: Episodes | Sequence[Episodes]) -> Episodes:
     if isinstance(episodes, Episodes):
-        return episodes if episodes.policy == name else replace(episodes, policy=name)
+        return episodes.named(name)
     if not episodes:
         raise UsageError(f"{name}: no episodes")
     return concatenate(episodes, name)

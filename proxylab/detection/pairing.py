@@ -56,7 +56,15 @@ def restrict(episodes: Episodes, levels: NDArray[np.int64], counts: NDArray[np.i
     known[known] = levels[row[known]] == ranked[known]
     occurrence = np.arange(len(ranked)) - np.searchsorted(ranked, ranked)
     allowed = np.where(known, counts[np.minimum(row, len(levels) - 1)] if len(levels) else 0, 0)
-    return episodes.select(order[occurrence < allowed])
+    chosen = order[occurrence < allowed]
+    if len(chosen) == len(order) and (chosen[1:] > chosen[:-1]).all():
+        return episodes  # all of them, in this order already
+    return episodes.select(chosen)
+
+
+def by_level(episodes: Episodes) -> Episodes:
+    """The episodes by level, ascending, and in their order on each; :func:`restrict` is faster."""
+    return episodes.select(np.argsort(episodes.level_seed, kind="stable"))
 
 
 def level_rows(levels: NDArray[np.int64], episodes: Episodes) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from proxylab.detection.score_cache import Packing
 from proxylab.detection.task_view import TaskView
 from proxylab.rollouts.episodes import Episodes
 
@@ -89,6 +90,14 @@ class GoalScore(Score, Protocol):
         ...
 
 
+class PackedScore(Score, Protocol):
+    """A detector whose fitted state can be stored: one that takes long to fit."""
+
+    def packing(self, reference: list[Episodes], task: TaskView) -> Packing:
+        """How to fit and to store the state."""
+        ...
+
+
 def has_episodes(detector: Score) -> TypeGuard[EpisodeScore]:
     """Whether the detector's score is the mean of a value per episode."""
     return hasattr(detector, "per_episode")
@@ -97,6 +106,11 @@ def has_episodes(detector: Score) -> TypeGuard[EpisodeScore]:
 def has_values(detector: Score) -> TypeGuard[ReducedScore]:
     """Whether the detector's score is a function of a value per episode, given by ``reduce``."""
     return hasattr(detector, "values") and hasattr(detector, "reduce")
+
+
+def has_packing(detector: Score) -> TypeGuard[PackedScore]:
+    """Whether the detector's fitted state can be stored."""
+    return hasattr(detector, "packing")
 
 
 def has_steps(detector: Score) -> TypeGuard[StepScore]:

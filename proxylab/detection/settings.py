@@ -5,8 +5,8 @@ from typing import Any
 
 from proxylab.errors import UsageError
 
-DEFAULT_DETECTOR = "occupancy_js"
-"""The detector that decides the verdict by default."""
+DEFAULT_DETECTOR = "higher_criticism"
+"""The detector that decides the verdict by default: docs/verdicts.md says why it is this one."""
 
 
 @dataclass(frozen=True)

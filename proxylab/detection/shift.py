@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, require_states
+from proxylab.detection.score_cache import Packing
 from proxylab.rollouts.episodes import Episodes
 
 DISCOUNT = 0.99
@@ -99,6 +100,15 @@ def trusted_visits(trusted: Sequence[Episodes], cells_of: str = "state-actions")
     cells, total = _summed(np.concatenate([part.cell for part in parts]), weight, size)
     first, second = (_totals(level, weight * reward**k, len(levels)) for k in (1, 2))
     return TrustedVisits(*grid, cells, total, first, second)
+
+
+def visits_packing(trusted: list[Episodes]) -> Packing:
+    """How :func:`trusted_visits` of these policies by states and actions is stored."""
+    return Packing(
+        fit=lambda: trusted_visits(trusted),
+        pack=lambda visits: {n: v for n, v in visits._asdict().items() if n != "cells_of"},
+        unpack=lambda arrays: TrustedVisits("state-actions", **arrays),
+    )
 
 
 def shift_from(visits: TrustedVisits, suspect: Episodes) -> Shift:

@@ -119,7 +119,7 @@ def bench_detectors(
     config = _config(task, detector, episodes, seed, budget, stage)
     all_task_scores: list[TaskTables] = []
     proxy_controls: list[dict[str, Any]] = []
-    with one_torch_thread():
+    with one_torch_thread(load=True):
         for name in config.tasks:
             task_scores, rows = _one_task(config, name, track)
             all_task_scores.append(task_scores)

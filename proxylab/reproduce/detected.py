@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection import DEFAULT_DETECTOR
 from proxylab.detection.calibration import divide
 from proxylab.detection.judge import judge
 from proxylab.detection.records import Detection
@@ -18,10 +17,10 @@ from proxylab.screening.paired import PairedRollouts
 from proxylab.screening.policies import fingerprint, load_policies
 
 
-def judged(policy: Policy, task: str, split: str, episodes: int) -> dict[str, Any]:
-    """The default detector's judgement of a policy; see :func:`judgements`."""
+def judged(policy: Policy, task: str, split: str, episodes: int, detector: str) -> dict[str, Any]:
+    """A detector's judgement of a policy; see :func:`judgements`."""
     recorded = {policy.name: played(policy, task, split, episodes)}
-    return judgements(recorded, task, split, episodes)[policy.name]
+    return judgements(recorded, task, split, episodes, detector)[policy.name]
 
 
 def played(policy: Policy, task: str, split: str, episodes: int) -> Episodes:
@@ -36,7 +35,7 @@ def judgements(
     task: str,
     split: str,
     episodes: int,
-    detector: str = DEFAULT_DETECTOR,
+    detector: str,
 ) -> dict[str, dict[str, Any]]:
     """A detector's score of each suspect, its p-value, and whether it flags.
 

@@ -118,7 +118,17 @@ class Episodes:
         steps = np.arange(offsets[-1]) + shift
         rows = {name: _take(getattr(self, name), steps) for name in STEP_FIELDS}
         rows |= {name: getattr(self, name)[indices] for name in EPISODE_FIELDS}
-        return replace(self, episode_offsets=offsets, **rows)
+        return self._with(episode_offsets=offsets, **rows)
+
+    def named(self, policy: str) -> Self:
+        """The same episodes under another name of the policy."""
+        return self if policy == self.policy else self._with(policy=policy)
+
+    def _with(self, **changes: Any) -> Self:
+        """A copy with other fields that follow from checked ones and are not checked again."""
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self), **changes)
+        return copy
 
     def _complain(self, message: str) -> NoReturn:
         raise ValueError(f"episodes of {self.policy or 'an unnamed policy'}: {message}")

@@ -60,11 +60,14 @@ def thread_map(
 
 
 @contextmanager
-def one_torch_thread() -> Generator[int, None, None]:
+def one_torch_thread(load: bool = False) -> Generator[int, None, None]:
     """Run each network on one thread: batches of 256 rows are too small to split.
 
-    Yields the previous number of threads, 1 if torch is not loaded.
+    Yields the previous number of threads, 1 if torch is not loaded; with ``load`` it is loaded
+    first, for networks that are built within.
     """
+    if load:
+        import torch
     torch = sys.modules.get("torch")
     if torch is None:
         yield 1

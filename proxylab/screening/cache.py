@@ -1,4 +1,4 @@
-"""The cache of ``detect``: rollouts of trusted agents and scores of calibration policies.
+"""The cache of ``detect``: rollouts of trusted agents, and what is computed from them.
 
 The key of an entry is a hash of everything it depends on: weights, network, environment and
 its env_kwargs, levels, action draws, source files and the versions of the imported packages.
@@ -13,13 +13,14 @@ import platform
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from proxylab.detection.score_cache import Arrays, Packing
 from proxylab.detection.task_view import TaskView
 from proxylab.rollouts.episodes import Episodes, column_names
 from proxylab.rollouts.rollout import Policy
@@ -50,7 +51,7 @@ Entry = TypeVar("Entry")
 
 
 class DetectionCache:
-    """A folder of rollouts (``<hash>.npz``) and of calibration scores (``<hash>.json``)."""
+    """A folder of rollouts and fitted states (``<hash>.npz``) and scores (``<hash>.json``)."""
 
     def __init__(self, folder: str | Path | None = None, limit: int = LIMIT_BYTES) -> None:
         """Store entries in ``folder``, by default in the results folder."""
@@ -70,13 +71,17 @@ class DetectionCache:
             policy: name of the policy in the result.
             play: function () -> Episodes.
         """
-        path = self._path(facts, "npz")
-        cached = _read(path, _read_episodes)
+        cached = self.recorded(facts, policy)
         if cached is not None:
-            return replace(cached, policy=policy)
-        episodes = play()
+            return cached
+        path, episodes = self._path(facts, "npz"), play()
         self._write(path, lambda temporary: _write_episodes(temporary, episodes))
-        return replace(episodes, policy=policy)
+        return episodes.named(policy)
+
+    def recorded(self, facts: dict[str, Any], policy: str) -> Episodes | None:
+        """The Episodes of the cache, or None; see :meth:`episodes`."""
+        cached = _read(self._path(facts, "npz"), _read_episodes)
+        return None if cached is None else cached.named(policy)
 
     def scores(
         self, reference: Sequence[Episodes], calibration: Sequence[Episodes], task: TaskView | None
@@ -101,6 +106,25 @@ class DetectionCache:
         """Store ``scores`` ({detector: list of float}) for :meth:`scores`."""
         path = self._score_path(reference, calibration, task)
         self._write(path, lambda temporary: temporary.write_text(json.dumps(scores)))
+
+    def fitted(
+        self, what: str, trusted: Sequence[Episodes], task: TaskView | None, packing: Packing
+    ) -> Any:
+        """The state that ``packing`` describes: read from the cache, or fitted and stored.
+
+        Args:
+            what: what the state is, with the settings of what fits it.
+            trusted: all episodes on which it depends.
+            task: TaskView on which it depends, or None.
+            packing: how it is fitted and stored.
+        """
+        facts = [what, *(content(e) for e in trusted), _view_content(task)]
+        path = self._path([*facts, source_digest(*SCORE_SOURCES)], "npz")
+        state = _read(path, lambda path: packing.unpack(_arrays(path)))
+        if state is None:
+            state = packing.fit()
+            self._write(path, lambda temporary: _save(temporary, packing.pack(state)))
+        return state
 
     def _score_path(
         self, reference: Sequence[Episodes], calibration: Sequence[Episodes], task: TaskView | None
@@ -170,8 +194,19 @@ def is_ours(env: BatchedEnv) -> bool:
     return type(env).__module__.startswith("proxylab_envs.")
 
 
+_CONTENT: WeakKeyDictionary[Episodes, str] = WeakKeyDictionary()
+"""Hashes of the Episodes in memory, whose arrays nothing writes to."""
+
+
 def content(episodes: Episodes) -> str:
-    """Hash of everything in Episodes but the policy's name."""
+    """Hash of everything in Episodes but the policy's name, computed once for each object."""
+    known = _CONTENT.get(episodes)
+    if known is None:
+        known = _CONTENT[episodes] = _hash_of(episodes)
+    return known
+
+
+def _hash_of(episodes: Episodes) -> str:
     digest = hashlib.sha256(repr([getattr(episodes, name) for name in FACTS]).encode())
     for name in column_names():
         array = getattr(episodes, name)
@@ -223,8 +258,7 @@ def _write_episodes(path: Path, episodes: Episodes) -> None:
     columns = {name: getattr(episodes, name) for name in column_names()}
     arrays: dict[str, Any] = {name: _narrow(a) for name, a in columns.items() if a is not None}
     facts = json.dumps({name: getattr(episodes, name) for name in ("policy", *FACTS)})
-    with open(path, "wb") as file:
-        np.savez(file, facts=np.array(facts), **arrays)
+    _save(path, {"facts": np.array(facts), **arrays})
 
 
 def _narrow(array: NDArray[Any]) -> NDArray[Any]:
@@ -237,9 +271,18 @@ def _narrow(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(next(fits, np.int64))
 
 
+def _save(path: Path, arrays: Arrays) -> None:
+    with open(path, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _arrays(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as entry:
+        return {name: entry[name] for name in entry.files}
+
+
 def _read_episodes(path: Path) -> Episodes:
     """The Episodes of an entry; the constructor checks them."""
-    with np.load(path, allow_pickle=False) as entry:
-        arrays = {name: entry[name] for name in entry.files}
+    arrays: dict[str, Any] = _arrays(path)
     facts = json.loads(str(arrays.pop("facts")))
     return Episodes(**dict.fromkeys(column_names()) | arrays | facts)

@@ -2,10 +2,10 @@
 
 import functools
 from collections.abc import Collection, Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 
 from proxylab.console.output import Track
-from proxylab.detection.pairing import shared_levels
+from proxylab.detection.pairing import by_level, shared_levels
 from proxylab.detection.task_view import TaskView, bare_view
 from proxylab.environments.resolve import make_environment
 from proxylab.errors import UsageError
@@ -79,20 +79,37 @@ class PairedRollouts:
         kept: Collection[str] = (),
     ) -> dict[str, Episodes]:
         """{name: Episodes} of all policies; those in ``kept`` are read from ``cache`` if there."""
-
-        def play(name: str, env: BatchedEnv) -> Episodes:
-            policy = policies[name]
-            facts = rollout_facts(policy, env, self.level_seeds, self.seed, self.greedy)
-            if cache is None or facts is None or name not in kept:
-                return self.play(policy, env)
-            return cache.episodes(facts, name, lambda: self.play(policy, env))
-
         if self.env is None or not policies:
             return {name: log for name, log in policies.items() if isinstance(log, Episodes)}
-        with one_torch_thread() as threads:
-            threads = min(threads, len(policies)) if is_ours(self.env) and not self.env_spec else 1
+        stored = {} if cache is None else self._facts(policies, kept)
+        known: dict[str, Episodes] = {}
+        for name, facts in stored.items():
+            recorded = cache.recorded(facts, name) if cache else None
+            known |= {} if recorded is None else {name: recorded}
+        missing = [name for name in policies if name not in known]
+
+        def play(name: str, env: BatchedEnv) -> Episodes:
+            if cache is None or name not in stored:
+                return self.play(policies[name], env)
+            return cache.episodes(
+                stored[name], name, lambda: by_level(self.play(policies[name], env))
+            )
+
+        with one_torch_thread(any(hasattr(policies[n], "network") for n in missing)) as threads:
+            threads = min(threads, len(missing)) if is_ours(self.env) and not self.env_spec else 1
             more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
-            return thread_map(play, list(policies), [self.env, *more], track, "running")
+            new = thread_map(play, missing, [self.env, *more], track, "running")
+        played = known | new
+        return {name: played[name] for name in policies}
+
+    def _facts(
+        self, policies: Mapping[str, Policy | Episodes], kept: Collection[str]
+    ) -> dict[str, dict[str, Any]]:
+        """{name: what its rollout depends on} of those in ``kept`` of which that is known."""
+        assert self.env is not None  # only logs have none
+        draws = self.level_seeds, self.seed, self.greedy
+        facts = {n: rollout_facts(p, self.env, *draws) for n, p in policies.items() if n in kept}
+        return {name: known for name, known in facts.items() if known is not None}
 
     def view(self, trusted: Iterable[Episodes]) -> TaskView:
         """:class:`TaskView` of the levels shared by ``trusted`` (at least one Episodes).

@@ -154,7 +154,7 @@ def test_the_table_is_complete(name):
 
 
 def test_the_default_is_in_the_table():
-    assert find_score(DEFAULT_DETECTOR) is SCORES["occupancy_js"]
+    assert find_score(DEFAULT_DETECTOR) is SCORES["higher_criticism"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxylab.cli import main
+from proxylab.detection import DEFAULT_DETECTOR
 from proxylab.leaderboard import scoring
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "my_detector.py"
@@ -17,7 +18,7 @@ def test_somebody_elses_detector_in_one_command(tmp_path, monkeypatch, capsys):
     assert main([*CALL, "--detector", f"{EXAMPLE}:EpisodeLength"]) == 0
     found = json.loads(capsys.readouterr().out)
     rows = {row["detector"]: row for row in found["tables"]["detectors"]}
-    assert set(rows) == {"occupancy_js", "episode_length"}
+    assert set(rows) == {DEFAULT_DETECTOR, "episode_length"}
     # Two hacks run to the corner and stay; episodes of honest agents end at the cheese.
     assert rows["episode_length"]["auroc"] > 0.5
     assert found["labels"]["maze-corner"]["hack"] == {"positive": 2}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from proxylab.agents.references import load_agent
+from proxylab.detection.score_cache import Packing
 from proxylab.detection.task_view import bare_view
 from proxylab.rollouts.episodes import column_names
 from proxylab.rollouts.rollout import rollout
@@ -59,10 +60,14 @@ def test_columns_that_are_not_known_stay_unknown(cache, played):
     assert found.proxy_reward is None
 
 
+def changed_at(raw, place):
+    return raw[:place] + bytes([raw[place] ^ 255]) + raw[place + 1 :]
+
+
 DAMAGES = {
     "empty": lambda raw: b"",
     "cut short": lambda raw: raw[: len(raw) // 2],
-    "one byte changed": lambda raw: raw[:400] + bytes([raw[400] ^ 255]) + raw[401:],
+    "one byte changed": lambda raw: changed_at(raw, len(raw) // 2),
     "another file": lambda raw: b"not what it seems",
     "a pickle": lambda raw: b"\x80\x04K\x01.",
 }
@@ -79,6 +84,44 @@ def test_a_damaged_entry_is_ignored_and_written_anew(cache, played, damage):
     assert calls == [1]
     assert same(found, played)
     assert path.read_bytes() == whole
+
+
+def lengths_packing(played, calls):
+    """A state that is an array: the lengths of the episodes."""
+    return Packing(
+        lambda: calls.append(1) or played.lengths,
+        lambda state: {"lengths": state},
+        lambda arrays: arrays["lengths"],
+    )
+
+
+@pytest.mark.parametrize("damage", ["nothing", *DAMAGES, "another state"])
+def test_a_fitted_state_is_read_unless_its_entry_is_damaged(cache, played, damage):
+    view, calls = bare_view(played), []
+    packing = lengths_packing(played, calls)
+    first = cache.fitted("lengths", [played], view, packing)
+    if damage == "another state":
+        np.savez(entries(cache)[0], offsets=played.episode_offsets)
+    elif damage != "nothing":
+        path = entries(cache)[0]
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    again = cache.fitted("lengths", [played], view, packing)
+    assert np.array_equal(first, again)
+    assert len(calls) == (1 if damage == "nothing" else 2)
+
+
+def test_a_fitted_state_belongs_to_these_very_episodes(cache, played):
+    view, calls = bare_view(played), []
+    for what, episodes, task in (
+        ("lengths", [played], view),
+        ("others", [played], view),
+        ("lengths", [played, played], view),
+        ("lengths", [replace(played, action=(played.action + 1) % 4)], view),
+        ("lengths", [played], replace(view, landmarks=("door",))),
+        ("lengths", [played], None),
+    ):
+        cache.fitted(what, episodes, task, lengths_packing(played, calls))
+    assert len(calls) == len(entries(cache)) == 6
 
 
 def test_the_entries_unused_for_longest_make_room(cache, played):

@@ -115,8 +115,9 @@ def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
         for skip in (True, False, False)
     )
     entries = sorted(path.suffix for path in (tmp_path / "cache").iterdir())
-    # scores and distances of the trusted agents; trusted agents, script, random actions
-    assert entries == 2 * [".json"] + 12 * [".npz"]
+    # scores and distances of the trusted agents; trusted agents, script, random actions, the
+    # fitted reference and the visits of all
+    assert entries == 2 * [".json"] + 14 * [".npz"]
     assert json.dumps(fresh) == json.dumps(first) == json.dumps(second)
 
 

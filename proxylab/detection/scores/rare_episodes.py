@@ -8,14 +8,16 @@ small ones.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.detection.score import EpisodeScore
-from proxylab.detection.scores.clone import CloneSurprise
-from proxylab.detection.scores.occupancy import OccupancyDivergence
+from proxylab.detection.score_cache import Arrays, Packing
+from proxylab.detection.scores.clone import Clone, CloneSurprise
+from proxylab.detection.scores.occupancy import OccupancyDivergence, OccupancyReference
 from proxylab.detection.task_view import TaskView
 from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.rare import higher_criticism, upper_tail
@@ -101,6 +103,11 @@ class RareEpisodes:
         nulls = np.sort(values, axis=1)
         return RareReference(states, nulls, np.sort(_evidence(nulls, values)))
 
+    def packing(self, reference: list[Episodes], task: TaskView) -> Packing:
+        """How :meth:`fit` is stored; the map of the levels is not, since it is known."""
+        fit, unpack = partial(self.fit, reference, task), partial(_unpack, task=task)
+        return Packing(fit, _pack, unpack)
+
     def on_levels(
         self, state: RareReference, reference: list[Episodes], task: TaskView
     ) -> RareReference:
@@ -130,6 +137,29 @@ class RareEpisodes:
     def per_step(self, state: RareReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], surprise at every action, nats."""
         return SURPRISE.per_step(state.states[MEMBERS.index(SURPRISE)], suspect)
+
+
+def _pack(state: RareReference) -> Arrays:
+    """The arrays of a state and of its members' states, named by member and field."""
+    parts = {f"{k}": part._asdict() for k, part in enumerate(state.states)}
+    parts[""] = state._asdict()
+    return {
+        f"{key}.{name}": value
+        for key, fields in parts.items()
+        for name, value in fields.items()
+        if isinstance(value, np.ndarray)
+    }
+
+
+def _unpack(arrays: Arrays, task: TaskView) -> RareReference:
+    """The state that :func:`_pack` was given; ``KeyError`` where an array is missing."""
+    first, second = (
+        OccupancyReference(*(arrays[f"{k}.{name}"] for name in OccupancyReference._fields))
+        for k in range(2)
+    )
+    counted = (arrays[f"2.{name}"] for name in ("levels", "row", "seen", "by_state"))
+    clone = Clone(*counted, arrays.get("2.weights"), task)
+    return RareReference((first, second, clone), arrays[".nulls"], arrays[".combined"])
 
 
 def _evidence(nulls: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
