@@ -4,6 +4,7 @@ Networks release Python's global lock while they compute, so threads suffice; un
 they start immediately. The order in which the jobs run does not change a result.
 """
 
+import importlib
 import sys
 from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,9 +67,7 @@ def one_torch_thread(load: bool = False) -> Generator[int, None, None]:
     Yields the previous number of threads, 1 if torch is not loaded; with ``load`` it is loaded
     first, for networks that are built within.
     """
-    if load:
-        import torch
-    torch = sys.modules.get("torch")
+    torch = importlib.import_module("torch") if load else sys.modules.get("torch")
     if torch is None:
         yield 1
         return
