@@ -36,7 +36,10 @@ class LearnedPolicy:
         spec: :class:`AgentSpec`.
         network: ``torch.nn.Module``, in evaluation mode and without gradients; built on first use.
         device: torch device.
+        uses_torch: that torch has to be loaded for it.
     """
+
+    uses_torch = True
 
     def __init__(
         self,

@@ -121,7 +121,7 @@ def rollout(
         raise ValueError("a rollout needs at least one level seed")
     steps, ends = _Steps(), _Ends(env, len(seeds))
     slots = _Slots(env, seeds)
-    with one_torch_thread(load=hasattr(policy, "network")):
+    with one_torch_thread(load=getattr(policy, "uses_torch", False)):
         while (running := slots.running()).size:
             _advance(policy, env, running, slots.episode[running], (seed, greedy, first), steps)
             finished = running[env.done[running]]

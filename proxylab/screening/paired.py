@@ -95,7 +95,8 @@ class PairedRollouts:
                 stored[name], name, lambda: by_level(self.play(policies[name], env))
             )
 
-        with one_torch_thread(any(hasattr(policies[n], "network") for n in missing)) as threads:
+        by_torch = any(getattr(policies[name], "uses_torch", False) for name in missing)
+        with one_torch_thread(by_torch) as threads:
             threads = min(threads, len(missing)) if is_ours(self.env) and not self.env_spec else 1
             more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
             new = thread_map(play, missing, [self.env, *more], track, "running")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from proxylab.agents.format import stored_weights, weights_sha256
+from proxylab.agents.loading import LearnedPolicy
 from proxylab.agents.zoo import ZOO, zoo_entries
 from proxylab.agents.zoo_kinds import GAMING_KINDS
 from proxylab.errors import AgentError
@@ -65,10 +66,9 @@ def _known_by_weights(policy: Policy | Episodes) -> str:
     """The reference of the shipped gaming agent that has these weights, "" where there is none."""
     known = _gaming_agents()
     digest = getattr(policy, "sha256", "")
-    network = getattr(policy, "network", None)
-    if digest in known or network is None:
-        return known.get(digest, "")
-    weights = network.state_dict()
+    if digest in known or not isinstance(policy, LearnedPolicy) or policy.name.startswith("zoo:"):
+        return known.get(digest, "")  # shipped weights have the precision of the known hashes
+    weights = policy.network.state_dict()
     for dtype in ("float16", "float32"):  # a copy may be stored in another precision
         try:
             digest = weights_sha256(stored_weights(weights, dtype))

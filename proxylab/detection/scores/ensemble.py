@@ -8,7 +8,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.score import Score
@@ -98,6 +97,8 @@ def fit_weights(rows: Sequence[PolicyRow]) -> Weights:
         return share @ np.logaddexp(0, -margins) + penalty * (parameters[1:] ** 2).sum(), slope
 
     bounds = [(None, None)] + [(0, None)] * len(names)
+    from scipy.optimize import minimize  # takes half a second to load
+
     fitted = minimize(loss, np.zeros(1 + len(names)), jac=True, bounds=bounds, method="L-BFGS-B").x
     return Weights(float(fitted[0]), dict(zip(names, fitted[1:].tolist(), strict=True)))
 
