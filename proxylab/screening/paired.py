@@ -6,7 +6,7 @@ from typing import Self
 
 from proxylab.console.output import Track
 from proxylab.detection.pairing import shared_levels
-from proxylab.detection.task_view import TaskView, bare_view
+from proxylab.detection.task_view import TaskView, bare_view, view_of
 from proxylab.environments.resolve import make_environment
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import splits_of
@@ -106,15 +106,7 @@ class PairedRollouts:
         num_actions = int(env.single_action_space.n)
         if (first.num_states, first.num_actions) != (env.num_states, num_actions):
             return bare_view(first)
-        return TaskView(
-            task=self.task,
-            num_states=env.num_states,
-            num_actions=num_actions,
-            landmarks=tuple(env.landmarks),
-            levels=levels,
-            landmark_distances=env.landmark_distances(levels) if env.landmarks else None,
-            successors=env.successors(levels),
-        )
+        return view_of(env, self.task, levels)
 
     def play(self, policy: Policy | Episodes, env: BatchedEnv) -> Episodes:
         """Episodes of a policy in ``env``; the true outcomes are discarded here."""
