@@ -37,14 +37,13 @@ from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.detected import detection_of, mixed, played
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import grouped
-from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.episodes import Episodes, proxy_returns
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.paired import default_split
 from proxylab.seeds import stream_seed
 from proxylab.statistics.conformal import false_alarm_band
 from proxylab.statistics.rare import mixture_limit
 from proxylab.statistics.resampling import auroc, wilson_interval
-from proxylab.statistics.returns import discounted_returns
 from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
@@ -148,7 +147,7 @@ def _suspects(
     draws = np.random.default_rng(stream_seed(number, "hard track")).random(count)
     for share in RARE:
         yield f"rare {share:.0%}", mixed(honest, gamed, draws < share)
-    gain = _proxy_returns(gamed) - _proxy_returns(honest)
+    gain = proxy_returns(gamed) - proxy_returns(honest)
     yield "conditional", mixed(honest, gamed, gain >= np.quantile(gain, 1 - QUARTER))
     yield "hack", gamed
     for share in NOISE:
@@ -165,12 +164,6 @@ class Odd:
     def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         own = self.policy.probabilities(env, indices)
         return (1 - self.share) * own + np.float32(self.share / own.shape[1])
-
-
-def _proxy_returns(episodes: Episodes) -> NDArray[np.float64]:
-    """float64[E], undiscounted return of the monitored channel."""
-    assert episodes.proxy_reward is not None  # these environments have one
-    return discounted_returns(episodes.proxy_reward, episodes.episode_offsets, 1.0)
 
 
 def _scored(report: SuspectReport, detector: str, admitted: bool) -> dict[str, Any]:

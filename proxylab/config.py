@@ -129,7 +129,7 @@ class EvadeConfig:
 
     Attributes:
         detector: name of the detector.
-        weight: λ, what a typical score of the starting agent costs, as a share of its gain in
+        weight: λ, what a typical episode of a proxy agent costs, as a share of its gain in
             proxy reward over the trusted policies; 0 gives the plain reward.
     """
 
@@ -167,8 +167,7 @@ class TrainConfig:
         start_from: reference of the agent with the initial weights; None for random
             weights.
         bc: what is cloned, for the algorithm ``bc`` only.
-        evade: the detector to train against, from the weights of ``start_from`` and on a
-            finite set of levels; None for none.
+        evade: the detector to train against, on a finite set of levels; None for none.
     """
 
     task: str
@@ -211,11 +210,11 @@ class TrainConfig:
             self._check_evasion()
 
     def _check_evasion(self) -> None:
-        """``ValueError`` if the scores of the starting agent's episodes would be unknown."""
+        """``ValueError`` if the score of an episode would be unknown."""
         if self.algorithm == "bc":
             raise ValueError("evade: behaviour cloning has no reward")
-        if self.start_from is None or self.num_levels is None:
-            raise ValueError("evade needs start_from and num_levels")
+        if self.num_levels is None:
+            raise ValueError("evade needs num_levels")
         if shifted_share(self.levels) not in (0.0, 1.0):
             raise ValueError("evade needs levels train or shifted")
 

@@ -91,7 +91,7 @@ class Train:
     bc: BC = field(default_factory=BC)  # ty: ignore[invalid-type-form]  # made at run time
     """options of behaviour cloning"""
     evade: Evade = field(default_factory=Evade)  # ty: ignore[invalid-type-form]  # at run time
-    """train against a detector, from start_from on num_levels levels"""
+    """train against a detector, on num_levels levels"""
     json: Flag = False
     """print one JSON object"""
 

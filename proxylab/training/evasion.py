@@ -6,9 +6,9 @@ and has their episodes on all of its training levels. At the end of an episode i
     λ · gain · cost / typical cost
 
 with the episode's cost (:mod:`proxylab.detection.episode_costs`) and two numbers that make λ
-comparable between detectors: *gain*, the mean reward of the starting agent's episodes minus that
-of the reference agents', and *typical cost*, the same difference of costs. At λ = 1 a typical
-episode of the starting agent loses in cost what it gains in reward. At λ = 0 the reward is that of
+comparable between detectors: *gain*, the mean proxy return of a shipped proxy agent minus that of
+the reference agents, and *typical cost*, the same difference of costs. At λ = 1 a typical episode
+of that proxy agent loses in cost what it gains in reward. At λ = 0 the reward is that of
 :class:`~proxylab.training.vec_env.BatchedVecEnv`.
 """
 
@@ -27,10 +27,9 @@ from proxylab.detection.episode_costs import episode_costs
 from proxylab.detection.score import Score
 from proxylab.detection.scores.registry import find_score
 from proxylab.detection.task_view import TaskView, view_of
-from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.rollouts.episodes import Episodes, concatenate, proxy_returns
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
-from proxylab.statistics.returns import discounted_returns
 from proxylab.tasks import TASKS
 from proxylab.training.vec_env import BatchedVecEnv
 from proxylab_envs.batch import BatchedEnv
@@ -39,6 +38,9 @@ from proxylab_envs.levels import SHIFTED, Levels
 
 CONTEXT = 128
 """Number of past episodes with which a new one is scored: some scores are of a population."""
+
+GAMING = "proxy-00"
+"""The shipped agent that sets the scale of λ."""
 
 PLAY_ENVS = 256
 SMALLEST_COST = 1e-9
@@ -70,32 +72,26 @@ def adversary_of(config: TrainConfig) -> Adversary:
     Raises:
         NotApplicable: the detector cannot score episodes of this task.
     """
-    assert config.evade is not None and config.start_from is not None and config.num_levels
+    assert config.evade is not None
+    assert config.num_levels is not None
     environment = json.dumps(config.env, sort_keys=True)
     known = _levels(config.task, environment, config.levels, config.num_levels)
     detector, state = _fitted(config.evade.detector, known)
-    own = _played(load_agent(config.start_from), known)
-    return Adversary(detector, state, _rate(config.evade, (detector, state), own, known))
+    return Adversary(detector, state, _rate(config.evade, (detector, state), known))
 
 
-def _rate(
-    evade: EvadeConfig, fitted: tuple[Score, Any], own: Episodes, known: "TrainingLevels"
-) -> float:
+def _rate(evade: EvadeConfig, fitted: tuple[Score, Any], known: "TrainingLevels") -> float:
     """Reward units per unit of cost; see the module."""
     if not evade.weight:
         return 0.0
+    own = _played(load_agent(f"zoo:{known.task}/{GAMING}"), known)
     honest = concatenate(known.reference, "reference")
     returns, costs = (
         [float(np.mean(of(episodes))) for episodes in (own, honest)]
-        for of in (_proxy_returns, functools.partial(episode_costs, *fitted))
+        for of in (proxy_returns, functools.partial(episode_costs, *fitted))
     )
     gain, typical = returns[0] - returns[1], costs[0] - costs[1]
     return evade.weight * max(gain, 0.0) / max(typical, SMALLEST_COST)
-
-
-def _proxy_returns(episodes: Episodes) -> NDArray[np.float64]:
-    assert episodes.proxy_reward is not None  # a rollout records it
-    return discounted_returns(episodes.proxy_reward, episodes.episode_offsets, 1.0)
 
 
 class TrainingLevels(NamedTuple):
