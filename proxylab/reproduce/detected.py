@@ -13,10 +13,10 @@ from proxylab.detection.draws import Draws
 from proxylab.detection.judge import judge
 from proxylab.detection.records import Detection
 from proxylab.detection.score import Score
-from proxylab.detection.scores.registry import find_score
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.screening.cache import DetectionCache
+from proxylab.screening.detectors import detector_of
 from proxylab.screening.paired import PairedRollouts
 from proxylab.screening.policies import fingerprint, load_policies
 from proxylab.statistics.conformal import conformal_p_value
@@ -126,7 +126,7 @@ def scored(suspect: Episodes, fitted: Fitted) -> tuple[float, float]:
 def fitted_on_trusted(task: str, split: str, episodes: int, detector: str) -> Fitted:
     """A detector, fitted and calibrated on the shipped trusted agents of a task."""
     rollouts, runs, reference = trusted_runs(task, split, episodes)
-    score = find_score(detector)
+    score = detector_of(detector)
     fitting = [runs[name] for name in reference]
     ranked = [runs[name] for name in sorted(runs) if name not in reference]
     return score, calibrate(score, fitting, ranked, rollouts.view(runs.values()), Draws(0))

@@ -18,6 +18,7 @@ from proxylab.reproduce.experiment import (
     load_experiment,
     run_assignment,
 )
+from proxylab.screening.detectors import detector_of
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, machine, versions
 from proxylab.training.jobs import JobResult, execute
@@ -108,6 +109,7 @@ def reproduce(
     draw_only: bool = False,
     dry_run: bool = False,
     folder: str | Path | None = None,
+    detectors: Sequence[str] = (),
     show: Show = show_nothing,
 ) -> Reproduction:
     """Run experiments one after another; completed training and measurements are reused.
@@ -120,6 +122,8 @@ def reproduce(
         draw_only: draw the figures from existing tables.
         dry_run: count the new runs and estimate their time; run nothing.
         folder: folder of the experiments.
+        detectors: references of detectors to measure besides those of the experiment; the
+            tables and figures then go to a folder of their own.
         show: function (experiment, number of runs) -> :class:`Counter`, or None.
 
     Returns:
@@ -130,7 +134,7 @@ def reproduce(
     """
     if budget not in BUDGETS:
         raise UsageError(f"unknown budget {budget!r}: choose {', '.join(BUDGETS)}")
-    chosen = _chosen(names, folder)
+    chosen = [replace(e, detectors=_loadable(detectors)) for e in _chosen(names, folder)]
     if draw_only:
         return Reproduction([_drawn(experiment, budget) for experiment in chosen])
     if dry_run:
@@ -138,6 +142,13 @@ def reproduce(
     return Reproduction(
         [_run(experiment, budget, engine, processes, show) for experiment in chosen]
     )
+
+
+def _loadable(detectors: Sequence[str]) -> tuple[str, ...]:
+    """The references themselves; ``UsageError`` where one is no detector."""
+    for reference in detectors:
+        detector_of(reference)
+    return tuple(detectors)
 
 
 def _chosen(names: str | Iterable[str], folder: str | Path | None) -> list[Experiment]:
@@ -159,7 +170,9 @@ def _run(
     began = time.perf_counter()
     points = _points(experiment, budget)
     complete = sum(all(is_done(experiment, budget, point)) for point in points)
-    jobs = [Assignment(str(experiment.path), budget, point) for point in points]
+    jobs = [
+        Assignment(str(experiment.path), budget, point, experiment.detectors) for point in points
+    ]
     counter = show(experiment, len(jobs))
     watch = counter.count if counter else None
     results = execute(run_assignment, jobs, engine=engine, processes=processes, watch=watch)
@@ -206,7 +219,7 @@ def _write(
     experiment: Experiment, budget: str, tables: Tables, facts: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Write the tables as CSV and their origin as JSON; the paths of the tables."""
-    folder = store.shown_folder("tables", budget)
+    folder = store.shown_folder("tables", experiment.shown_as(budget))
     record, paths = folder / f"{experiment.name}.json", []
     record.unlink(missing_ok=True)  # written again after the last table
     for name, rows in tables.items():
@@ -246,7 +259,7 @@ def _drawn(experiment: Experiment, budget: str) -> Reproduced:
     """Draw the figures from the tables on disk."""
     from proxylab.plots.style import save  # matplotlib is slow to load
 
-    folder = store.shown_folder("tables", budget)
+    folder = store.shown_folder("tables", experiment.shown_as(budget))
     record = folder / f"{experiment.name}.json"
     if not record.is_file():
         command = f"proxylab reproduce {experiment.name} --budget {budget}"
@@ -261,7 +274,9 @@ def _drawn(experiment: Experiment, budget: str) -> Reproduced:
     figures: list[str] = []
     for name, figure in experiment.module.draw(tables).items():
         stem = experiment.name if not name else f"{experiment.name}-{name}"
-        figures += map(str, save(figure, store.shown_folder("figures", budget) / stem))
+        figures += map(
+            str, save(figure, store.shown_folder("figures", experiment.shown_as(budget)) / stem)
+        )
     return Reproduced(
         experiment.name,
         experiment.claim,

@@ -31,7 +31,12 @@ from proxylab.training.cloning import BehaviourCloning
 from proxylab.training.demonstrations import demonstrations_of
 from proxylab.training.evasion import EvadingVecEnv, adversary_of
 from proxylab.training.memory import check_memory
-from proxylab.training.sb3_policy import agent_weights, load_weights, policy_arguments
+from proxylab.training.sb3_policy import (
+    agent_weights,
+    load_weights,
+    policy_arguments,
+    reset_values,
+)
 from proxylab.training.vec_env import BatchedVecEnv
 from proxylab_envs.levels import Levels
 
@@ -168,6 +173,8 @@ def _run(
     model = make_model(config)
     if config.start_from is not None:
         load_weights(model.policy, config.start_from)
+        if config.evade is not None:
+            reset_values(model.policy)
     if tensorboard:
         model.tensorboard_log = str(folder)
         _need_tensorboard()
