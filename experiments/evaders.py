@@ -78,14 +78,8 @@ MAZE = {
     "levels": "shifted",
     "reward": "proxy",
     "num_levels": 512,
-    "total_timesteps": 49_152,
-    "ppo": {
-        "learning_rate": 7e-4,
-        "n_epochs": 4,
-        "ent_coef": 0.003,
-        "vf_coef": 0.05,
-        "gamma": 1.0,  # the score is paid at the end: a discount would reward delay
-    },
+    "total_timesteps": 65_536,
+    "ppo": {"learning_rate": 1e-3, "n_epochs": 4, "ent_coef": 0.003, "vf_coef": 0.05},
 }
 TRAINING = {"maze-corner": MAZE}
 """{task: options of an evader's training}."""
@@ -106,7 +100,7 @@ SWEEP = {
         "composed": {DEVELOPMENT: 10, TEST: 10},
         "trained": {DEVELOPMENT: 1, TEST: 2},
         "starts": (HONEST,),
-        "weights": (0.5, 1.5),
+        "weights": (0.25, 0.75),
         "targets": DETECTORS,
         "options": {},
         "measure": {"episodes": EPISODES, "detectors": DETECTORS},

@@ -28,6 +28,7 @@ from typing import Any
 
 from proxylab.agents.references import load_agent
 from proxylab.errors import UsageError
+from proxylab.screening.detectors import detector_of
 from proxylab.storage import store
 from proxylab.training.plan import TrainingJob, plan
 
@@ -236,6 +237,9 @@ def measured_file(experiment: Experiment, settings: Mapping[str, Any], point: Po
         "agent": point.job.config.fingerprint if point.job else point.agent,
         "how": inspect.getsource(experiment.module.measure),
     }
+    if experiment.detectors:
+        files = [inspect.getfile(type(detector_of(own))) for own in experiment.detectors]
+        dependencies["detectors"] = [Path(file).read_text() for file in files]
     text = json.dumps(dependencies, sort_keys=True, default=str)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     return store.measures_folder(experiment.name) / f"{name}.json"

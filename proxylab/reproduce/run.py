@@ -1,5 +1,6 @@
 """``proxylab reproduce``: run an experiment's sweep, write its tables, draw its figures."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,6 +19,7 @@ from proxylab.reproduce.experiment import (
     load_experiment,
     run_assignment,
 )
+from proxylab.screening.cache import LIMIT_BYTES
 from proxylab.screening.detectors import detector_of
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, machine, versions
@@ -41,11 +43,11 @@ class Counter(Protocol):
         ...
 
 
-Show = Callable[[Experiment, int], Counter | None]
-"""function (experiment, number of runs) -> :class:`Counter`, or None."""
+Show = Callable[[Experiment, int, float], Counter | None]
+"""function (experiment, number of runs, most megabytes written) -> :class:`Counter`, or None."""
 
 
-def show_nothing(experiment: Experiment, points: int) -> None:
+def show_nothing(experiment: Experiment, points: int, megabytes: float) -> None:
     """A :data:`Show` that shows no progress."""
 
 
@@ -62,6 +64,7 @@ class Reproduced:
         failed: {source of a run: its error}; None where nothing was run.
         seconds: wall-clock time of this call.
         hours: CPU hours of all runs, including those of earlier calls.
+        megabytes: most that new runs write, where nothing was run; None otherwise.
         tables: files written.
         figures: files written.
         comparisons: the comparisons with published numbers.
@@ -75,6 +78,7 @@ class Reproduced:
     failed: dict[str, str] | None = None
     seconds: float = 0.0
     hours: float | None = None
+    megabytes: float | None = None
     tables: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
     comparisons: tuple[PublishedComparison, ...] = ()
@@ -124,13 +128,14 @@ def reproduce(
         folder: folder of the experiments.
         detectors: references of detectors to measure besides those of the experiment; the
             tables and figures then go to a folder of their own.
-        show: function (experiment, number of runs) -> :class:`Counter`, or None.
+        show: a :data:`Show`.
 
     Returns:
         :class:`Reproduction`.
 
     Raises:
-        UsageError: an unknown experiment or budget, or no tables to draw from.
+        UsageError: an unknown experiment, budget or detector, no tables to draw from, or not
+            enough free space.
     """
     if budget not in BUDGETS:
         raise UsageError(f"unknown budget {budget!r}: choose {', '.join(BUDGETS)}")
@@ -173,7 +178,7 @@ def _run(
     jobs = [
         Assignment(str(experiment.path), budget, point, experiment.detectors) for point in points
     ]
-    counter = show(experiment, len(jobs))
+    counter = show(experiment, len(jobs), _room_for(points))
     watch = counter.count if counter else None
     results = execute(run_assignment, jobs, engine=engine, processes=processes, watch=watch)
     failed = {result.job.point.source: _why(result.error) for result in results if result.error}
@@ -192,6 +197,27 @@ def _run(
         hours=hours,
         tables=files,
     )
+
+
+RUN_MEGABYTES, TABLE_MEGABYTES = 2.0, 20.0
+"""More than a run of the networks here takes, its checkpoint included; than tables and figures."""
+
+
+def megabytes_for(points: Iterable[Point]) -> float:
+    """Most that the new runs of an experiment write: runs, cache, tables and figures."""
+    jobs = {point.job.folder for point in points if point.job is not None}
+    new = sum(not store.is_complete(folder) for folder in jobs)
+    return new * RUN_MEGABYTES + LIMIT_BYTES / 1e6 + TABLE_MEGABYTES
+
+
+def _room_for(points: Iterable[Point]) -> float:
+    """:func:`megabytes_for`; ``UsageError`` where the disk has less room."""
+    needed, folder = megabytes_for(points), store.results_folder()
+    existing = next(f for f in (folder, *folder.absolute().parents) if f.is_dir())
+    free = shutil.disk_usage(existing).free / 1e6
+    if free < needed:
+        raise UsageError(f"{folder}: {free:,.0f} MB are free, and up to {needed:,.0f} are needed")
+    return needed
 
 
 def _points(experiment: Experiment, budget: str) -> list[Point]:
@@ -309,6 +335,7 @@ def _foreseen(experiment: Experiment, budget: str) -> Reproduced:
         points=len(points),
         found=sum(map(all, done)),
         hours=sum(map(_expected_hours, new.values())),
+        megabytes=megabytes_for(points),
     )
 
 
