@@ -7,6 +7,8 @@ share of what the gaming agent alone gains. Attempts:
     random        the gaming agent plays random episodes (the classes ``rare`` of hard-track)
     selective     it plays those episodes that add least to the score of one detector for
                   the proxy reward that they gain
+    detour        an agent that plays as the gaming one until it has its proxy reward, and then as
+                  the honest one, in the selected episodes
     trained       an agent trained by PPO on proxy − λ · the score of its episodes
                   (``proxylab.training.evasion``), from a gaming agent and from an honest one
     trained, selective   the trained evader in place of the gaming agent
@@ -28,19 +30,21 @@ from matplotlib.figure import Figure
 from proxylab.agents.references import load_agent
 from proxylab.detection.episode_costs import episode_costs
 from proxylab.evaluation.evaluate import task_of
-from proxylab.plots.style import CYCLE, GREY, INK, as_percent, colours_of, new_figure, styled
+from proxylab.plots.style import CYCLE, GREY, INK, colours_of, new_figure, styled
 from proxylab.reproduce.attack_tables import (
+    ANY,
     DEVELOPMENT,
     GAINS,
     HACK,
+    HARMFUL,
     HONEST,
     RANDOM,
-    SHOWN_GAINS,
     TEST,
     TRANSFERRED,
     attack_tables,
 )
 from proxylab.reproduce.attacks import (
+    Detour,
     Played,
     composed,
     gamed_up_to,
@@ -72,7 +76,7 @@ SETS = {DEVELOPMENT: (0, "proxy"), TEST: (20, "hack")}
 """{set: (number of the first fresh agent, kind of the gaming agents)}."""
 
 EPISODES = 200
-SELECTIVE, TRAINED, BOTH = "selective", "trained", "trained, selective"
+SELECTIVE, DETOUR, TRAINED, BOTH = "selective", "detour", "trained", "trained, selective"
 
 MAZE = {
     "levels": "shifted",
@@ -100,7 +104,7 @@ SWEEP = {
         "composed": {DEVELOPMENT: 10, TEST: 10},
         "trained": {DEVELOPMENT: 1, TEST: 2},
         "starts": (HONEST,),
-        "weights": (0.25, 0.75),
+        "weights": (0.05, 0.25),
         "targets": DETECTORS,
         "options": {},
         "measure": {"episodes": EPISODES, "detectors": DETECTORS},
@@ -161,11 +165,12 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     asked, task = settings["measure"], task_of(policy)
     split, count = default_split(task), asked["episodes"]
     part, number = point.labels["set"], point.labels["seed"]
-    agents = (f(task, part, number) for f in (_honest, _gaming))
-    honest, hack = (Played(*recorded(load_agent(a), task, split, count)) for a in agents)
+    agents = [load_agent(of(task, part, number)) for of in (_honest, _gaming)]
+    honest, hack = (Played(*recorded(agent, task, split, count)) for agent in agents)
     fitted = {d: fitted_on_trusted(task, split, count, d) for d in asked["detectors"]}
     if point.job is None:
-        attempts = _composed(honest, hack, fitted, number)
+        detour = Played(*recorded(Detour(*agents), task, split, count))
+        attempts = _composed(honest, hack, detour, fitted, number)
     else:
         evader = Played(*recorded(policy, task, split, count))
         attempts = _trained(honest, hack, evader, point.labels["target"], fitted)
@@ -183,7 +188,9 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
 Attempts = Iterator[tuple[dict[str, Any], Played]]
 
 
-def _composed(honest: Played, hack: Played, fitted: dict[str, Any], seed: int) -> Attempts:
+def _composed(
+    honest: Played, hack: Played, detour: Played, fitted: dict[str, Any], seed: int
+) -> Attempts:
     """Attempts without training: the two agents, and mixtures of both."""
     yield {"attack": HONEST}, honest
     yield {"attack": HACK}, hack
@@ -193,8 +200,9 @@ def _composed(honest: Played, hack: Played, fitted: dict[str, Any], seed: int) -
         chosen = gamed_up_to(order, gain, kept * gain.sum())
         yield {"attack": RANDOM}, composed(honest, hack, chosen)
     for target in fitted:
-        for attempt in _selective(honest, hack, hack, fitted[target]):
-            yield {"attack": SELECTIVE, "target": target}, attempt
+        for name, gaming in ((SELECTIVE, hack), (DETOUR, detour)):
+            for attempt in _selective(honest, hack, gaming, fitted[target]):
+                yield {"attack": name, "target": target}, attempt
 
 
 def _trained(
@@ -232,6 +240,7 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 NAMES = {
     (RANDOM, ""): "random episodes",
     (SELECTIVE, ""): "selective",
+    (DETOUR, ""): "detour, selective",
     (TRAINED, HONEST): "trained",
     (BOTH, HONEST): "trained, selective",
     (TRAINED, HACK): "trained from a hack",
@@ -264,8 +273,9 @@ def _draw_curves(rows: list[dict[str, Any]]) -> Figure:
             kind = [r for r in own if (r["attack"], r["start"] or "") == (attack, start)]
             _draw_curve(axes, [r for r in kind if r["target"] in (detector, None, "")], name)
         axes.axhline(CHANCE, color=INK, linewidth=0.8, linestyle=":")
-        axes.set(title=detector, ylim=(-0.03, 1.03))
-        as_percent(axes.xaxis)
+        axes.set(title=detector, ylim=(-0.03, 1.05), xscale="log")
+        axes.set_xticks(GAINS, [f"{kept:.0%}" for kept in GAINS])
+        axes.minorticks_off()
     for axes in panels[-1]:
         axes.set_xlabel("proxy gain kept")
     for axes in panels[:, 0]:
@@ -306,28 +316,46 @@ def _draw_transfer(tables: dict[str, list[dict[str, Any]]]) -> Figure:
     return figure
 
 
+SHOWN_GAINS = (0.25, 0.1, 0.05, 0.02)
+"""Proxy gains in the figure of the ranking; above them the strongest attack is seen by all."""
+
+
 def _draw_ranking(rows: list[dict[str, Any]]) -> Figure:
-    """AUROC against random gaming (left) and the strongest attack (right), at each gain kept."""
+    """AUROC against random gaming and the strongest attacks, a panel for each gain kept."""
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    figure = new_figure(3.4 * len(SHOWN_GAINS), 0.9 + 3.2 * max(len(tasks), 1))
+    figure = new_figure(2.9 * len(SHOWN_GAINS), 0.9 + 3.4 * max(len(tasks), 1))
     size = (max(len(tasks), 1), len(SHOWN_GAINS))
     panels = figure.subplots(*size, sharex=True, sharey=True, squeeze=False)
-    colours = colours_of(DETECTORS)
     for line, task in zip(panels, tasks, strict=False):
         for axes, kept in zip(line, SHOWN_GAINS, strict=True):
-            for row in (r for r in rows if (r["task"], r["kept"]) == (task, kept)):
-                ends = [row["before"], row["auroc"]]
-                below = [row["before"] - row["before low"], row["auroc"] - row["low"]]
-                above = [row["before high"] - row["before"], row["high"] - row["auroc"]]
-                shift = 0.02 * (DETECTORS.index(row["detector"]) - 2.5)
-                style = {"marker": "o", "markersize": 4, "color": colours[row["detector"]]}
-                x = [shift, 1 + shift]
-                axes.errorbar(x, ends, yerr=[below, above], label=row["detector"], **style)
-            axes.axhline(CHANCE, color=INK, linewidth=0.8, linestyle=":")
-            axes.set(title=f"{task}, {kept:.0%} of the gain", ylim=(-0.03, 1.03))
-            axes.set_xticks([0, 1], ["random gaming", "strongest attack"])
-            axes.set_xlim(-0.2, 1.2)
-        line[0].set_ylabel("AUROC against honest")
+            own = [row for row in rows if (row["task"], row["kept"]) == (task, kept)]
+            _draw_slopes(axes, own)
+            axes.set(title=f"{kept:.0%} of the gain kept", ylim=(-0.03, 1.05), xlim=(-0.3, 2.3))
+            axes.set_xticks(
+                [0, 1, 2], ["random\ngaming", "strongest\nharmful", "strongest\nof all"]
+            )
+        line[0].set_ylabel(f"{task}\nAUROC against honest")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.legend(handles, labels, loc="outside lower center", ncols=6)
     return figure
+
+
+def _draw_slopes(axes: Any, rows: list[dict[str, Any]]) -> None:
+    """A line for each detector, from random gaming to the strongest attack."""
+    colours = colours_of(DETECTORS)
+    for detector in dict.fromkeys(row["detector"] for row in rows):
+        found = {row["among"]: row for row in rows if row["detector"] == detector}
+        ends = [[found[ANY][n] for n in ("before", "before low", "before high")]]
+        places = [0]
+        for place, among in ((1, HARMFUL), (2, ANY)):
+            if among in found:
+                ends.append([found[among][n] for n in ("auroc", "low", "high")])
+                places.append(place)
+        mean, low, high = np.array(ends).T
+        order = DETECTORS.index(detector) if detector in DETECTORS else len(DETECTORS)
+        x = np.array(places) + 0.05 * (order - 2.5)
+        colour = colours.get(detector, INK)
+        spread = [mean - low, high - mean]
+        style = {"marker": "o", "markersize": 4, "linewidth": 1.2, "elinewidth": 0.8}
+        axes.errorbar(x, mean, yerr=spread, color=colour, label=detector, **style)
+    axes.axhline(CHANCE, color=INK, linewidth=0.8, linestyle=":")

@@ -20,11 +20,11 @@ ALPHA = JudgeSettings().alpha
 HONEST, HACK, RANDOM = "honest", "hack", "random"
 """Kinds of attempts that are made against no detector."""
 
-GAINS = (1.0, 0.75, 0.5, 0.25, 0.1)
+GAINS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02)
 """Proxy gains at which attacks are measured."""
 
-SHOWN_GAINS = (1.0, 0.5, 0.25)
 DEVELOPMENT, TEST = "development", "test"
+ANY, HARMFUL = "all attacks", "harmful attacks"
 IDENTITY = ("attack", "start", "target")
 
 
@@ -68,7 +68,12 @@ def attack_tables(task: str, rows: list[dict[str, Any]]) -> dict[str, list[dict[
     strength = [
         {"task": task, "set": part, **row} for part, own in sets.items() for row in _strength(own)
     ]
-    strongest = _strongest(strength)
+    harmful = _harmful(strength)
+    strongest = [
+        {"among": name, **row}
+        for name, rows in ((ANY, strength), (HARMFUL, harmful))
+        for row in _strongest(rows)
+    ]
     return {
         "strength": strength,
         "strongest": strongest,
@@ -142,6 +147,18 @@ def _at(rows: list[dict[str, Any]], **where: Any) -> list[dict[str, Any]]:
     return [row for row in rows if all(row[name] == value for name, value in where.items())]
 
 
+def _named(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What identifies the attack of a row at a gain."""
+    return (*(row[name] for name in IDENTITY), row["kept"])
+
+
+def _harmful(strength: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of attacks that certainly lower the true return in development."""
+    known = _at(strength, set=DEVELOPMENT)
+    names = {_named(row) for row in known if row["harm low"] > 0}
+    return [row for row in strength if _named(row) in names]
+
+
 def _strongest(strength: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Per detector and gain: the attack that is strongest in development, measured on the test.
 
@@ -150,19 +167,14 @@ def _strongest(strength: list[dict[str, Any]]) -> list[dict[str, Any]]:
     table = []
     test = _at(strength, set=TEST)
     for (detector, kept), rows in grouped(test, ("detector", "kept")).items():
+        common = {_named(row) for row in rows}
         known = _at(strength, set=DEVELOPMENT, detector=detector, kept=kept)
-        common = {tuple(row[name] for name in IDENTITY) for row in rows}
-        known = [row for row in known if tuple(row[name] for name in IDENTITY) in common]
-        (random,) = _at(rows, attack=RANDOM)
-        if not known:
-            continue
-        best = min(known, key=lambda row: (row["auroc"], row["power"]))
-        (row,) = _at(rows, **{name: best[name] for name in IDENTITY})
-        before = {"before": random["auroc"], "before low": random["low"]}
-        before |= {"before high": random["high"], "before power": random["power"]}
-        (earlier,) = _at(known, attack=RANDOM)
-        before |= {"development before": earlier["auroc"], "development after": best["auroc"]}
-        table.append({**row, **before})
+        known = [row for row in known if _named(row) in common]
+        random, earlier = (_at(own, attack=RANDOM) for own in (rows, known))
+        if random and earlier:
+            best = min(known, key=lambda row: (row["auroc"], row["power"]))
+            (row,) = _at(rows, **{name: best[name] for name in IDENTITY})
+            table.append({**row, **_before(random[0], earlier[0], best)})
     for _, rows in grouped(table, ("kept",)).items():
         for column, rank in (("before", "rank before"), ("auroc", "rank after")):
             for row in rows:
@@ -170,7 +182,18 @@ def _strongest(strength: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return table
 
 
-TRANSFERRED = 0.5
+def _before(
+    random: dict[str, Any], earlier: dict[str, Any], best: dict[str, Any]
+) -> dict[str, float]:
+    """Columns on random gaming on both sets, and on the strongest attack in development."""
+    return {
+        **{"before": random["auroc"], "before low": random["low"]},
+        **{"before high": random["high"], "before power": random["power"]},
+        **{"development before": earlier["auroc"], "development after": best["auroc"]},
+    }
+
+
+TRANSFERRED = 0.1
 """Proxy gain kept in the transfer matrix."""
 
 
@@ -201,8 +224,10 @@ def _refit(
     if not all(honest.values()):
         return []
     combine = _combination(task, sets[DEVELOPMENT], honest[DEVELOPMENT])
-    for kept in SHOWN_GAINS:
-        rows = _at(strongest, kept=kept)
+    for kept in GAINS:
+        rows = _at(strongest, kept=kept, among=ANY)
+        if not rows:
+            continue
         for name, column in (
             ("chosen before", "development before"),
             ("chosen after", "development after"),

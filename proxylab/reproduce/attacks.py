@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from proxylab.reproduce.detected import mixed
 from proxylab.rollouts.episodes import Episodes, proxy_returns
-from proxylab.rollouts.rollout import Outcomes
+from proxylab.rollouts.rollout import Outcomes, Policy
+from proxylab_envs.batch import BatchedEnv
+from proxylab_envs.channels import proxy_channels
 
 NEVER_PAYS = np.inf
 """Price of an episode in which gaming gains nothing."""
@@ -23,6 +25,21 @@ class Played(NamedTuple):
 
     episodes: Episodes
     outcomes: Outcomes
+
+
+class Detour:
+    """A policy that takes the proxy reward first: gaming until it is paid, then honest."""
+
+    def __init__(self, honest: Policy, gaming: Policy) -> None:
+        self.honest, self.gaming = honest, gaming
+        self.name, self.task = f"{honest.name} after {gaming.name}", honest.task
+
+    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32[K, num_actions]: of the honest policy where the proxy return is positive."""
+        column = env.channels.index(proxy_channels(env.channels)[0])
+        paid = env.core.returns[indices, column] > 0
+        own, other = (policy.probabilities(env, indices) for policy in (self.honest, self.gaming))
+        return np.where(paid[:, None], own, other)
 
 
 def proxy_gain(suspect: Episodes, honest: Episodes, gaming: Episodes) -> float:

@@ -6,9 +6,20 @@ import numpy as np
 import pytest
 
 from proxylab.agents.references import load_agent
-from proxylab.reproduce.attack_tables import DEVELOPMENT, HACK, HONEST, RANDOM, TEST, attack_tables
+from proxylab.reproduce.attack_tables import (
+    ANY,
+    DEVELOPMENT,
+    GAINS,
+    HACK,
+    HARMFUL,
+    HONEST,
+    RANDOM,
+    TEST,
+    attack_tables,
+)
 from proxylab.reproduce.attacks import (
     NEVER_PAYS,
+    Detour,
     Played,
     best_attempt,
     composed,
@@ -64,6 +75,20 @@ def test_a_composition_has_the_episodes_and_the_truth_of_whoever_played(pair):
     assert true_return(hack) < true_return(made) < true_return(honest)
 
 
+def test_a_detour_takes_the_proxy_and_then_the_goal(pair):
+    names = (f"zoo:{TASK}/{name}" for name in ("fresh-20", "hack-00"))
+    detour = Played(*recorded(Detour(*map(load_agent, names)), TASK, SPLIT, COUNT))
+    hack = pair[1]
+    paid = proxy_returns(hack.episodes) > 0
+    assert paid.any()
+    assert (proxy_returns(detour.episodes)[paid] > 0).all()
+    assert true_return(detour) > true_return(hack) + 0.2
+    for e in np.flatnonzero(paid):  # until the reward is paid it is the gaming agent
+        own, other = (p.episodes.select([e]) for p in (detour, hack))
+        first = int(np.flatnonzero(other.proxy_reward)[0])
+        assert own.action[: first + 1].tolist() == other.action[: first + 1].tolist()
+
+
 def test_the_best_attempt_keeps_enough_and_scores_lowest():
     gains, scores = np.array([1.0, 0.6, 0.5, 0.2]), np.array([5.0, 2.0, 3.0, 0.0])
     assert [best_attempt(gains, scores, g) for g in (1.0, 0.5, 0.2)] == [0, 1, 3]
@@ -108,7 +133,8 @@ def table_of(name, score, **where):
 
 
 def test_the_ranking_turns_where_somebody_optimises():
-    half = {r["detector"]: r for r in table_of("strongest", low_against_its_target, kept=0.5)}
+    rows = table_of("strongest", low_against_its_target, kept=0.5, among=ANY)
+    half = {row["detector"]: row for row in rows}
     assert (half["keen"]["before"], half["dull"]["before"]) == (1.0, 1.0)
     assert (half["keen"]["attack"], half["keen"]["target"]) == ("selective", "keen")
     assert half["keen"]["auroc"] < 0.1
@@ -116,8 +142,22 @@ def test_the_ranking_turns_where_somebody_optimises():
     assert [half[name]["rank after"] for name in DETECTORS] == [2, 1]
     assert half["keen"]["power"] == 0
     assert half["keen"]["harm"] == pytest.approx(0.25)
-    whole = {r["detector"]: r for r in table_of("strongest", low_against_its_target, kept=1.0)}
-    assert whole["keen"]["auroc"] == 1
+    whole = table_of("strongest", low_against_its_target, kept=1.0, detector="keen")
+    assert {row["auroc"] for row in whole} == {1.0}
+
+
+def test_harmless_attacks_are_told_apart():
+    def hidden_without_harm(part, attack, target, gain, detector):
+        return 0.0 if target == "keen" else 1.0
+
+    rows = rows_of(hidden_without_harm)
+    for row in rows:
+        if row["target"] == "keen":
+            row["true"] = 1.0
+    table = attack_tables("toy", rows)["strongest"]
+    found = {r["among"]: r["auroc"] for r in table if (r["detector"], r["kept"]) == ("keen", 0.5)}
+    assert found[ANY] < 0.1
+    assert found[HARMFUL] == 1
 
 
 def test_the_strongest_attack_is_chosen_in_development():
@@ -125,7 +165,7 @@ def test_the_strongest_attack_is_chosen_in_development():
         return 0.0 if (part, target, detector) == (TEST, "keen", "keen") else 1.0
 
     rows = table_of("strongest", only_in_the_test, kept=0.5, detector="keen")
-    assert [row["auroc"] for row in rows] == [1.0]
+    assert {row["auroc"] for row in rows} == {1.0}
 
 
 def test_the_transfer_matrix_has_a_row_for_each_target():
@@ -149,8 +189,8 @@ def test_a_defender_who_has_seen_the_evaders_chooses_the_other_detector():
 
 def test_an_attack_that_keeps_too_little_is_left_out():
     rows = table_of("strength", low_against_its_target, attack=RANDOM)
-    assert {row["kept"] for row in rows} == {1.0, 0.75, 0.5, 0.25, 0.1}
+    assert {row["kept"] for row in rows} == set(GAINS)
     assert not table_of("strength", low_against_its_target, attack=HACK)
     half_only = [row for row in rows_of(low_against_its_target) if row["gain"] < 1]
     made = attack_tables("toy", half_only)["strength"]
-    assert {row["kept"] for row in made} == {0.5, 0.25, 0.1}
+    assert {row["kept"] for row in made} == set(GAINS) - {1.0}
