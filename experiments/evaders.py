@@ -102,7 +102,7 @@ SWEEP = {
     "laptop": {
         "tasks": ("maze-corner",),
         "composed": {DEVELOPMENT: 10, TEST: 10},
-        "trained": {DEVELOPMENT: 1, TEST: 2},
+        "trained": {TEST: 1},
         "starts": (HONEST,),
         "weights": (0.05, 0.25),
         "targets": DETECTORS,
