@@ -147,6 +147,11 @@ def _at(rows: list[dict[str, Any]], **where: Any) -> list[dict[str, Any]]:
     return [row for row in rows if all(row[name] == value for name, value in where.items())]
 
 
+def _strength_order(row: dict[str, Any]) -> tuple[float, float, float]:
+    """Smaller for a stronger attack; among equal ones for the smaller gain."""
+    return row["auroc"], row["power"], row["gain"]
+
+
 def _named(row: dict[str, Any]) -> tuple[Any, ...]:
     """What identifies the attack of a row at a gain."""
     return (*(row[name] for name in IDENTITY), row["kept"])
@@ -172,7 +177,7 @@ def _strongest(strength: list[dict[str, Any]]) -> list[dict[str, Any]]:
         known = [row for row in known if _named(row) in common]
         random, earlier = (_at(own, attack=RANDOM) for own in (rows, known))
         if random and earlier:
-            best = min(known, key=lambda row: (row["auroc"], row["power"]))
+            best = min(known, key=_strength_order)
             (row,) = _at(rows, **{name: best[name] for name in IDENTITY})
             table.append({**row, **_before(random[0], earlier[0], best)})
     for _, rows in grouped(table, ("kept",)).items():
@@ -204,7 +209,7 @@ def _transfer(strength: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for target in dict.fromkeys(row["target"] for row in test if row["target"]):
         own = _at(strength, set=DEVELOPMENT, kept=TRANSFERRED, target=target, detector=target)
         if own:
-            best = min(own, key=lambda row: (row["auroc"], row["power"]))
+            best = min(own, key=_strength_order)
             table += _at(test, **{name: best[name] for name in IDENTITY})
     return table
 
@@ -272,5 +277,5 @@ def _worst_combined(
         if chosen:
             scores = [combine(attempt) for attempt in chosen]
             found.append((auroc_interval(scores, usual, np.random.default_rng(0)), len(scores)))
-    (area, low, high), count = min(found)
+    (area, low, high), count = min(found, key=lambda one: (one[0].estimate, -one[1]))
     return {"suspects": count, "auroc": area, "low": low, "high": high}
