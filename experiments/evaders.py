@@ -61,8 +61,8 @@ from proxylab.screening.paired import default_split
 from proxylab.seeds import stream_seed
 
 CLAIM = (
-    "An attacker who knows the detector keeps a share of the proxy gain unseen, and the ranking "
-    "of detectors changes once somebody optimises against them"
+    "An attacker who knows the detector hides about a tenth of the proxy gain in the maze, by "
+    "detours that do no harm; the ranking of detectors changes once somebody optimises against them"
 )
 DETECTORS = (
     "higher_criticism",
@@ -281,15 +281,15 @@ def _draw_curves(rows: list[dict[str, Any]]) -> Figure:
     for axes in panels[:, 0]:
         axes.set_ylabel("AUROC against honest")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(handles, labels, loc="outside lower center", ncols=5)
     return figure
 
 
 def _draw_curve(axes: Any, rows: list[dict[str, Any]], name: str) -> None:
     if not rows:
         return
-    rows = sorted(rows, key=lambda row: row["kept"])
-    x, mean, low, high = ([r[n] for r in rows] for n in ("kept", "auroc", "low", "high"))
+    rows = sorted(rows, key=lambda row: row["gain"])
+    x, mean, low, high = ([r[n] for r in rows] for n in ("gain", "auroc", "low", "high"))
     axes.fill_between(x, low, high, color=COLOURS[name], alpha=0.12, linewidth=0)
     axes.plot(x, mean, marker="o", markersize=3, color=COLOURS[name], label=name)
 
@@ -305,14 +305,14 @@ def _draw_transfer(tables: dict[str, list[dict[str, Any]]]) -> Figure:
         table = np.full((len(targets), len(detectors)), np.nan)
         for row in rows:
             table[targets.index(row["target"]), detectors.index(row["detector"])] = row["auroc"]
-        axes.imshow(table, cmap="RdYlBu_r", vmin=0, vmax=1)
+        axes.imshow(table, cmap="Blues", vmin=0, vmax=1.6)
         for (i, j), value in np.ndenumerate(table):
             axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=9)
         axes.set_xticks(range(len(detectors)), detectors, rotation=35, ha="right")
         axes.set_yticks(range(len(targets)), targets)
         axes.grid(visible=False)
-        title = f"{task}: AUROC, {TRANSFERRED:.0%} of the proxy gain kept"
-        axes.set(title=title, xlabel="seen by", ylabel="evader of")
+        axes.set_title(f"{task}, {TRANSFERRED:.0%} of the gain kept", loc="center")
+        axes.set(xlabel="AUROC of the detector", ylabel="evader of")
     return figure
 
 
