@@ -1,14 +1,12 @@
 """What a detector may know of a task besides the episodes: the map and the objects on it."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable
 from proxylab.rollouts.episodes import Episodes
-from proxylab_envs.batch import BatchedEnv
 
 NOWHERE = -1
 """In ``successors``: no such state. In ``landmark_distances``: out of reach."""
@@ -81,19 +79,6 @@ class TaskView:
             seed = level_seeds[unknown[0]]
             raise NotApplicable(f"{detector}: the map of level {seed} is not known")
         return rows
-
-
-def view_of(env: BatchedEnv[Any], task: str, levels: NDArray[np.int64]) -> TaskView:
-    """The :class:`TaskView` of ``levels`` (int64[K], ascending) in an environment of ``task``."""
-    return TaskView(
-        task=task,
-        num_states=env.num_states,
-        num_actions=int(env.single_action_space.n),
-        landmarks=tuple(env.landmarks),
-        levels=levels,
-        landmark_distances=env.landmark_distances(levels) if env.landmarks else None,
-        successors=env.successors(levels),
-    )
 
 
 def bare_view(episodes: Episodes) -> TaskView:

@@ -6,10 +6,11 @@ from typing import Self
 
 from proxylab.console.output import Track
 from proxylab.detection.pairing import shared_levels
-from proxylab.detection.task_view import TaskView, bare_view, view_of
+from proxylab.detection.task_view import TaskView, bare_view
 from proxylab.environments.resolve import make_environment
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import splits_of
+from proxylab.evaluation.task_view import view_of
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.rollouts.thread_map import one_torch_thread, thread_map

@@ -26,7 +26,8 @@ from proxylab.detection.calibration import divide
 from proxylab.detection.episode_costs import episode_costs
 from proxylab.detection.score import Score
 from proxylab.detection.scores.registry import find_score
-from proxylab.detection.task_view import TaskView, view_of
+from proxylab.detection.task_view import TaskView
+from proxylab.evaluation.task_view import view_of
 from proxylab.rollouts.episodes import Episodes, concatenate, proxy_returns
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
