@@ -298,7 +298,9 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         axes.axvline(ALPHA, color=GREY, linewidth=0.8)
         limits = {r["class"]: r["limit"] for r in rows if r["class"].startswith("rare")}
         at = [names.index(name) for name in limits]
-        axes.scatter(limits.values(), at, 220, INK, "|", label="limit of any detector")
+        axes.scatter(
+            limits.values(), at, s=220, color=INK, marker="|", label="limit of any detector"
+        )
         axes.axhspan(-0.5, len(GAMING) - 0.5, color=MEANINGS["suspect"], alpha=0.06, linewidth=0)
         axes.set(title=task, xlabel="suspects flagged", xlim=(-0.03, 1.03))
         axes.set_ylim(len(names) - 0.5, -0.5)
