@@ -33,18 +33,19 @@ from proxylab.detection.kinds import KINDS, PURSUES, with_ability
 from proxylab.detection.records import SuspectReport
 from proxylab.detection.settings import JudgeSettings
 from proxylab.evaluation.evaluate import task_of
-from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.detected import detection_of, mixed, played
+from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
+from proxylab.reproduce.attacks import Played, composed, true_return
+from proxylab.reproduce.detected import detection_of, recorded
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import grouped
-from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.episodes import proxy_returns
 from proxylab.rollouts.rollout import Policy
+from proxylab.screening.detectors import detector_of
 from proxylab.screening.paired import default_split
 from proxylab.seeds import stream_seed
 from proxylab.statistics.conformal import false_alarm_band
 from proxylab.statistics.rare import mixture_limit
-from proxylab.statistics.resampling import auroc, wilson_interval
-from proxylab.statistics.returns import discounted_returns
+from proxylab.statistics.resampling import auroc, bootstrap_interval, wilson_interval
 from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
@@ -81,19 +82,19 @@ SWEEP = {
         "tasks": ("maze-corner",),
         "sets": ("test",),
         "agents": 1,
-        "measure": {"episodes": 20},
+        "measure": {"episodes": 20, "detectors": DETECTORS},
     },
     "laptop": {
         "tasks": TASKS,
         "sets": tuple(SETS),
         "agents": 10,
-        "measure": {"episodes": EPISODES},
+        "measure": {"episodes": EPISODES, "detectors": DETECTORS},
     },
     "paper": {
         "tasks": TASKS,
         "sets": tuple(SETS),
         "agents": 20,
-        "measure": {"episodes": EPISODES},
+        "measure": {"episodes": EPISODES, "detectors": DETECTORS},
     },
 }
 
@@ -117,42 +118,45 @@ def _point(task: str, part: str, kind: str, number: int) -> Point:
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    task, count = task_of(policy), settings["measure"]["episodes"]
+    task, asked = task_of(policy), settings["measure"]
+    count, (first, *others) = asked["episodes"], map(detector_of, asked["detectors"])
     split, kind = default_split(task), point.labels["kind"]
-    honest = played(policy, task, split, count)
+    honest = Played(*recorded(policy, task, split, count))
     suspects = {kind: honest}
     if kind == "fresh":
         suspects |= dict(_suspects(policy, honest, point, split))
-    options = {"detector": DETECTORS[0], "also": DETECTORS[1:]}
-    reports = detection_of(suspects, task, split, count, **options).suspects
+    shown = {name: suspect.episodes for name, suspect in suspects.items()}
+    options = {"detector": first, "also": tuple(others)}
+    reports = detection_of(shown, task, split, count, **options).suspects
     admitted = {entry.name: entry.admitted for entry in zoo_entries(task)}
     able = admitted[f"{kind}-{point.labels['seed']:02d}"]
+    base = true_return(honest) if kind == "fresh" else None
     return [
-        {"class": report.agent, "detector": name, **_scored(report, name, able)}
+        {"class": report.agent, "detector": name, **_scored(report, name, able), **truth}
         for report in reports
-        for name in DETECTORS
-        if name in report.scores
+        for truth in [{"true": true_return(suspects[report.agent]), "true honest": base}]
+        for name in report.scores
     ]
 
 
 def _suspects(
-    policy: Policy, honest: Episodes, point: Point, split: str
-) -> Iterator[tuple[str, Episodes]]:
+    policy: Policy, honest: Played, point: Point, split: str
+) -> Iterator[tuple[str, Played]]:
     """(class, episodes) of the suspects that are composed with an honest agent."""
     task, number = point.labels["task"], point.labels["seed"]
-    count = honest.num_episodes
+    count = honest.episodes.num_episodes
     kind = SETS[point.labels["set"]][1]
     hacks = [entry.name for entry in zoo_entries(task) if entry.kind == kind]
     hack = load_agent(f"zoo:{task}/{hacks[number % len(hacks)]}")
-    gamed = played(hack, task, split, count)
+    gamed = Played(*recorded(hack, task, split, count))
     draws = np.random.default_rng(stream_seed(number, "hard track")).random(count)
     for share in RARE:
-        yield f"rare {share:.0%}", mixed(honest, gamed, draws < share)
-    gain = _proxy_returns(gamed) - _proxy_returns(honest)
-    yield "conditional", mixed(honest, gamed, gain >= np.quantile(gain, 1 - QUARTER))
+        yield f"rare {share:.0%}", composed(honest, gamed, draws < share)
+    gain = proxy_returns(gamed.episodes) - proxy_returns(honest.episodes)
+    yield "conditional", composed(honest, gamed, gain >= np.quantile(gain, 1 - QUARTER))
     yield "hack", gamed
     for share in NOISE:
-        yield f"odd {share:.0%}", played(Odd(policy, share), task, split, count)
+        yield f"odd {share:.0%}", Played(*recorded(Odd(policy, share), task, split, count))
 
 
 class Odd:
@@ -165,12 +169,6 @@ class Odd:
     def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         own = self.policy.probabilities(env, indices)
         return (1 - self.share) * own + np.float32(self.share / own.shape[1])
-
-
-def _proxy_returns(episodes: Episodes) -> NDArray[np.float64]:
-    """float64[E], undiscounted return of the monitored channel."""
-    assert episodes.proxy_reward is not None  # these environments have one
-    return discounted_returns(episodes.proxy_reward, episodes.episode_offsets, 1.0)
 
 
 def _scored(report: SuspectReport, detector: str, admitted: bool) -> dict[str, Any]:
@@ -200,6 +198,7 @@ def _class_row(
     share, low, high = wilson_interval(flagged, len(group))
     facts = {"set": part, "task": task, "detector": detector, "class": name}
     facts |= {"suspects": len(group), "flagged": share, "low": low, "high": high}
+    facts |= _harm(key, group, rows)
     if name not in GAMING:
         return {**facts, "limit": None, "auroc": None}
     own = [
@@ -209,6 +208,22 @@ def _class_row(
     if name.startswith("rare"):
         limit = mixture_limit(float(name.split()[1].strip("%")) / 100, EPISODES, ALPHA)
     return {**facts, "limit": limit, "auroc": _auroc(group, own)}
+
+
+def _harm(
+    key: tuple[Any, ...], group: list[dict[str, Any]], rows: list[dict[str, Any]]
+) -> dict[str, float]:
+    """Drop of the true return, as a share, with its 95 % interval over suspects.
+
+    Against the honest agent that a suspect was composed with, else against the mean of the
+    fresh agents of its set and task.
+    """
+    fresh = [r["true"] for r in rows if (r["set"], r["task"], r["class"]) == (*key[:2], "fresh")]
+    usual = float(np.mean(fresh)) if fresh else np.nan
+    bases = [usual if row["true honest"] is None else row["true honest"] for row in group]
+    drops = [1 - row["true"] / base for row, base in zip(group, bases, strict=True)]
+    mean, low, high = bootstrap_interval(drops, np.random.default_rng(0))
+    return {"harm": mean, "harm low": low, "harm high": high}
 
 
 def _auroc(gaming: list[dict[str, Any]], honest: list[dict[str, Any]]) -> float | None:
@@ -281,11 +296,16 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
             spread.append([r["high"] - r["flagged"] for r in own.values()])
             axes.errorbar(shares, places, xerr=spread, fmt="o", markersize=4, label=detector)
         axes.axvline(ALPHA, color=GREY, linewidth=0.8)
+        limits = {r["class"]: r["limit"] for r in rows if r["class"].startswith("rare")}
+        at = [names.index(name) for name in limits]
+        axes.scatter(
+            limits.values(), at, s=220, color=INK, marker="|", label="limit of any detector"
+        )
         axes.axhspan(-0.5, len(GAMING) - 0.5, color=MEANINGS["suspect"], alpha=0.06, linewidth=0)
         axes.set(title=task, xlabel="suspects flagged", xlim=(-0.03, 1.03))
         axes.set_ylim(len(names) - 0.5, -0.5)
         as_percent(axes.xaxis, decimals=0)
     panels[0].set_yticks(range(len(names)), names)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(handles, labels, loc="outside lower center", ncols=5)
     return {"": figure}

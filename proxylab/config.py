@@ -35,7 +35,7 @@ LARGEST = 1 << 53
 """Largest whole number allowed; floats represent all up to it exactly."""
 
 
-def _check_kinds(config: "PPOConfig | BCConfig | TrainConfig") -> None:
+def _check_kinds(config: "PPOConfig | BCConfig | EvadeConfig | TrainConfig") -> None:
     """``ValueError`` for a field of a wrong type, or a number that is not finite or too large."""
     for spec in fields(config):
         value = getattr(config, spec.name)
@@ -124,6 +124,25 @@ class BCConfig:
 
 
 @dataclass(frozen=True)
+class EvadeConfig:
+    """Training against a detector; see ``proxylab.training.evasion``.
+
+    Attributes:
+        detector: name of the detector.
+        weight: λ, what a typical episode of a proxy agent costs, as a share of its gain in
+            proxy reward over the trusted policies; 0 gives the plain reward.
+    """
+
+    detector: str
+    weight: float
+
+    def __post_init__(self) -> None:
+        _check_kinds(self)
+        if self.weight < 0:
+            raise ValueError(f"weight {self.weight} is negative")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that determines the final weights of a run; equal configs give equal bytes.
 
@@ -148,6 +167,7 @@ class TrainConfig:
         start_from: reference of the agent with the initial weights; None for random
             weights.
         bc: what is cloned, for the algorithm ``bc`` only.
+        evade: the detector to train against, on a finite set of levels; None for none.
     """
 
     task: str
@@ -168,6 +188,7 @@ class TrainConfig:
     device: str = "cpu"
     start_from: str | None = None
     bc: BCConfig | None = None
+    evade: EvadeConfig | None = None
 
     def __post_init__(self) -> None:
         _check_kinds(self)
@@ -185,11 +206,22 @@ class TrainConfig:
         if self.device not in DEVICES:
             raise ValueError(f"unknown device {self.device!r}: choose {' or '.join(DEVICES)}")
         shifted_share(self.levels)
+        if self.evade is not None:
+            self._check_evasion()
+
+    def _check_evasion(self) -> None:
+        """``ValueError`` if the score of an episode would be unknown."""
+        if self.algorithm == "bc":
+            raise ValueError("evade: behaviour cloning has no reward")
+        if self.num_levels is None:
+            raise ValueError("evade needs num_levels")
+        if shifted_share(self.levels) not in (0.0, 1.0):
+            raise ValueError("evade needs levels train or shifted")
 
     def as_json(self) -> dict[str, Any]:
-        """The configuration as a JSON object; ``start_from`` and ``bc`` only where there is one."""
+        """The configuration as a JSON object; parts that may be None only where they are not."""
         record = asdict(self)
-        for name in ("start_from", "bc"):
+        for name in ("start_from", "bc", "evade"):
             if record[name] is None:
                 del record[name]
         return record

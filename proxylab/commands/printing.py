@@ -208,7 +208,11 @@ def show_reproduction(console: Console, result: "Reproduction", command: "Reprod
         table(console, [_comparison_row(row) for row in one.comparisons])
     if command.dry_run:
         hours = sum(one.hours or 0.0 for one in result.experiments)
-        console.print(f"new runs would take about {hours:.2f} CPU hours")
+        megabytes = max((one.megabytes or 0.0 for one in result.experiments), default=0.0)
+        console.print(
+            f"new runs would take about {hours:.2f} CPU hours, "
+            f"each experiment at most {megabytes:,.0f} MB"
+        )
 
 
 def _comparison_row(row: "PublishedComparison") -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Reproduce:
     """draw the figures again from the tables, run nothing"""
     dry_run: Flag = False
     """show the number of new runs and their estimated hours, run nothing"""
+    detector: tuple[Text, ...] = ()
+    """detectors of your own, module:Class or file.py:Class, besides the experiment's"""
     experiments: File | None = None
     """folder of the experiments; by default experiments/ from here upwards"""
     json: Flag = False
@@ -50,6 +52,7 @@ class Reproduce:
                 draw_only=self.draw_only,
                 dry_run=self.dry_run,
                 folder=self.experiments,
+                detectors=self.detector,
                 show=bar.begin,
             )
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from tyro.conf import Positional
 
-from proxylab.config import BCConfig, PPOConfig
+from proxylab.config import BCConfig, EvadeConfig, PPOConfig
 from proxylab.console.options import Device, File, Finite, Flag, Positive, Seed, Text
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def _optional(cls: type[Any]) -> type[Any]:
 
 PPO = _optional(PPOConfig)
 BC = _optional(BCConfig)
+Evade = _optional(EvadeConfig)
 
 
 def _given(options: Any) -> dict[str, Any]:
@@ -89,6 +90,8 @@ class Train:
     """hyperparameters"""
     bc: BC = field(default_factory=BC)  # ty: ignore[invalid-type-form]  # made at run time
     """options of behaviour cloning"""
+    evade: Evade = field(default_factory=Evade)  # ty: ignore[invalid-type-form]  # at run time
+    """train against a detector, on num_levels levels"""
     json: Flag = False
     """print one JSON object"""
 
@@ -107,6 +110,7 @@ class Train:
             self.config,
             _given(self.ppo),
             _given(self.bc),
+            _given(self.evade),
             **{name: getattr(self, name) for name in names},
         )
         if self.dry_run:

@@ -189,8 +189,10 @@ class SweepBar:
     def __exit__(self, *_error: object) -> None:
         self.progress.stop()
 
-    def begin(self, experiment: Named, total: int) -> "SweepCount":
-        """Add a row for one experiment; returns its counter."""
+    def begin(self, experiment: Named, total: int, megabytes: float) -> "SweepCount":
+        """Say how much one experiment may write and add a row for it; returns its counter."""
+        note = f"{escape(experiment.name)}: writes at most {megabytes:,.0f} MB"
+        self.progress.console.print(note)
         return SweepCount(
             self.progress, self.progress.add_task(experiment.name, total=total, state="")
         )

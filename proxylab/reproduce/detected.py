@@ -7,14 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection.calibration import divide
+from proxylab.detection.calibration import Calibration, calibrate, divide, score_draws
+from proxylab.detection.draws import Draws
 from proxylab.detection.judge import judge
 from proxylab.detection.records import Detection
+from proxylab.detection.score import Score
 from proxylab.rollouts.episodes import Episodes, concatenate
-from proxylab.rollouts.rollout import Policy
+from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.screening.cache import DetectionCache
+from proxylab.screening.detectors import detector_of
 from proxylab.screening.paired import PairedRollouts
 from proxylab.screening.policies import fingerprint, load_policies
+from proxylab.statistics.conformal import conformal_p_value
+
+Fitted = tuple[Score, Calibration]
+"""A detector with its state and its calibration scores."""
 
 
 def judged(policy: Policy, task: str, split: str, episodes: int, detector: str) -> dict[str, Any]:
@@ -25,9 +32,14 @@ def judged(policy: Policy, task: str, split: str, episodes: int, detector: str) 
 
 def played(policy: Policy, task: str, split: str, episodes: int) -> Episodes:
     """Episodes of a policy on the levels on which :func:`judgements` compares."""
+    return recorded(policy, task, split, episodes)[0]
+
+
+def recorded(policy: Policy, task: str, split: str, episodes: int) -> tuple[Episodes, Outcomes]:
+    """The episodes of :func:`played`, and their ground truth, which no detector is given."""
     rollouts, _, _ = trusted_runs(task, split, episodes)
     assert rollouts.env is not None  # only logs have none
-    return rollouts.play(policy, rollouts.env)
+    return rollout(policy, rollouts.env, rollouts.level_seeds, task=task, seed=rollouts.seed)
 
 
 def judgements(
@@ -96,6 +108,27 @@ def mixed(honest: Episodes, gamed: Episodes, is_gamed: NDArray[np.bool_]) -> Epi
     """The episodes of ``honest``, with those of ``gamed`` where ``is_gamed`` (bool[E])."""
     both = concatenate([honest, gamed], "mixture")
     return both.select(np.arange(len(is_gamed)) + len(is_gamed) * is_gamed)
+
+
+def scored(suspect: Episodes, fitted: Fitted) -> tuple[float, float]:
+    """(score, p-value) of episodes by a detector of :func:`fitted_on_trusted`.
+
+    They are those of :func:`judgements`, without intervals, kinds and certificates.
+    """
+    detector, calibration = fitted
+    draws = score_draws(detector, suspect, Draws(0))
+    score = float(detector.score(calibration.state, suspect, draws))
+    return score, conformal_p_value(calibration.scores, score)
+
+
+@functools.lru_cache(maxsize=32)
+def fitted_on_trusted(task: str, split: str, episodes: int, detector: str) -> Fitted:
+    """A detector, fitted and calibrated on the shipped trusted agents of a task."""
+    rollouts, runs, reference = trusted_runs(task, split, episodes)
+    score = detector_of(detector)
+    fitting = [runs[name] for name in reference]
+    ranked = [runs[name] for name in sorted(runs) if name not in reference]
+    return score, calibrate(score, fitting, ranked, rollouts.view(runs.values()), Draws(0))
 
 
 @functools.lru_cache(maxsize=4)

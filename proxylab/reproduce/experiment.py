@@ -20,7 +20,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -28,10 +28,13 @@ from typing import Any
 
 from proxylab.agents.references import load_agent
 from proxylab.errors import UsageError
+from proxylab.screening.detectors import detector_of
 from proxylab.storage import store
 from proxylab.training.plan import TrainingJob, plan
 
 BUDGETS = ("smoke", "laptop", "paper")
+DETECTORS = "detectors"
+"""Setting of ``measure`` in experiments that compare detectors: their names."""
 PARTS = ("CLAIM", "SWEEP", "points", "measure", "analyse", "draw")
 
 
@@ -90,11 +93,13 @@ class Experiment:
         name: name on the command line, with hyphens.
         path: path of the file.
         module: the loaded module.
+        detectors: references of detectors that are measured besides its own.
     """
 
     name: str
     path: Path
     module: ModuleType = field(repr=False)
+    detectors: tuple[str, ...] = ()
 
     @property
     def claim(self) -> str:
@@ -106,7 +111,17 @@ class Experiment:
         if budget not in self.module.SWEEP:
             known = ", ".join(self.module.SWEEP)
             raise UsageError(f"{self.name} has no budget {budget!r}: choose {known}")
-        return self.module.SWEEP[budget]
+        settings = self.module.SWEEP[budget]
+        if not self.detectors:
+            return settings
+        own = settings.get("measure", {})
+        if DETECTORS not in own:
+            raise UsageError(f"{self.name} compares no detectors: leave out --detector")
+        return {**settings, "measure": {**own, DETECTORS: (*own[DETECTORS], *self.detectors)}}
+
+    def shown_as(self, budget: str) -> str:
+        """The budget in the path of its results; other detectors never touch committed ones."""
+        return f"{budget}-own" if self.detectors else budget
 
 
 def grid(
@@ -150,10 +165,15 @@ def find_experiments(folder: str | Path | None = None) -> dict[str, Path]:
     return {path.stem.replace("_", "-"): path for path in sorted(location.glob("*.py"))}
 
 
-def load_experiment(path: str | Path) -> Experiment:
-    """The :class:`Experiment` of a file; ``UsageError`` names a missing part."""
+def load_experiment(path: str | Path, detectors: Sequence[str] = ()) -> Experiment:
+    """The :class:`Experiment` of a file; ``UsageError`` names a missing part.
+
+    Args:
+        path: the file.
+        detectors: references of detectors to measure besides its own.
+    """
     path = Path(path).resolve()
-    return Experiment(path.stem.replace("_", "-"), path, _module(str(path)))
+    return Experiment(path.stem.replace("_", "-"), path, _module(str(path)), tuple(detectors))
 
 
 @functools.lru_cache(maxsize=64)
@@ -178,16 +198,18 @@ class Assignment:
         path: file of the experiment.
         budget: name of the budget.
         point: the point to train and measure.
+        detectors: see :class:`Experiment`.
     """
 
     path: str
     budget: str
     point: Point
+    detectors: tuple[str, ...] = ()
 
 
 def run_assignment(assignment: Assignment) -> list[dict[str, Any]]:
     """Rows of one point with its labels; completed training and measurements are reused."""
-    experiment = load_experiment(assignment.path)
+    experiment = load_experiment(assignment.path, assignment.detectors)
     settings, point = experiment.settings(assignment.budget), assignment.point
     if point.job is not None:
         from proxylab.training.train import run_job  # imports torch and SB3
@@ -215,6 +237,9 @@ def measured_file(experiment: Experiment, settings: Mapping[str, Any], point: Po
         "agent": point.job.config.fingerprint if point.job else point.agent,
         "how": inspect.getsource(experiment.module.measure),
     }
+    if experiment.detectors:
+        files = [inspect.getfile(type(detector_of(own))) for own in experiment.detectors]
+        dependencies["detectors"] = [Path(file).read_text() for file in files]
     text = json.dumps(dependencies, sort_keys=True, default=str)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     return store.measures_folder(experiment.name) / f"{name}.json"

@@ -1,5 +1,6 @@
 """``proxylab reproduce``: run an experiment's sweep, write its tables, draw its figures."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,6 +19,8 @@ from proxylab.reproduce.experiment import (
     load_experiment,
     run_assignment,
 )
+from proxylab.screening.cache import LIMIT_BYTES
+from proxylab.screening.detectors import detector_of
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, machine, versions
 from proxylab.training.jobs import JobResult, execute
@@ -40,11 +43,11 @@ class Counter(Protocol):
         ...
 
 
-Show = Callable[[Experiment, int], Counter | None]
-"""function (experiment, number of runs) -> :class:`Counter`, or None."""
+Show = Callable[[Experiment, int, float], Counter | None]
+"""function (experiment, number of runs, most megabytes written) -> :class:`Counter`, or None."""
 
 
-def show_nothing(experiment: Experiment, points: int) -> None:
+def show_nothing(experiment: Experiment, points: int, megabytes: float) -> None:
     """A :data:`Show` that shows no progress."""
 
 
@@ -61,6 +64,7 @@ class Reproduced:
         failed: {source of a run: its error}; None where nothing was run.
         seconds: wall-clock time of this call.
         hours: CPU hours of all runs, including those of earlier calls.
+        megabytes: most that new runs write, where nothing was run; None otherwise.
         tables: files written.
         figures: files written.
         comparisons: the comparisons with published numbers.
@@ -74,6 +78,7 @@ class Reproduced:
     failed: dict[str, str] | None = None
     seconds: float = 0.0
     hours: float | None = None
+    megabytes: float | None = None
     tables: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
     comparisons: tuple[PublishedComparison, ...] = ()
@@ -108,6 +113,7 @@ def reproduce(
     draw_only: bool = False,
     dry_run: bool = False,
     folder: str | Path | None = None,
+    detectors: Sequence[str] = (),
     show: Show = show_nothing,
 ) -> Reproduction:
     """Run experiments one after another; completed training and measurements are reused.
@@ -120,17 +126,20 @@ def reproduce(
         draw_only: draw the figures from existing tables.
         dry_run: count the new runs and estimate their time; run nothing.
         folder: folder of the experiments.
-        show: function (experiment, number of runs) -> :class:`Counter`, or None.
+        detectors: references of detectors to measure besides those of the experiment; the
+            tables and figures then go to a folder of their own.
+        show: a :data:`Show`.
 
     Returns:
         :class:`Reproduction`.
 
     Raises:
-        UsageError: an unknown experiment or budget, or no tables to draw from.
+        UsageError: an unknown experiment, budget or detector, no tables to draw from, or not
+            enough free space.
     """
     if budget not in BUDGETS:
         raise UsageError(f"unknown budget {budget!r}: choose {', '.join(BUDGETS)}")
-    chosen = _chosen(names, folder)
+    chosen = [replace(e, detectors=_loadable(detectors)) for e in _chosen(names, folder)]
     if draw_only:
         return Reproduction([_drawn(experiment, budget) for experiment in chosen])
     if dry_run:
@@ -138,6 +147,13 @@ def reproduce(
     return Reproduction(
         [_run(experiment, budget, engine, processes, show) for experiment in chosen]
     )
+
+
+def _loadable(detectors: Sequence[str]) -> tuple[str, ...]:
+    """The references themselves; ``UsageError`` where one is no detector."""
+    for reference in detectors:
+        detector_of(reference)
+    return tuple(detectors)
 
 
 def _chosen(names: str | Iterable[str], folder: str | Path | None) -> list[Experiment]:
@@ -159,8 +175,10 @@ def _run(
     began = time.perf_counter()
     points = _points(experiment, budget)
     complete = sum(all(is_done(experiment, budget, point)) for point in points)
-    jobs = [Assignment(str(experiment.path), budget, point) for point in points]
-    counter = show(experiment, len(jobs))
+    jobs = [
+        Assignment(str(experiment.path), budget, point, experiment.detectors) for point in points
+    ]
+    counter = show(experiment, len(jobs), _room_for(points))
     watch = counter.count if counter else None
     results = execute(run_assignment, jobs, engine=engine, processes=processes, watch=watch)
     failed = {result.job.point.source: _why(result.error) for result in results if result.error}
@@ -179,6 +197,27 @@ def _run(
         hours=hours,
         tables=files,
     )
+
+
+RUN_MEGABYTES, TABLE_MEGABYTES = 2.0, 20.0
+"""More than a run of the networks here takes, its checkpoint included; than tables and figures."""
+
+
+def megabytes_for(points: Iterable[Point]) -> float:
+    """Most that the new runs of an experiment write: runs, cache, tables and figures."""
+    jobs = {point.job.folder for point in points if point.job is not None}
+    new = sum(not store.is_complete(folder) for folder in jobs)
+    return new * RUN_MEGABYTES + LIMIT_BYTES / 1e6 + TABLE_MEGABYTES
+
+
+def _room_for(points: Iterable[Point]) -> float:
+    """:func:`megabytes_for`; ``UsageError`` where the disk has less room."""
+    needed, folder = megabytes_for(points), store.results_folder()
+    existing = next(f for f in (folder, *folder.absolute().parents) if f.is_dir())
+    free = shutil.disk_usage(existing).free / 1e6
+    if free < needed:
+        raise UsageError(f"{folder}: {free:,.0f} MB are free, and up to {needed:,.0f} are needed")
+    return needed
 
 
 def _points(experiment: Experiment, budget: str) -> list[Point]:
@@ -206,7 +245,7 @@ def _write(
     experiment: Experiment, budget: str, tables: Tables, facts: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Write the tables as CSV and their origin as JSON; the paths of the tables."""
-    folder = store.shown_folder("tables", budget)
+    folder = store.shown_folder("tables", experiment.shown_as(budget))
     record, paths = folder / f"{experiment.name}.json", []
     record.unlink(missing_ok=True)  # written again after the last table
     for name, rows in tables.items():
@@ -246,7 +285,7 @@ def _drawn(experiment: Experiment, budget: str) -> Reproduced:
     """Draw the figures from the tables on disk."""
     from proxylab.plots.style import save  # matplotlib is slow to load
 
-    folder = store.shown_folder("tables", budget)
+    folder = store.shown_folder("tables", experiment.shown_as(budget))
     record = folder / f"{experiment.name}.json"
     if not record.is_file():
         command = f"proxylab reproduce {experiment.name} --budget {budget}"
@@ -261,7 +300,9 @@ def _drawn(experiment: Experiment, budget: str) -> Reproduced:
     figures: list[str] = []
     for name, figure in experiment.module.draw(tables).items():
         stem = experiment.name if not name else f"{experiment.name}-{name}"
-        figures += map(str, save(figure, store.shown_folder("figures", budget) / stem))
+        figures += map(
+            str, save(figure, store.shown_folder("figures", experiment.shown_as(budget)) / stem)
+        )
     return Reproduced(
         experiment.name,
         experiment.claim,
@@ -294,6 +335,7 @@ def _foreseen(experiment: Experiment, budget: str) -> Reproduced:
         points=len(points),
         found=sum(map(all, done)),
         hours=sum(map(_expected_hours, new.values())),
+        megabytes=megabytes_for(points),
     )
 
 

@@ -216,6 +216,17 @@ def concatenate(parts: Sequence[Episodes], policy: str | None = None) -> Episode
     return replace(first, policy=policy or first.policy, episode_offsets=offsets, **columns)
 
 
+def proxy_returns(episodes: Episodes) -> NDArray[np.float64]:
+    """float64[E], undiscounted return of the proxy channel, reward units.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    if episodes.proxy_reward is None:
+        raise ValueError(f"episodes of {episodes.policy}: the proxy reward is unknown")
+    return np.add.reduceat(episodes.proxy_reward, episodes.episode_offsets[:-1], dtype=np.float64)
+
+
 def column_names() -> tuple[str, ...]:
     """Names of the array fields in their order: the columns of a rollout log."""
     return tuple(field.name for field in fields(Episodes) if field.name in ARRAYS)

@@ -10,6 +10,7 @@ from proxylab.detection.task_view import TaskView, bare_view
 from proxylab.environments.resolve import make_environment
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import splits_of
+from proxylab.evaluation.task_view import view_of
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.rollouts.thread_map import one_torch_thread, thread_map
@@ -124,15 +125,7 @@ class PairedRollouts:
         num_actions = int(env.single_action_space.n)
         if (first.num_states, first.num_actions) != (env.num_states, num_actions):
             return bare_view(first)
-        return TaskView(
-            task=self.task,
-            num_states=env.num_states,
-            num_actions=num_actions,
-            landmarks=tuple(env.landmarks),
-            levels=levels,
-            landmark_distances=env.landmark_distances(levels) if env.landmarks else None,
-            successors=env.successors(levels),
-        )
+        return view_of(env, self.task, levels)
 
     def play(self, policy: Policy | Episodes, env: BatchedEnv) -> Episodes:
         """Episodes of a policy in ``env``; the true outcomes are discarded here."""

@@ -162,7 +162,8 @@ class TrainingCallback(BaseCallback):
     def _on_rollout_start(self) -> None:
         if self.num_timesteps >= self._next_check():
             self._check()
-        if self.interrupted or self.num_timesteps >= self._saved_at + self._save_every:
+        due = self.interrupted or self.num_timesteps >= self._saved_at + self._save_every
+        if due and self.config.evade is None:  # a short run, whose past episodes are not stored
             self._save()
         if self.interrupted:
             raise KeyboardInterrupt

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from proxylab.agents.format import check_sizes
 from proxylab.agents.references import check_stored
-from proxylab.config import BCConfig, PPOConfig, TrainConfig, current_architecture
+from proxylab.config import (
+    BCConfig,
+    EvadeConfig,
+    PPOConfig,
+    TrainConfig,
+    current_architecture,
+)
 from proxylab.console.output import Track, no_progress
+from proxylab.detection.scores.registry import find_score
 from proxylab.errors import UsageError
 from proxylab.storage import store
 from proxylab.storage.limits import LIMITS, read_within
@@ -25,6 +32,7 @@ MAX_RUNS = 1000
 HYPERPARAMETERS = {
     "ppo": tuple(f.name for f in fields(PPOConfig)),
     "bc": tuple(f.name for f in fields(BCConfig)),
+    "evade": tuple(f.name for f in fields(EvadeConfig)),
 }
 """{table of a configuration file: its options}."""
 OPTIONS = tuple(
@@ -78,6 +86,7 @@ def plan(
     file: str | Path | None = None,
     ppo: Mapping[str, Any] | None = None,
     bc: Mapping[str, Any] | None = None,
+    evade: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Plan:
     """The jobs of a command line.
@@ -91,6 +100,7 @@ def plan(
         file: TOML file with options; arguments override it.
         ppo: {hyperparameter: value}.
         bc: {option of behaviour cloning: value}.
+        evade: {option of training against a detector: value}.
         options: fields of ``TrainConfig``; ``None`` leaves the preset's.
 
     Returns:
@@ -106,6 +116,7 @@ def plan(
     preset = make_config(task, role, "cpu", algorithm=changes.get("algorithm"))
     changes["ppo"] = _replaced("ppo", preset.ppo, {**changes.get("ppo", {}), **(ppo or {})})
     changes["bc"] = _replaced("bc", preset.bc, {**changes.get("bc", {}), **(bc or {})})
+    changes["evade"] = _evasion({**changes.get("evade", {}), **(evade or {})})
     named = current_architecture(changes.get("architecture", preset.architecture))
     alike = named == preset.architecture
     changes["sizes"] = (preset.sizes if alike else {}) | changes.get("sizes", {})
@@ -141,6 +152,8 @@ def _check(config: TrainConfig) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from None
     check_memory(config, env)
+    if config.evade is not None:
+        find_score(config.evade.detector)
     if config.bc is not None:
         from proxylab.training.demonstrations import check_expert  # imports torch
 
@@ -165,6 +178,19 @@ def _replaced(
         return preset and replace(preset, **changes)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{table}: {error}") from None
+
+
+def _evasion(options: Mapping[str, Any]) -> EvadeConfig | None:
+    """The detector to train against, or None; ``UsageError`` names a missing or invalid option."""
+    if not options:
+        return None
+    missing = [f.name for f in fields(EvadeConfig) if f.name not in options]
+    if missing:
+        raise UsageError(f"evade: {missing[0]} is missing")
+    try:
+        return EvadeConfig(**options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"evade: {error}") from None
 
 
 def _folder(out: str | Path | None, seed: int, count: int) -> Path | None:

@@ -70,6 +70,16 @@ def load_weights(policy: ActorCriticPolicy, reference: str) -> None:
         raise UsageError(f"{reference} has another network than this run: it cannot start from it")
 
 
+def reset_values(policy: ActorCriticPolicy) -> None:
+    """Let the values start at 0.
+
+    A clone has untrained values as large as its features, and their first gradients would
+    destroy the features that it acts on.
+    """
+    for parameter in policy.value_net.parameters():
+        torch.nn.init.zeros_(parameter)
+
+
 def sb3_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The weights of an ``ActorCritic`` under the names of an SB3 policy: {name: tensor}."""
     return {

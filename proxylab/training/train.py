@@ -29,8 +29,14 @@ from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.cloning import BehaviourCloning
 from proxylab.training.demonstrations import demonstrations_of
+from proxylab.training.evasion import EvadingVecEnv, adversary_of
 from proxylab.training.memory import check_memory
-from proxylab.training.sb3_policy import agent_weights, load_weights, policy_arguments
+from proxylab.training.sb3_policy import (
+    agent_weights,
+    load_weights,
+    policy_arguments,
+    reset_values,
+)
 from proxylab.training.vec_env import BatchedVecEnv
 from proxylab_envs.levels import Levels
 
@@ -167,6 +173,8 @@ def _run(
     model = make_model(config)
     if config.start_from is not None:
         load_weights(model.policy, config.start_from)
+        if config.evade is not None:
+            reset_values(model.policy)
     if tensorboard:
         model.tensorboard_log = str(folder)
         _need_tensorboard()
@@ -231,16 +239,8 @@ def make_model(config: TrainConfig) -> Any:
     """The SB3 algorithm of a configuration with its environment, newly seeded."""
     check_memory(config, TASKS[config.task].make_env(1, **config.env))
     torch.set_num_threads(config.threads)
-    levels = Levels("train", shifted_share(config.levels), config.num_levels)
-    env = BatchedVecEnv(
-        TASKS[config.task].make_env(config.num_envs, **config.env),
-        levels,
-        config.reward,
-        stream_seed(config.seed, "training levels"),
-        config.reward_scale,
-    )
     common: dict[str, Any] = {
-        "env": env,
+        "env": _training_env(config),
         "learning_rate": linear_schedule(config.ppo.learning_rate),
         "seed": stream_seed(config.seed, "training") % 2**32,
         "device": config.device,
@@ -254,6 +254,20 @@ def make_model(config: TrainConfig) -> Any:
         return A2C(**common, use_rms_prop=False)
     own = {name: getattr(config.ppo, name) for name in ("batch_size", "n_epochs", "clip_range")}
     return PPO(**common, **own)
+
+
+def _training_env(config: TrainConfig) -> BatchedVecEnv:
+    """The environments of a configuration; with ``evade``, those in which a detector costs."""
+    arguments = (
+        TASKS[config.task].make_env(config.num_envs, **config.env),
+        Levels("train", shifted_share(config.levels), config.num_levels),
+        config.reward,
+        stream_seed(config.seed, "training levels"),
+        config.reward_scale,
+    )
+    if config.evade is None:
+        return BatchedVecEnv(*arguments)
+    return EvadingVecEnv(*arguments, task=config.task, adversary=adversary_of(config))
 
 
 def _cloning(config: TrainConfig, common: dict[str, Any]) -> BehaviourCloning:

@@ -20,6 +20,9 @@ def rows_of(detector, flagged, part="development", task="maze-corner"):
             kind = PURSUES if name in TRACK.GAMING else LESS_ABLE
             row = {"set": part, "task": task, "detector": detector, "class": name, "seed": k}
             row |= {"score": float(seen), "p_value": 0.01 if seen else 0.5}
+            composed = name not in TRACK.OTHERS
+            row |= {"true": 0.8 - k / 100 if name == "hack" else 0.9 - k / 100}
+            row |= {"true honest": 0.9 - k / 100 if composed else None}
             rows.append(row | {"difference": kind if seen and detector == "keen" else None})
     return rows
 
@@ -60,3 +63,12 @@ def test_rare_classes_carry_their_limit():
     assert limits["rare 1%"] == pytest.approx(mixture_limit(0.01, 200, 0.05))
     assert limits["hack"] == 1
     assert limits["fresh"] is None
+
+
+def test_harm_is_the_drop_of_the_true_return_against_the_honest_agent():
+    classes = {row["class"]: row for row in TRACK.analyse(rows_of("keen", GAMED))["classes"]}
+    expected = sum(0.1 / (0.9 - k / 100) for k in range(10)) / 10
+    assert classes["hack"]["harm"] == pytest.approx(expected)
+    assert classes["hack"]["harm low"] < expected < classes["hack"]["harm high"]
+    assert classes["rare 1%"]["harm"] == 0
+    assert classes["weak"]["harm"] == pytest.approx(0)  # against the mean of the fresh agents

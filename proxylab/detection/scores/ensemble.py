@@ -64,8 +64,13 @@ def evidence(score: float, honest: Sequence[float] | NDArray[np.float64]) -> flo
         score: float.
         honest: float64[N], scores of honest policies by the same detector.
     """
-    low, middle, high = np.quantile(honest, [0.25, 0.5, 0.75])
-    return float(np.arcsinh((score - middle) / max((high - low) / 1.349, SMALLEST_SCALE)))
+    return float(np.arcsinh((score - np.median(honest)) / spread(honest)))
+
+
+def spread(honest: Sequence[float] | NDArray[np.float64]) -> float:
+    """IQR/1.349 of the scores of honest policies (float64[N]), at least ``SMALLEST_SCALE``."""
+    low, high = np.quantile(honest, [0.25, 0.75])
+    return max(float(high - low) / 1.349, SMALLEST_SCALE)
 
 
 def fit_weights(rows: Sequence[PolicyRow]) -> Weights:
