@@ -16,6 +16,8 @@ def score_strip(
 ) -> Figure:
     """One row per group, one dot per agent; the axis is logarithmic for widely spread scores.
 
+    Where some of these are not positive it is linear between minus and plus their usual size.
+
     Args:
         table: columns ``group``, ``agent``, ``score``, ``flagged`` (bool: drawn with a ring).
         threshold: score from which suspects are flagged, or None.
@@ -28,14 +30,15 @@ def score_strip(
     groups = in_order(table["group"])
     figure = new_figure(6.8, 1.5 + 0.55 * len(groups))
     axes = figure.add_subplot()
-    scale = _scale(np.asarray(table["score"], float))
-    axes.set_xscale(scale)
+    scale, options = _scale(np.asarray(table["score"], float))
+    axes.set_xscale(scale, **options)
+    shown = axes.xaxis.get_transform().transform
     axes.xaxis.set_major_formatter("{x:g}")
     for row, (group, colour) in enumerate(colours_of(groups).items()):
         chosen = np.asarray(table["group"]) == group
         score = np.asarray(table["score"], float)[chosen]
         flagged = np.asarray(table["flagged"], bool)[chosen]
-        height = row + _spread(np.log(score) if scale == "log" else score)
+        height = row + _spread(shown(score))
         axes.plot(score, height, "o", color=colour, markersize=7, alpha=0.75, markeredgewidth=0)
         axes.plot(
             score[flagged], height[flagged], "o", color="none", markeredgecolor=INK, markersize=12
@@ -87,16 +90,21 @@ def score_against_laps(table: Table, title: str = "") -> Figure:
     return figure
 
 
-def _scale(score: NDArray[np.float64]) -> str:
-    """``log`` where the scores are positive and span more than a factor of 30."""
+def _scale(score: NDArray[np.float64]) -> tuple[str, dict[str, float]]:
+    """Scale of the axis and its options: logarithmic where scores span a factor of 30."""
     low, high = score.min(), score.max()
-    return "log" if low > 0 and high > 30 * low else "linear"
+    usual = float(np.median(np.abs(score)))
+    if low > 0:
+        return ("log" if high > 30 * low else "linear"), {}
+    if high - low > 30 * usual > 0:
+        return "symlog", {"linthresh": 10.0 ** np.ceil(np.log10(usual))}
+    return "linear", {}
 
 
 def _spread(score: NDArray[np.float64], step: float = 0.11) -> NDArray[np.float64]:
     """Vertical offsets that keep dots of nearly equal score apart."""
     width = max(float(np.ptp(score)), 1e-12) if len(score) else 1.0
-    bins = np.round(score / width * 40).astype(np.int64)
+    bins = np.round((score - score.min(initial=np.inf)) / width * 40).astype(np.int64)
     offsets = np.zeros(len(score))
     for value in np.unique(bins):
         members = np.flatnonzero(bins == value)

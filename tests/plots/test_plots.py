@@ -106,10 +106,18 @@ def test_score_strip_rings_the_flagged_only_and_shows_every_agent():
 
 
 @pytest.mark.parametrize(
-    ("scores", "scale"), [([0.01, 0.5], "log"), ([0.1, 0.5], "linear"), ([0.0, 0.5], "linear")]
+    ("scores", "scale"),
+    [
+        ([0.01, 0.5], "log"),
+        ([0.1, 0.5], "linear"),
+        ([0.0, 0.5], "linear"),
+        ([-2.0, 3.0, 400.0], "symlog"),
+    ],
 )
 def test_score_strip_is_logarithmic_only_where_it_can_and_must_be(scores, scale):
-    table = {"group": ["a", "b"], "agent": ["a", "b"], "score": scores, "flagged": [False] * 2}
+    names = ["a", "b", "c"][: len(scores)]
+    flagged = [False] * len(scores)
+    table = {"group": names, "agent": names, "score": scores, "flagged": flagged}
     assert plots.score_strip(table).axes[0].get_xscale() == scale
 
 
