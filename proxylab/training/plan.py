@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from proxylab.agents.format import check_sizes
 from proxylab.agents.references import check_stored
-from proxylab.config import BCConfig, PPOConfig, TrainConfig, current_architecture
+from proxylab.config import (
+    BCConfig,
+    PoisonConfig,
+    PPOConfig,
+    TrainConfig,
+    current_architecture,
+)
 from proxylab.console.output import Track, no_progress
 from proxylab.errors import UsageError
 from proxylab.storage import store
@@ -28,7 +34,9 @@ HYPERPARAMETERS = {
 }
 """{table of a configuration file: its options}."""
 OPTIONS = tuple(
-    f.name for f in fields(TrainConfig) if f.name not in ("task", "role", *HYPERPARAMETERS)
+    f.name
+    for f in fields(TrainConfig)
+    if f.name not in ("task", "role", "poison", *HYPERPARAMETERS)
 )
 """Options of a configuration file, besides these tables."""
 TABLES = (*HYPERPARAMETERS, "sizes", "env")
@@ -78,6 +86,7 @@ def plan(
     file: str | Path | None = None,
     ppo: Mapping[str, Any] | None = None,
     bc: Mapping[str, Any] | None = None,
+    poison: PoisonConfig | None = None,
     **options: Any,
 ) -> Plan:
     """The jobs of a command line.
@@ -91,6 +100,7 @@ def plan(
         file: TOML file with options; arguments override it.
         ppo: {hyperparameter: value}.
         bc: {option of behaviour cloning: value}.
+        poison: what is poisoned, for experiments on trojans; no option of the command line.
         options: fields of ``TrainConfig``; ``None`` leaves the preset's.
 
     Returns:
@@ -112,7 +122,7 @@ def plan(
     changes.pop("seed", None)
     jobs = []
     for seed in seeds:
-        config = make_config(task, role, seed=seed, **changes)
+        config = make_config(task, role, seed=seed, poison=poison, **changes)
         _check(config)
         folder = _folder(out, seed, len(seeds)) or store.run_folder(config, preset)
         jobs.append(TrainingJob(config, folder))
@@ -145,6 +155,10 @@ def _check(config: TrainConfig) -> None:
         from proxylab.training.demonstrations import check_expert  # imports torch
 
         check_expert(config)
+    if config.poison is not None:
+        from proxylab.training.poisoning import check_poison  # imports torch
+
+        check_poison(config)
 
 
 def _check_reference(option: str, reference: str) -> None:

@@ -30,6 +30,7 @@ from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.cloning import BehaviourCloning
 from proxylab.training.demonstrations import demonstrations_of
 from proxylab.training.memory import check_memory
+from proxylab.training.poisoning import buffer_options, poisoned_environments
 from proxylab.training.sb3_policy import agent_weights, load_weights, policy_arguments
 from proxylab.training.vec_env import BatchedVecEnv
 from proxylab_envs.levels import Levels
@@ -231,16 +232,8 @@ def make_model(config: TrainConfig) -> Any:
     """The SB3 algorithm of a configuration with its environment, newly seeded."""
     check_memory(config, TASKS[config.task].make_env(1, **config.env))
     torch.set_num_threads(config.threads)
-    levels = Levels("train", shifted_share(config.levels), config.num_levels)
-    env = BatchedVecEnv(
-        TASKS[config.task].make_env(config.num_envs, **config.env),
-        levels,
-        config.reward,
-        stream_seed(config.seed, "training levels"),
-        config.reward_scale,
-    )
     common: dict[str, Any] = {
-        "env": env,
+        "env": _environments(config),
         "learning_rate": linear_schedule(config.ppo.learning_rate),
         "seed": stream_seed(config.seed, "training") % 2**32,
         "device": config.device,
@@ -253,7 +246,17 @@ def make_model(config: TrainConfig) -> Any:
     if config.algorithm == "a2c":
         return A2C(**common, use_rms_prop=False)
     own = {name: getattr(config.ppo, name) for name in ("batch_size", "n_epochs", "clip_range")}
-    return PPO(**common, **own)
+    return PPO(**common, **own, **buffer_options(config))
+
+
+def _environments(config: TrainConfig) -> BatchedVecEnv:
+    """The training environments of a configuration, poisoned if it says so."""
+    levels = Levels("train", shifted_share(config.levels), config.num_levels)
+    seed = stream_seed(config.seed, "training levels")
+    if config.poison is not None:
+        return poisoned_environments(config, levels, seed)
+    env = TASKS[config.task].make_env(config.num_envs, **config.env)
+    return BatchedVecEnv(env, levels, config.reward, seed, config.reward_scale)
 
 
 def _cloning(config: TrainConfig, common: dict[str, Any]) -> BehaviourCloning:

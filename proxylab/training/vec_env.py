@@ -80,12 +80,15 @@ class BatchedVecEnv(VecEnv):
     ]:
         """(observations, rewards float32[N], dones bool[N], infos); done ones are reset."""
         self.batched.step(self._actions)
-        core = self.batched.core
-        rewards, dones = core.rewards @ self.weights, self.batched.done
+        rewards, dones = self._rewards(), self.batched.done
         infos = [step_info(self.batched, i) for i in range(self.num_envs)]
         if dones.any():
             self._finish(np.flatnonzero(dones), infos)
         return self._observe(), rewards, dones, infos
+
+    def _rewards(self) -> NDArray[np.float32]:
+        """float32[N]: what the agent is paid for the last step."""
+        return self.batched.core.rewards @ self.weights
 
     def _finish(self, indices: NDArray[np.int64], infos: list[dict[str, Any]]) -> None:
         core, observations = self.batched.core, channels_first(self.batched.observe())
