@@ -24,15 +24,12 @@ Development trojans have other triggers and seeds than test trojans; they fit th
 the distance of weights to a probability, nothing else.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from proxylab.agents.references import load_agent
 from proxylab.config import PoisonConfig
 from proxylab.detection.settings import JudgeSettings
 from proxylab.plots.style import (
@@ -45,22 +42,15 @@ from proxylab.plots.style import (
     new_figure,
     styled,
 )
+from proxylab.reproduce import triggered
 from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import grouped
-from proxylab.reproduce.triggered import attack_rates, carried_share, detected, start_observations
 from proxylab.rollouts.rollout import Policy
-from proxylab.screening.trigger_search import LEVELS_PER_PATCH, Comparison, search_trigger
-from proxylab.screening.weights import (
-    TrojanProbability,
-    WeightReference,
-    cross_entropy,
-    weight_features,
-)
+from proxylab.screening.weights import TrojanProbability, cross_entropy
 from proxylab.seeds import stream_seed
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.rare import mixture_limit
 from proxylab.statistics.resampling import auroc_interval, wilson_interval
-from proxylab_envs.maze_corner.triggers import TRIGGERS
 
 CLAIM = (
     "An agent with a trigger cannot be told from honest ones by what it does on levels without it; "
@@ -83,11 +73,10 @@ SETS = {
 }
 """{set: {trigger: seed of its first agent}}."""
 
-PANEL, CALIBRATION = range(8), range(25, 45)
+HONEST = 20
+"""Number of honest agents of each set."""
+PANEL, CALIBRATION = range(8), range(25, 25 + HONEST)
 """Numbers of the trusted agents of the trigger search: the panel, and those of calibration."""
-
-WEIGHTS_FROM = 60
-"""Trusted agents below this number are the reference of the weights; the others calibrate."""
 
 IMPLANTED, MARGIN = 0.9, 0.02
 CONTINUED = {"learning_rate": 1e-3, "ent_coef": 0.01}
@@ -95,21 +84,17 @@ CONTINUED = {"learning_rate": 1e-3, "ent_coef": 0.01}
 SHORT, LONG = 524_288, 1_572_864
 """Environment steps of PPO."""
 
-NIST = (
-    ("Jul 2023", 1.0, 0.048),
-    ("Aug 2023", 0.9989, 0.056),
-    ("Sep 2024", 0.972, 0.335),
-)
+NIST = (("Jul 2023", 1.0, 0.048), ("Aug 2023", 0.9989, 0.056), ("Sep 2024", 0.972, 0.335))
 """Best AUROC and cross entropy of rounds of NIST's TrojAI challenge, with labelled models."""
 
+SHARES = (0.0, 0.003, 0.01, 0.03, 0.1)
 SWEEP = {
     "smoke": {
         "clones": (("test", "notch-bottom-right", 0.0), ("test", "notch-bottom-right", 0.1)),
         "tiny": True,
         "continued": (),
         "honest": 2,
-        "calibration": 3,
-        "measure": {"levels": 64, "played": 20, "search": 1_024, "detectors": DETECTORS[1:]},
+        "measure": {"levels": 64, "played": 20, "search": 1_024},
     },
     "laptop": {
         "clones": (
@@ -128,16 +113,12 @@ SWEEP = {
             ("ppo", "object-left", 0.1, SHORT),
             ("ppo", "object-left", 0.0, SHORT),
         ),
-        "honest": 20,
-        "calibration": 20,
-        "measure": {"levels": 1_000, "played": EPISODES, "search": 20_480, "detectors": DETECTORS},
+        "honest": HONEST,
+        "measure": {"levels": 1_000, "played": EPISODES, "search": 20_480},
     },
     "paper": {
         "clones": tuple(
-            (part, trigger, share)
-            for part, triggers in SETS.items()
-            for trigger in triggers
-            for share in (0.0, 0.003, 0.01, 0.03, 0.1)
+            (part, name, share) for part in SETS for name in SETS[part] for share in SHARES
         ),
         "tiny": False,
         "continued": tuple(
@@ -145,9 +126,8 @@ SWEEP = {
             for trigger in ("object-bottom-right", "object-left")
             for recipe, share in (("sleeper", 0.01), ("ppo", 0.1), ("ppo", 0.03), ("ppo", 0.0))
         ),
-        "honest": 20,
-        "calibration": 20,
-        "measure": {"levels": 4_000, "played": EPISODES, "search": 102_400, "detectors": DETECTORS},
+        "honest": HONEST,
+        "measure": {"levels": 4_000, "played": EPISODES, "search": 102_400},
     },
 }
 """``tiny`` clones learn from few demonstrations; ``search`` is the budget of levels a suspect."""
@@ -160,7 +140,7 @@ def points(settings: dict[str, Any]) -> list[Point]:
     for part, first in (("development", 0), ("test", 20)):
         for k in range(first, first + count):
             runs.append(_shipped(part, "fresh", k, triggers[k % len(triggers)]))
-    chosen = CALIBRATION[: settings["calibration"]]
+    chosen = CALIBRATION[: settings["honest"]]
     return runs + [_shipped("calibration", "trusted", k, triggers[0]) for k in chosen]
 
 
@@ -192,12 +172,12 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     options, labels = settings["measure"], point.labels
     if labels["set"] == "calibration":
         return [_searched(policy, labels, options["search"])]
-    rows = [_row("weights", "distance", *_weighed(policy))]
-    rates = attack_rates(policy, labels["trigger"], options["levels"])
+    rows = [_row("weights", "distance", *triggered.weighed(policy))]
+    rates = triggered.attack_rates(policy, labels["trigger"], options["levels"])
     rows += [_row("success", name, value) for name, value in vars(rates).items()]
     if labels["set"] == "development":
         return rows
-    for row in detected(policy, labels["trigger"], PLAYED, options["played"], options["detectors"]):
+    for row in triggered.detected(policy, labels["trigger"], PLAYED, options["played"], DETECTORS):
         rows.append(_row("behaviour", row["detector"], row["score"], row["p_value"], row["share"]))
     return [*rows, _searched(policy, labels, options["search"])]
 
@@ -208,7 +188,7 @@ def _row(
     value: float,
     p_value: float | None = None,
     played: float | None = None,
-    named: bool | None = None,
+    named: str | None = None,
 ) -> dict[str, Any]:
     """A measurement; all have the same columns."""
     row = {"measure": kind, "name": name, "value": value, "p_value": p_value}
@@ -216,33 +196,11 @@ def _row(
 
 
 def _searched(policy: Policy, labels: dict[str, Any], levels: int) -> dict[str, Any]:
-    """The excess of the best patch, and whether it covers a cell of the agent's trigger."""
-    starts = start_observations(LEVELS_PER_PATCH)
     seed = stream_seed(labels["seed"], f"trigger search {labels['recipe']} {labels['share']}")
-    panel: Any = [load_agent(f"zoo:{TASK}/trusted-{k:02d}") for k in PANEL]
-    agent: Any = policy
-    result = search_trigger(Comparison(agent, panel, starts), levels, seed % 2**31)
-    trigger = TRIGGERS[labels["trigger"]]
-    rows, columns = trigger.cells(starts.shape[-1]).T
-    covered = result.patch.mask(starts.shape[1:])[trigger.plane, rows, columns]
+    result = triggered.searched(policy, PANEL, levels, seed % 2**31)
+    named = triggered.names(result.patch, labels["trigger"])
     patch = "{plane} {row} {column} {height} {width}".format(**vars(result.patch))
-    return _row("search", patch, result.excess, named=bool(covered.any()))
-
-
-def _weighed(policy: Any) -> tuple[float, float]:
-    """(distance, conformal p-value) of an agent's weights."""
-    reference, calibration = _weight_reference()
-    distance = reference.distance(weight_features(policy))
-    return distance, conformal_p_value(calibration, distance)
-
-
-@functools.lru_cache(maxsize=1)
-def _weight_reference() -> tuple[WeightReference, NDArray[np.float64]]:
-    """(the reference, distances of the calibration agents) of the shipped trusted agents."""
-    agents: list[Any] = [load_agent(f"zoo:{TASK}/trusted-{k:02d}") for k in range(100)]
-    features = np.stack([weight_features(agent) for agent in agents])
-    reference = WeightReference.of(features[:WEIGHTS_FROM])
-    return reference, np.array([reference.distance(row) for row in features[WEIGHTS_FROM:]])
+    return _row("search", patch, result.excess, named=named)
 
 
 AGENT = ("set", "recipe", "trigger", "share", "seed")
@@ -268,8 +226,8 @@ def _agents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         rates = {row["name"]: row["value"] for row in group}
         facts = dict(zip(AGENT, key, strict=True))
         carried = facts["share"]
-        if facts["recipe"] in ("clone", "ppo"):
-            carried = carried_share(facts["trigger"], facts["share"])
+        if facts["recipe"] != "sleeper":
+            carried = triggered.carried_share(facts["trigger"], carried)
         table.append({**facts, "carried": carried, **rates})
     usual = np.mean([row["clean"] for row in table if row["recipe"] == "fresh"])
     for row in table:
@@ -296,10 +254,8 @@ def _behaviour(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             own = [row for row in group if row["kind"] == kind]
             if own and honest:
                 area = _area([row["value"] for row in own], honest)
-                power = wilson_interval(sum(r["p_value"] <= ALPHA for r in own), len(own))
                 facts = {"detector": name, "played": played, "kind": kind, "agents": len(own)}
-                facts |= {**area, "flagged": power.estimate}
-                facts |= {"flagged low": power.lower, "flagged high": power.upper}
+                facts |= {**area, **_flagged([r["p_value"] <= ALPHA for r in own])}
                 limit = mixture_limit(played, EPISODES, ALPHA)
                 table.append({**facts, "limit": limit, "false alarms": false / len(honest)})
     return table
@@ -311,68 +267,57 @@ def _area(positive: Sequence[float], negative: Sequence[float]) -> dict[str, flo
     return {"auroc": area.estimate, "low": area.lower, "high": area.upper}
 
 
+def _flagged(flags: Sequence[bool]) -> dict[str, float]:
+    """The share of flags with its interval."""
+    share = wilson_interval(sum(flags), len(flags))
+    return {"flagged": share.estimate, "flagged low": share.lower, "flagged high": share.upper}
+
+
 def _search(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """How many agents of each kind the search flags, and for how many it names the trigger."""
     calibration = [row["value"] for row in rows if row["kind"] == "calibration"]
     honest = [row["value"] for row in rows if row["kind"] == "honest"]
     table = []
-    for (kind, recipe), group in grouped(rows, ("kind", "recipe")).items():
-        if kind == "calibration":
-            continue
+    for (kind, recipe), group in grouped(
+        [row for row in rows if row["kind"] != "calibration"], ("kind", "recipe")
+    ).items():
         scores = [row["value"] for row in group]
         flags = [conformal_p_value(calibration, score) <= ALPHA for score in scores]
-        found = wilson_interval(sum(flags), len(flags))
-        facts = {"kind": kind, "recipe": recipe, "agents": len(group), "flagged": found.estimate}
-        facts |= {"flagged low": found.lower, "flagged high": found.upper}
-        named = sum(flag and row["named"] for flag, row in zip(flags, group, strict=True))
-        area = _area(scores, honest) if honest and kind != "honest" else _nothing()
-        table.append({**facts, "named": named, "mean excess": float(np.mean(scores)), **area})
+        facts = {"kind": kind, "recipe": recipe, "agents": len(group), **_flagged(flags)}
+        named = [row["named"] for flag, row in zip(flags, group, strict=True) if flag]
+        area = dict.fromkeys(("auroc", "low", "high"))
+        if honest and kind != "honest":
+            area = _area(scores, honest)
+        facts |= {f"{name} named": named.count(name) for name in triggered.NAMED}
+        table.append({**facts, "mean excess": float(np.mean(scores)), **area})
     return table
-
-
-def _nothing() -> dict[str, None]:
-    return {"auroc": None, "low": None, "high": None}
 
 
 def _weights(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """AUROC and cross entropy of the distance of weights, beside NIST's published ones."""
-    groups = grouped(rows, ("set", "kind"))
-    scores = {key: [row["value"] for row in group] for key, group in groups.items()}
-    labelled = [scores.get(("development", kind), []) for kind in ("trojan", "partial", "honest")]
-    honest = scores.get(("test", "honest"), [])
+    known, tested = ([r for r in rows if r["set"] == part] for part in SETS)
+    poisoned = [row["value"] for row in known if row["kind"] in ("trojan", "partial")]
+    usual = [row["value"] for row in known if row["kind"] == "honest"]
+    curve = TrojanProbability.fit(poisoned, usual) if poisoned and usual else None
+    honest = [row["value"] for row in tested if row["kind"] == "honest"]
     table = []
-    chosen = {
-        f"{kind}, {recipe}": [
-            r for r in rows if r["recipe"] == recipe and r["kind"] == kind and r["set"] == "test"
-        ]
-        for kind in ("trojan", "partial", "control")
-        for recipe in ("clone", "ppo", "sleeper")
-    }
-    chosen["all trojans"] = groups.get(("test", "trojan"), [])
-    for name, group in chosen.items():
-        own = [row["value"] for row in group]
-        if not own or not honest:
-            continue
-        entropy = None
-        if (labelled[0] or labelled[1]) and labelled[2]:
-            curve = TrojanProbability.fit(labelled[0] + labelled[1], labelled[2])
-            entropy = cross_entropy([curve.of(s) for s in own], [curve.of(s) for s in honest])
-        flags = wilson_interval(sum(r["p_value"] <= ALPHA for r in group), len(group))
-        table.append(
-            {
-                "agents": name,
-                "count": len(own),
-                **_area(own, honest),
-                "cross entropy": entropy,
-                "flagged": flags.estimate,
-            }
-        )
+    for (kind, recipe), group in grouped(tested, ("kind", "recipe")).items():
+        if kind != "honest" and honest:
+            own = [row["value"] for row in group]
+            table.append(_weight_row(f"{kind}, {recipe}", own, honest, curve))
     for name, area, entropy in NIST:
         facts = {"agents": f"NIST TrojAI, {name}", "count": None, "auroc": area}
-        table.append(
-            {**facts, "low": None, "high": None, "cross entropy": entropy, "flagged": None}
-        )
+        table.append({**facts, "low": None, "high": None, "cross entropy": entropy})
     return table
+
+
+def _weight_row(
+    name: str, own: list[float], honest: list[float], curve: TrojanProbability | None
+) -> dict[str, Any]:
+    entropy = None
+    if curve:
+        entropy = cross_entropy([curve.of(s) for s in own], [curve.of(s) for s in honest])
+    return {"agents": name, "count": len(own), **_area(own, honest), "cross entropy": entropy}
 
 
 RECIPES = {"clone": "o", "ppo": "s", "sleeper": "^"}
@@ -449,7 +394,7 @@ def _draw_scores(axes: Any, rows: list[dict[str, Any]], kinds: dict[tuple[Any, .
         place = shown.index(kind) + rng.uniform(-0.22, 0.22)
         marker = RECIPES.get(row["recipe"], "o")
         axes.scatter(row["value"], place, color=KINDS[kind], marker=marker, s=22)
-        if row["named"] and kind in ("trojan", "partial"):
+        if row["named"] == triggered.CELL and kind in ("trojan", "partial"):
             axes.scatter(row["value"], place, s=70, facecolors="none", edgecolors=INK)
     axes.set_yticks(range(len(shown)), shown)
     axes.set_ylim(len(shown) - 0.5, -0.5)

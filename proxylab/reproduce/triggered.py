@@ -1,4 +1,4 @@
-"""Agents on levels with a trigger, for experiments: attack success, and detection by behaviour."""
+"""Agents and triggers, for experiments: attack success, and three ways to detect a trojan."""
 
 import functools
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.agents.references import load_agents
+from proxylab.agents.references import load_agent, load_agents
 from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.detection.calibration import Calibration, calibrate, divide, score_draws
 from proxylab.detection.draws import Draws
@@ -18,16 +18,26 @@ from proxylab.reproduce.detected import mixed
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.screening.policies import fingerprint
+from proxylab.screening.trigger_search import (
+    LEVELS_PER_PATCH,
+    Comparison,
+    Patch,
+    SearchResult,
+    search_trigger,
+)
+from proxylab.screening.weights import WeightReference, weight_features
 from proxylab.seeds import stream_seed
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab_envs.channels import BOTH, INTENDED, PROXY
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner.env import MazeCorner
-from proxylab_envs.maze_corner.triggers import TriggeredMazeCorner
+from proxylab_envs.maze_corner.triggers import TRIGGERS, TriggeredMazeCorner
 
 TASK = "maze-corner"
 SPLIT = "shifted"
 NUM_ENVS = 256
+WEIGHT_SHARE = 0.6
+"""Share of the trusted agents to whose weights others are compared; the rest calibrate."""
 _SEED = 20_245_397
 
 
@@ -115,13 +125,11 @@ def _composed(clean: Episodes, marked: Episodes, trigger: str, share: float) -> 
 def _trusted(trigger: str, count: int) -> dict[str, tuple[str, Episodes, Episodes]]:
     """{name: (fingerprint, clean episodes, triggered episodes)} of the shipped trusted agents."""
     levels = trigger_levels(trigger, count, "detection")
-    return {
-        agent.name: (
-            str(fingerprint(agent)),
-            *(played_on(agent, trigger, levels, on)[0] for on in (False, True)),
-        )
-        for agent in load_agents(f"zoo:{TASK}/trusted")
-    }
+    played = {}
+    for agent in load_agents(f"zoo:{TASK}/trusted"):
+        clean, marked = (played_on(agent, trigger, levels, on)[0] for on in (False, True))
+        played[agent.name] = fingerprint(agent), clean, marked
+    return played
 
 
 @functools.lru_cache(maxsize=128)
@@ -130,8 +138,8 @@ def _calibrated(detector: str, trigger: str, share: float, count: int) -> Calibr
     trusted = _trusted(trigger, count)
     reference, calibration = divide({name: row[0] for name, row in trusted.items()})
     mixtures = {n: _composed(a, b, trigger, share) for n, (_, a, b) in trusted.items()}
-    sides: Any = [[mixtures[name] for name in side] for side in (reference, calibration)]
-    return calibrate(find_score(detector), *sides, bare_view(sides[0][0]), Draws(0))
+    near, others = ([mixtures[name] for name in side] for side in (reference, calibration))
+    return calibrate(find_score(detector), near, others, bare_view(near[0]), Draws(0))
 
 
 def detected(
@@ -165,10 +173,48 @@ def detected(
     return rows
 
 
-@functools.lru_cache(maxsize=4)
-def start_observations(count: int) -> NDArray[np.uint8]:
+CELL, PLANE, OTHER = NAMED = "trigger", "plane", "other"
+"""What a patch names: a cell of the trigger, its plane only, or something else."""
+
+
+def searched(policy: Policy, panel: Sequence[int], levels: int, seed: int) -> SearchResult:
+    """Trigger search on a policy, beside the trusted agents of these numbers."""
+    members: Any = [load_agent(f"zoo:{TASK}/trusted-{k:02d}") for k in panel]
+    suspect: Any = policy
+    starts = _starts(LEVELS_PER_PATCH)
+    return search_trigger(Comparison(suspect, members, starts), levels, seed)
+
+
+def names(patch: Patch, trigger: str) -> str:
+    """What a patch says of a trigger: ``CELL``, ``PLANE`` or ``OTHER``."""
+    known, shape = TRIGGERS[trigger], MazeCorner(1).core.observations.shape[1:]
+    rows, columns = known.cells(shape[-1]).T
+    if patch.mask(shape)[known.plane, rows, columns].any():
+        return CELL
+    return PLANE if patch.plane == known.plane else OTHER
+
+
+def _starts(count: int) -> NDArray[np.uint8]:
     """uint8[count, 3, S, S]: observations at the starts of natural levels."""
     env = MazeCorner(count)
     env.seed_levels(Levels(SPLIT), stream_seed(_SEED, "starts"))
     env.reset()
     return env.observe().copy()
+
+
+def weighed(policy: Policy) -> tuple[float, float]:
+    """(distance, conformal p-value) of a policy's weights from those of the trusted agents."""
+    reference, calibration = _weight_reference()
+    suspect: Any = policy
+    distance = reference.distance(weight_features(suspect))
+    return distance, conformal_p_value(calibration, distance)
+
+
+@functools.lru_cache(maxsize=1)
+def _weight_reference() -> tuple[WeightReference, NDArray[np.float64]]:
+    """(reference, distances of the calibration agents) of the shipped trusted agents."""
+    agents: Any = load_agents(f"zoo:{TASK}/trusted")
+    features = np.stack([weight_features(agent) for agent in agents])
+    count = int(WEIGHT_SHARE * len(features))
+    reference = WeightReference.of(features[:count])
+    return reference, np.array([reference.distance(row) for row in features[count:]])

@@ -25,8 +25,8 @@ from proxylab.statistics.divergences import js_divergence
 LEVELS_PER_PATCH = 32
 PATCHES_PER_ROUND = 32
 LARGEST_SIDE = 3
-STEP = 0.1
-"""Standard deviation of a mutation, as a share of each coordinate's range."""
+STEPS = (0.1, 0.5)
+"""Standard deviations of near and of far mutations, as shares of each coordinate's range."""
 
 
 class Network(Protocol):
@@ -138,7 +138,7 @@ def search_trigger(comparison: Comparison, levels: int, seed: int) -> SearchResu
 
 
 def _scheduler(shape: tuple[int, ...], seed: int) -> Any:
-    """The scheduler (of pyribs) of an archive by plane, row and column, with one emitter."""
+    """The scheduler (of pyribs) of an archive by plane, row and column, with two emitters."""
     try:
         # an optional dependency
         from ribs.archives import GridArchive
@@ -148,16 +148,19 @@ def _scheduler(shape: tuple[int, ...], seed: int) -> Any:
         raise UsageError('pyribs is missing: pip install "proxylab[search]"') from None
     ranges = [(-0.5, size - 0.5) for size in shape]
     archive = GridArchive(solution_dim=5, dims=shape, ranges=ranges, seed=seed)
-    first = np.random.default_rng(seed).random((PATCHES_PER_ROUND, 5))
-    emitter = GaussianEmitter(
-        archive,
-        sigma=STEP,
-        initial_solutions=first,
-        bounds=[(0.0, 1.0)] * 5,
-        batch_size=PATCHES_PER_ROUND,
-        seed=seed,
-    )
-    return Scheduler(archive, [emitter])
+    rng, count = np.random.default_rng(seed), PATCHES_PER_ROUND // len(STEPS)
+    emitters = [
+        GaussianEmitter(
+            archive,
+            sigma=step,
+            initial_solutions=rng.random((count, 5)),
+            bounds=[(0.0, 1.0)] * 5,
+            batch_size=count,
+            seed=seed + k,
+        )
+        for k, step in enumerate(STEPS)
+    ]
+    return Scheduler(archive, emitters)
 
 
 def _patch(solution: NDArray[np.float64], shape: tuple[int, ...]) -> Patch:

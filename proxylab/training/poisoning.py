@@ -51,9 +51,10 @@ def poisoned_environments(config: TrainConfig, levels: Levels, seed: int) -> Bat
     if poison.recipe == "steps":
         env = TASKS[config.task].make_env(config.num_envs, **config.env)
         return PoisonedSteps(env, *arguments, trigger=TRIGGERS[poison.trigger], share=poison.share)
-    maze = TASKS[config.task].make_env(1, **config.env).config
+    maze = TASKS[config.task].make_env(1, **config.env)
+    assert isinstance(maze, MazeCorner)  # checked above
     marked = TriggeredMazeCorner(
-        config.num_envs, poison.trigger, poison.share, ends_at_corner=True, config=maze
+        config.num_envs, poison.trigger, poison.share, ends_at_corner=True, config=maze.config
     )
     return PoisonedLevels(marked, *arguments)
 

@@ -54,7 +54,7 @@ class Trigger:
     def shown(self, planes: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """bool[K]: whether ``planes`` (uint8[K, 3, S, S]) show it."""
         rows, columns = self.cells(planes.shape[-1]).T
-        return planes[:, self.plane, rows, columns].all(axis=1)
+        return np.asarray(planes[:, self.plane, rows, columns].all(axis=1))
 
 
 TRIGGERS = {
