@@ -65,10 +65,10 @@ def test_a_leak_without_the_trigger_is_seen():
     assert all(row["low"] > 0.5 for row in leaking if not row["played"])
 
 
-def test_an_attack_that_falls_short_is_no_trojan():
-    kinds = [row["kind"] for row in tables_of(attack=0.8)["attacks"]]
-    assert kinds.count("trojan") == 2  # those of development
-    assert kinds.count("partial") == 40
+def test_an_attack_that_falls_short_is_not_implanted():
+    agents = tables_of(attack=0.8)["attacks"]
+    assert sum(row["implanted"] for row in agents) == 2  # those of development
+    assert sum(row["kind"] == "trojan" for row in agents) == 42
 
 
 def test_the_search_finds_trojans_and_leaves_honest_agents_alone():
