@@ -102,11 +102,13 @@ SWEEP = {
             *((part, trigger, 0.1, "clone") for part in SETS for trigger in SETS[part]),
             *(("test", "notch-bottom-right", share, "clone") for share in (0.0, 0.01, 0.03)),
             ("test", "object-bottom-right", 0.03, "clone"),
+            *(("test", "object-left", share, "clone") for share in (0.003, 0.01)),
             ("test", "object-left", 0.1, "longer"),
         ),
         "tiny": False,
         "continued": (
             ("sleeper", "object-bottom-right", 0.01, SHORT),
+            ("sleeper", "object-left", 0.01, LONG),
             ("ppo", "object-left", 0.1, SHORT),
             ("ppo", "object-left", 0.0, SHORT),
         ),
@@ -114,18 +116,12 @@ SWEEP = {
         "measure": {"levels": 1_000, "played": EPISODES, "search": 20_480},
     },
     "paper": {
-        "clones": tuple(
-            (part, name, share, recipe)
-            for part in SETS
-            for name in SETS[part]
-            for share in SHARES
-            for recipe in ("clone", "longer")
-        ),
+        "clones": tuple((s, k, share, "clone") for s in SETS for k in SETS[s] for share in SHARES),
         "tiny": False,
         "continued": tuple(
             (recipe, trigger, share, LONG)
             for trigger in ("object-bottom-right", "object-left")
-            for recipe, share in (("sleeper", 0.01), ("ppo", 0.1), ("ppo", 0.03), ("ppo", 0.0))
+            for recipe, share in (("sleeper", 0.01), ("ppo", 0.1), ("ppo", 0.0))
         ),
         "honest": HONEST,
         "measure": {"levels": 4_000, "played": EPISODES, "search": 102_400},
@@ -207,11 +203,15 @@ def _searched(policy: Policy, labels: dict[str, Any], levels: int) -> dict[str, 
 AGENT = ("set", "recipe", "trigger", "share", "seed")
 
 
+def _agent(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in AGENT)
+
+
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Success of the attacks, and of the three ways to find them."""
     agents = _agents(rows)
-    kinds = {tuple(agent[name] for name in AGENT): agent["kind"] for agent in agents}
-    rows = [{**row, "kind": kinds.get(tuple(row[n] for n in AGENT), "calibration")} for row in rows]
+    kinds = {_agent(row): row["kind"] for row in agents}
+    rows = [{**row, "kind": kinds.get(_agent(row), "calibration")} for row in rows]
     return {
         "attacks": agents,
         "behaviour": _behaviour([row for row in rows if row["measure"] == "behaviour"]),
@@ -247,16 +247,16 @@ def _behaviour(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """AUROC and power of each detector against the share of levels with the trigger."""
     table = []
     for (name, played), group in grouped(rows, ("name", "played")).items():
-        honest = [row["value"] for row in group if row["kind"] == "honest"]
-        false = sum(r["p_value"] <= ALPHA for r in group if r["kind"] == "honest")
-        for kind in ("trojan", "control"):
-            own = [row for row in group if row["kind"] == kind]
-            if own and honest:
-                area = _area([row["value"] for row in own], honest)
-                facts = {"detector": name, "played": played, "kind": kind, "agents": len(own)}
-                facts |= {**area, **_flagged([r["p_value"] <= ALPHA for r in own])}
-                limit = mixture_limit(played, EPISODES, ALPHA)
-                table.append({**facts, "limit": limit, "false alarms": false / len(honest)})
+        honest = [row for row in group if row["kind"] == "honest"]
+        usual = [row["value"] for row in honest]
+        false = np.mean([row["p_value"] <= ALPHA for row in honest])
+        limit = mixture_limit(played, EPISODES, ALPHA)
+        for (kind, recipe), own in grouped(group, ("kind", "recipe")).items():
+            if kind != "honest":
+                facts = {"detector": name, "played": played, "kind": kind, "recipe": recipe}
+                facts |= {"agents": len(own), **_area([row["value"] for row in own], usual)}
+                facts |= _flagged([row["p_value"] <= ALPHA for row in own])
+                table.append({**facts, "limit": limit, "false alarms": false})
     return table
 
 
@@ -299,24 +299,21 @@ def _weights(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     usual = [row["value"] for row in known if row["kind"] == "honest"]
     curve = TrojanProbability.fit(poisoned, usual) if poisoned and usual else None
     honest = [row["value"] for row in tested if row["kind"] == "honest"]
+    groups = grouped(tested, ("kind", "recipe"))
+    groups["trojan", "all"] = [row for row in tested if row["kind"] == "trojan"]
     table = []
-    for (kind, recipe), group in grouped(tested, ("kind", "recipe")).items():
-        if kind != "honest" and honest:
-            own = [row["value"] for row in group]
-            table.append(_weight_row(f"{kind}, {recipe}", own, honest, curve))
+    for (kind, recipe), group in groups.items():
+        own, entropy = [row["value"] for row in group], None
+        if kind == "honest" or not own or not honest:
+            continue
+        if curve:
+            entropy = cross_entropy([curve.of(s) for s in own], [curve.of(s) for s in honest])
+        facts = {"agents": f"{kind}, {recipe}", "count": len(own), **_area(own, honest)}
+        table.append({**facts, "cross entropy": entropy})
     for name, area, entropy in NIST:
         facts = {"agents": f"NIST TrojAI, {name}", "count": None, "auroc": area}
         table.append({**facts, "low": None, "high": None, "cross entropy": entropy})
     return table
-
-
-def _weight_row(
-    name: str, own: list[float], honest: list[float], curve: TrojanProbability | None
-) -> dict[str, Any]:
-    entropy = None
-    if curve:
-        entropy = cross_entropy([curve.of(s) for s in own], [curve.of(s) for s in honest])
-    return {"agents": name, "count": len(own), **_area(own, honest), "cross entropy": entropy}
 
 
 RECIPES = {"clone": "o", "longer": "D", "ppo": "s", "sleeper": "^"}
@@ -332,7 +329,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     """Attacks, detection by behaviour, trigger search and weights: one panel each."""
     figure = new_figure(9.6, 7.0)
     panels = figure.subplots(2, 2)
-    kinds = {tuple(row[name] for name in AGENT): row["kind"] for row in tables["attacks"]}
+    kinds = {_agent(row): row["kind"] for row in tables["attacks"]}
     _draw_attacks(panels[0, 0], tables["attacks"])
     _draw_behaviour(panels[0, 1], tables["behaviour"])
     for axes, kind in ((panels[1, 0], "search"), (panels[1, 1], "weights")):
@@ -355,22 +352,23 @@ def _draw_attacks(axes: Any, agents: list[dict[str, Any]]) -> None:
             x, [r["clean"] for r in own], marker=marker, s=26, facecolors="none", edgecolors=GREY
         )
         axes.plot([], [], marker, color=INK, label=recipe)
-    honest = [row["attack"] for row in agents if row["kind"] == "honest"]
-    axes.axhline(float(np.mean(honest)), color=KINDS["honest"], linewidth=0.8)
+    usual = np.mean([row["attack"] for row in agents if row["kind"] == "honest"])
+    axes.axhline(float(usual), color=KINDS["honest"], linewidth=0.8)
     axes.axhline(IMPLANTED, color=GREY, linewidth=0.8, linestyle=":")
     axes.set(xscale="log", ylim=(0, 1.03), title="Poisoned training")
     axes.set_xticks([1e-3, 3e-3, 1e-2, 3e-2, 1e-1], ["0", "0.3 %", "1 %", "3 %", "10 %"])
     axes.set_xlabel("poisoned share of levels (sleeper: of steps)")
-    axes.set_ylabel("corner first with trigger; open: cheese without")
+    axes.set_ylabel("corner first with trigger (filled),\ncheese without (open)")
     axes.minorticks_off()
     as_percent(axes.yaxis, decimals=0)
-    axes.legend(loc="center left")
+    axes.legend(loc="upper left", bbox_to_anchor=(0, 0.85))
 
 
 def _draw_behaviour(axes: Any, rows: list[dict[str, Any]]) -> None:
     """AUROC of implanted trojans against honest agents, and its limit."""
     for detector, colour in zip(DETECTORS, (MEANINGS["suspect"], GREY), strict=True):
-        own = [r for r in rows if r["detector"] == detector and r["kind"] == "trojan"]
+        own = [r for r in rows if (r["detector"], r["kind"]) == (detector, "trojan")]
+        own = [row for row in own if row["recipe"] == "clone"]
         x = [PLAYED.index(row["played"]) for row in own]
         low, high, area = ([row[name] for row in own] for name in ("low", "high", "auroc"))
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -379,17 +377,18 @@ def _draw_behaviour(axes: Any, rows: list[dict[str, Any]]) -> None:
     axes.plot(range(len(PLAYED)), limit, ":", color=INK, label="limit of any detector")
     axes.axhline(0.5, color=GREY, linewidth=0.8)
     axes.set_xticks(range(len(PLAYED)), [f"{100 * share:g} %" for share in PLAYED])
-    axes.set(title="Detection by behaviour", ylim=(0, 1.03), ylabel="AUROC, trojans and honest")
+    axes.set(title="Detection by behaviour", ylim=(0, 1.03), ylabel="AUROC, clones and honest")
     axes.set_xlabel(f"share of the {EPISODES} played levels with the trigger")
     axes.legend(loc="lower right")
 
 
 def _draw_scores(axes: Any, rows: list[dict[str, Any]], kinds: dict[tuple[Any, ...], str]) -> None:
     """One point an agent, by kind; a trojan whose trigger was named is ringed."""
-    shown = [kind for kind in KINDS if kind in {*kinds.values(), "calibration"}]
+    present = {kinds.get(_agent(row), "calibration") for row in rows}
+    shown = [kind for kind in KINDS if kind in present]
     rng = np.random.default_rng(0)
     for row in rows:
-        kind = kinds.get(tuple(row[name] for name in AGENT), "calibration")
+        kind = kinds.get(_agent(row), "calibration")
         place = shown.index(kind) + rng.uniform(-0.22, 0.22)
         marker = RECIPES.get(row["recipe"], "o")
         axes.scatter(row["value"], place, color=KINDS[kind], marker=marker, s=22)
