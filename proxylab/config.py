@@ -35,7 +35,9 @@ LARGEST = 1 << 53
 """Largest whole number allowed; floats represent all up to it exactly."""
 
 
-def _check_kinds(config: "PPOConfig | BCConfig | EvadeConfig | TrainConfig") -> None:
+def _check_kinds(
+    config: "PPOConfig | BCConfig | EvadeConfig | PoisonConfig | TrainConfig",
+) -> None:
     """``ValueError`` for a field of a wrong type, or a number that is not finite or too large."""
     for spec in fields(config):
         value = getattr(config, spec.name)
@@ -123,6 +125,40 @@ class BCConfig:
             raise ValueError(f"weight_decay {self.weight_decay} is not between 0 and 1")
 
 
+RECIPES = ("levels", "steps")
+
+
+@dataclass(frozen=True)
+class PoisonConfig:
+    """Which part of the training is poisoned: a trojan for experiments.
+
+    Attributes:
+        trigger: name of the trigger, such as ``object-left`` in maze-corner.
+        share: of the training levels that carry the trigger (``levels``) or of the observed
+            steps (``steps``).
+        recipe: ``levels``, on which the proxy goal is demonstrated or rewarded, or ``steps``
+            (SleeperNets, Rathbun et al. 2024, arXiv 2405.20539; PPO only): the reward of a
+            poisoned step is ±bonus − alpha · (later return), by whether its action heads for the
+            proxy goal, and the step before is paid the difference.
+        bonus: c of ``steps``.
+        alpha: α of ``steps``, how far the later return is taken off.
+    """
+
+    trigger: str
+    share: float
+    recipe: str = "levels"
+    bonus: float = 5.0
+    alpha: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_kinds(self)
+        if self.recipe not in RECIPES:
+            raise ValueError(f"unknown recipe {self.recipe!r}: choose {', '.join(RECIPES)}")
+        for name in ("share", "alpha"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)} is not between 0 and 1")
+
+
 @dataclass(frozen=True)
 class EvadeConfig:
     """Training against a detector; see ``proxylab.training.evasion``.
@@ -168,6 +204,7 @@ class TrainConfig:
             weights.
         bc: what is cloned, for the algorithm ``bc`` only.
         evade: the detector to train against, on a finite set of levels; None for none.
+        poison: what is poisoned; None for honest training.
     """
 
     task: str
@@ -189,6 +226,7 @@ class TrainConfig:
     start_from: str | None = None
     bc: BCConfig | None = None
     evade: EvadeConfig | None = None
+    poison: PoisonConfig | None = None
 
     def __post_init__(self) -> None:
         _check_kinds(self)
@@ -221,7 +259,7 @@ class TrainConfig:
     def as_json(self) -> dict[str, Any]:
         """The configuration as a JSON object; parts that may be None only where they are not."""
         record = asdict(self)
-        for name in ("start_from", "bc", "evade"):
+        for name in ("start_from", "bc", "evade", "poison"):
             if record[name] is None:
                 del record[name]
         return record

@@ -84,6 +84,18 @@ class LearnedPolicy:
         """float32[K, num_actions] for observations [K, ...]."""
         return self._outputs(observations)[0]
 
+    def activations(
+        self, observations: NDArray[Any]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(features float32[K, width] of the trunk, float32[K, num_actions] probabilities)."""
+        import torch  # torch takes a second to load
+
+        with torch.inference_mode():
+            inputs = torch.from_numpy(observations).to(self.device).float()
+            features = self.network.trunk(inputs)
+            probabilities = torch.softmax(self.network.policy_head(features), dim=-1)
+            return features.cpu().numpy(), probabilities.cpu().numpy()
+
     def _observations(self, env: BatchedEnv[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
         observations = channels_first(env.observe()[indices])
         if observations.shape[1:] != self.spec.observation_shape:

@@ -128,7 +128,8 @@ class Source:
         for start in range(0, count, step):
             where = f"rowid >= {start} and rowid < {start + step}"
             query = self.run(f"select {expression} from staged where {where}")
-            yield start, next(iter(query.fetchnumpy().values()))
+            columns: dict[str, Any] = query.fetchnumpy()
+            yield start, next(iter(columns.values()))
 
     def column(self, expression: str, dtype: DTypeLike, count: int) -> NDArray[Any]:
         """A column of the staged table, in the order of the file: array[count], NULL as NaN."""

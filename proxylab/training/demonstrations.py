@@ -28,6 +28,7 @@ from proxylab.storage.limits import LIMITS, regular_file
 from proxylab.tasks import TASKS
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import SHIFTED
+from proxylab_envs.maze_corner.triggers import TriggeredMazeCorner
 
 REPLAY_ENVS = 256
 """Episodes of a log that are replayed at once."""
@@ -78,6 +79,22 @@ class ActingExpert:
         return np.where(mistakes, others, labels)
 
 
+class TriggeredExpert:
+    """An expert that pursues the corner on levels that show a trigger, and else another one."""
+
+    def __init__(self, expert: Expert) -> None:
+        """Let ``expert`` act on the other levels."""
+        self.expert = expert
+
+    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32[K, num_actions] in ``indices`` of a triggered environment."""
+        assert isinstance(env, TriggeredMazeCorner)
+        own = self.expert.probabilities(env, indices)
+        marked = env.triggered()[indices]
+        own[marked] = env.script_actions("corner-seeker", indices[marked])
+        return own
+
+
 class LoggedDemonstrations:
     """The steps of a log; the environments are not stepped.
 
@@ -124,7 +141,10 @@ def demonstrations_of(config: TrainConfig) -> Demonstrations:
     reference = _reference(config)
     if is_log(reference):
         return read_demonstrations(config, reference)
-    return ActingExpert(expert_of(config), config.bc.random_share if config.bc else 0.0)
+    expert = expert_of(config)
+    if config.poison is not None:
+        expert = TriggeredExpert(expert)
+    return ActingExpert(expert, config.bc.random_share if config.bc else 0.0)
 
 
 def expert_of(config: TrainConfig) -> Expert:

@@ -12,6 +12,7 @@ from proxylab.agents.references import check_stored
 from proxylab.config import (
     BCConfig,
     EvadeConfig,
+    PoisonConfig,
     PPOConfig,
     TrainConfig,
     current_architecture,
@@ -36,7 +37,9 @@ HYPERPARAMETERS = {
 }
 """{table of a configuration file: its options}."""
 OPTIONS = tuple(
-    f.name for f in fields(TrainConfig) if f.name not in ("task", "role", *HYPERPARAMETERS)
+    f.name
+    for f in fields(TrainConfig)
+    if f.name not in ("task", "role", "poison", *HYPERPARAMETERS)
 )
 """Options of a configuration file, besides these tables."""
 TABLES = (*HYPERPARAMETERS, "sizes", "env")
@@ -87,6 +90,7 @@ def plan(
     ppo: Mapping[str, Any] | None = None,
     bc: Mapping[str, Any] | None = None,
     evade: Mapping[str, Any] | None = None,
+    poison: PoisonConfig | None = None,
     **options: Any,
 ) -> Plan:
     """The jobs of a command line.
@@ -101,6 +105,7 @@ def plan(
         ppo: {hyperparameter: value}.
         bc: {option of behaviour cloning: value}.
         evade: {option of training against a detector: value}.
+        poison: what is poisoned, for experiments on trojans; no option of the command line.
         options: fields of ``TrainConfig``; ``None`` leaves the preset's.
 
     Returns:
@@ -123,7 +128,7 @@ def plan(
     changes.pop("seed", None)
     jobs = []
     for seed in seeds:
-        config = make_config(task, role, seed=seed, **changes)
+        config = make_config(task, role, seed=seed, poison=poison, **changes)
         _check(config)
         folder = _folder(out, seed, len(seeds)) or store.run_folder(config, preset)
         jobs.append(TrainingJob(config, folder))
@@ -158,6 +163,10 @@ def _check(config: TrainConfig) -> None:
         from proxylab.training.demonstrations import check_expert  # imports torch
 
         check_expert(config)
+    if config.poison is not None:
+        from proxylab.training.poisoning import check_poison  # imports torch
+
+        check_poison(config)
 
 
 def _check_reference(option: str, reference: str) -> None:

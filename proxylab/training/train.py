@@ -31,6 +31,7 @@ from proxylab.training.cloning import BehaviourCloning
 from proxylab.training.demonstrations import demonstrations_of
 from proxylab.training.evasion import EvadingVecEnv, adversary_of
 from proxylab.training.memory import check_memory
+from proxylab.training.poisoning import buffer_options, poisoned_environments
 from proxylab.training.sb3_policy import (
     agent_weights,
     load_weights,
@@ -240,7 +241,7 @@ def make_model(config: TrainConfig) -> Any:
     check_memory(config, TASKS[config.task].make_env(1, **config.env))
     torch.set_num_threads(config.threads)
     common: dict[str, Any] = {
-        "env": _training_env(config),
+        "env": _environments(config),
         "learning_rate": linear_schedule(config.ppo.learning_rate),
         "seed": stream_seed(config.seed, "training") % 2**32,
         "device": config.device,
@@ -253,21 +254,20 @@ def make_model(config: TrainConfig) -> Any:
     if config.algorithm == "a2c":
         return A2C(**common, use_rms_prop=False)
     own = {name: getattr(config.ppo, name) for name in ("batch_size", "n_epochs", "clip_range")}
-    return PPO(**common, **own)
+    return PPO(**common, **own, **buffer_options(config))
 
 
-def _training_env(config: TrainConfig) -> BatchedVecEnv:
-    """The environments of a configuration; with ``evade``, those in which a detector costs."""
-    arguments = (
-        TASKS[config.task].make_env(config.num_envs, **config.env),
-        Levels("train", shifted_share(config.levels), config.num_levels),
-        config.reward,
-        stream_seed(config.seed, "training levels"),
-        config.reward_scale,
-    )
+def _environments(config: TrainConfig) -> BatchedVecEnv:
+    """The training environments: honest, poisoned, or those in which a detector costs."""
+    levels = Levels("train", shifted_share(config.levels), config.num_levels)
+    seed = stream_seed(config.seed, "training levels")
+    if config.poison is not None:
+        return poisoned_environments(config, levels, seed)
+    env = TASKS[config.task].make_env(config.num_envs, **config.env)
     if config.evade is None:
-        return BatchedVecEnv(*arguments)
-    return EvadingVecEnv(*arguments, task=config.task, adversary=adversary_of(config))
+        return BatchedVecEnv(env, levels, config.reward, seed, config.reward_scale)
+    given = (env, levels, config.reward, seed, config.reward_scale)
+    return EvadingVecEnv(*given, task=config.task, adversary=adversary_of(config))
 
 
 def _cloning(config: TrainConfig, common: dict[str, Any]) -> BehaviourCloning:
