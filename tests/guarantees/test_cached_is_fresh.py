@@ -279,8 +279,10 @@ def test_detect_is_the_same_with_and_without(tmp_path, monkeypatch):
     fresh = said(no_cache=True)
     assert fresh == said() == said()
     entries = sorted((tmp_path / "cache").glob("*.npz"))
-    swapped = entries[0].read_bytes(), entries[1].read_bytes()
-    for path, raw in zip(entries, reversed(swapped), strict=False):
+    levels = [np.load(path)["level_seed"].tolist() for path in entries]
+    pair = [path for path, own in zip(entries, levels, strict=True) if own == levels[0]][:2]
+    swapped = [path.read_bytes() for path in pair]
+    for path, raw in zip(pair, reversed(swapped), strict=True):
         path.write_bytes(raw)
     assert said() != fresh  # two agents' rollouts swapped
 
