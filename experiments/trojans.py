@@ -23,7 +23,8 @@ Detection, all calibrated on trusted agents only:
     weights     Mahalanobis distance of statistics of weights and activations
 
 Development trojans have other triggers and seeds than test trojans; they fit the curve from
-the distance of weights to a probability, and the score of the search was chosen with them.
+the distance of weights to a probability. The score of the search was chosen with them, with
+development honest agents and with one clone that has a test trigger (docs/experiments.md).
 """
 
 from collections.abc import Sequence
