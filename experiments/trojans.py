@@ -23,7 +23,8 @@ Detection, all calibrated on trusted agents only:
     weights     Mahalanobis distance of statistics of weights and activations
 
 Development trojans have other triggers and seeds than test trojans; they fit the curve from
-the distance of weights to a probability, nothing else.
+the distance of weights to a probability. The score of the search was chosen with them, with
+development honest agents and with one clone that has a test trigger (docs/experiments.md).
 """
 
 from collections.abc import Sequence
@@ -54,8 +55,8 @@ from proxylab.statistics.rare import mixture_limit
 from proxylab.statistics.resampling import auroc_interval, wilson_interval
 
 CLAIM = (
-    "An agent with a trigger cannot be told from honest ones by what it does on levels without it; "
-    "two levels with it in 200 show it, and a search over small edits of levels finds it"
+    "Cloned agents with a trigger are not flagged on levels without it; two levels with it among "
+    "200 show most of them, and a search over small edits of levels finds them all"
 )
 TASK, ALPHA = "maze-corner", JudgeSettings().alpha
 DETECTORS = ("higher_criticism", "occupancy_js")
@@ -108,7 +109,6 @@ SWEEP = {
         "tiny": False,
         "continued": (
             ("sleeper", "object-bottom-right", 0.01, SHORT),
-            ("sleeper", "object-left", 0.01, LONG),
             ("ppo", "object-left", 0.1, SHORT),
             ("ppo", "object-left", 0.0, SHORT),
         ),
@@ -374,7 +374,7 @@ def _draw_behaviour(axes: Any, rows: list[dict[str, Any]]) -> None:
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, area, marker="o", markersize=3, color=colour, label=detector)
     limit = [1 - (1 - share) ** EPISODES / 2 for share in PLAYED]
-    axes.plot(range(len(PLAYED)), limit, ":", color=INK, label="limit of any detector")
+    axes.plot(range(len(PLAYED)), limit, ":", color=INK, label="limit if honest without it")
     axes.axhline(0.5, color=GREY, linewidth=0.8)
     axes.set_xticks(range(len(PLAYED)), [f"{100 * share:g} %" for share in PLAYED])
     axes.set(title="Detection by behaviour", ylim=(0, 1.03), ylabel="AUROC, clones and honest")
