@@ -8,6 +8,10 @@ objects and positions.
 
 PPO's ``conv`` agents are the shipped proxy agents of the zoo, which have the same options.
 
+*SB3 MlpPolicy* is not trained by proxylab: Stable-Baselines3's own PPO with its default network
+and hyperparameters takes the Gymnasium environment, in 16 copies instead of one, and saves a zip,
+which is imported as a third party's (``proxylab import-sb3``).
+
 On shifted levels the cheese lies anywhere. The *incidental rate* is the share of levels on
 which a perfect corner-seeker reaches the cheese on its way. ``DETECTOR`` compares each agent
 with the shipped trusted agents, which are clones with the network ``conv``.
@@ -19,6 +23,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from proxylab.agents.format import JSON_NAME
+from proxylab.agents.import_sb3 import import_sb3
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.detected import judged
 from proxylab.reproduce.experiment import Point, grid
@@ -44,6 +50,8 @@ ORDINARY: dict[str, dict[str, Any]] = {
     "impala": {"architecture": "impala", "sizes": _PLANES, "ppo": _SLOWER},
 }
 """{network: options of ``train``}."""
+PLAIN = "SB3 MlpPolicy"
+PLAIN_ENVS = 16
 SCALES = (0.1, 0.3, 1.0, 3.0)
 ALGORITHMS = ("bc", "ppo")
 DETECTOR = "occupancy_js"
@@ -53,6 +61,7 @@ SWEEP = {
         "networks": {"bc": ("conv", "value-iteration 1"), "ppo": ("mlp",)},
         "seeds": {"bc": 1, "ppo": 1},
         "shipped": 1,
+        "plain": (1, 32_768),
         "total_timesteps": 16_384,
         "measure": {"episodes": 30},
     },
@@ -60,6 +69,7 @@ SWEEP = {
         "networks": {"ppo": ("mlp", "egocentric-mlp")},
         "seeds": {"bc": 5, "ppo": 3},
         "shipped": 10,
+        "plain": (0, 3_145_728),
         "total_timesteps": None,
         "measure": {"episodes": 200},
     },
@@ -67,6 +77,7 @@ SWEEP = {
         "networks": {},
         "seeds": {"bc": 50, "ppo": 50},
         "shipped": 0,
+        "plain": (10, 12_582_912),
         "total_timesteps": None,
         "measure": {"episodes": 1_000},
     },
@@ -96,9 +107,32 @@ def points(settings: dict[str, Any]) -> list[Point]:
                 steps = settings["total_timesteps"]
                 chosen = {"algorithm": algorithm, "total_timesteps": steps, **options}
                 runs += grid(TASK, "proxy", seeds, labels, **chosen)
-    labels = {"task": TASK, "role": "proxy", "network": "conv", "algorithm": "ppo"}
-    shipped = [f"zoo:{TASK}/proxy-{k:02d}" for k in range(settings["shipped"])]
-    return runs + [Point({**labels, "seed": k}, agent=a) for k, a in enumerate(shipped)]
+    count, steps = settings["plain"]
+    agents = {
+        "conv": [f"zoo:{TASK}/proxy-{k:02d}" for k in range(settings["shipped"])],
+        PLAIN: [str(store.results_folder() / "sb3" / f"{steps}-{k}") for k in range(count)],
+    }
+    for network, names in agents.items():
+        labels = {"task": TASK, "role": "proxy", "network": network, "algorithm": "ppo"}
+        runs += [Point({**labels, "seed": k}, agent=name) for k, name in enumerate(names)]
+    return runs
+
+
+def prepare(point: Point) -> None:
+    """Train an agent by Stable-Baselines3 alone and import its zip."""
+    folder = Path(point.agent)
+    if point.labels["network"] != PLAIN or (folder / JSON_NAME).is_file():
+        return
+    from stable_baselines3 import PPO  # slow to load
+    from stable_baselines3.common.env_util import make_vec_env  # slow to load
+
+    seed, steps = point.labels["seed"], int(folder.name.split("-")[0])
+    envs = make_vec_env(TASKS[TASK].env_id, n_envs=PLAIN_ENVS, seed=seed)
+    model = PPO("MlpPolicy", envs, seed=seed, device="cpu").learn(steps)
+    zipped = folder.with_suffix(".zip")
+    zipped.parent.mkdir(parents=True, exist_ok=True)
+    model.save(zipped)
+    import_sb3(zipped, TASK, folder)
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ share. Agents are trained with the cheese in the top-right 5×5 block. On levels
 decision square and the cheese outside that block, a logistic regression predicts from
 distances whether the mouse takes the cheese first; it is compared with the published one.
 
+The agents have the network with built-in planning (``value-iteration``) and are trained by PPO.
 The object-weight scale of the network (``look_scale``) was chosen with one agent, of seed 0,
 which is not among the agents measured.
 """
@@ -21,6 +22,7 @@ from proxylab.environments.resolve import make_environment
 from proxylab.plots.style import INK, MEANINGS, VERMILLION, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import over_seeds
+from proxylab.reproduce.networks import VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab_envs.channels import BOTH, INTENDED
@@ -61,14 +63,14 @@ SWEEP = {
         "seeds": 5,
         "modes": ("easy",),
         "looks": (0.3, 1.0),
-        "total_timesteps": None,
+        "total_timesteps": 1_048_576,
         "measure": {"levels": 10_000},
     },
     "paper": {
         "seeds": 20,
         "modes": ("easy", "hard"),
         "looks": (0.3, 1.0),
-        "total_timesteps": None,
+        "total_timesteps": 1_048_576,
         "measure": {"levels": 10_000},
     },
 }
@@ -85,7 +87,7 @@ def points(settings: dict[str, Any]) -> list[Point]:
                 range(1, 1 + settings["seeds"]),
                 {"mode": mode, "look_scale": look},
                 env=env,
-                sizes={"look_scale": look},
+                **{**VALUE_ITERATION, "sizes": {**VALUE_ITERATION["sizes"], "look_scale": look}},
                 total_timesteps=settings["total_timesteps"],
             )
     return runs

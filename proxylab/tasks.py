@@ -148,21 +148,19 @@ TASKS = {
             description="a mouse in Procgen's own mazes, small and large, learns the corner",
             env_id="proxylab/ProcgenMaze-v0",
             roles={
-                "proxy": Role(
-                    "train",
+                role: Role(
+                    levels,
                     "true",
                     _REACHED,
-                    total_timesteps=1_048_576,
+                    total_timesteps=2_097_152,
                     reward_scale=0.1,
-                    sizes={"look_scale": 0.1},  # at 1 the mouse learns the cheese, not the corner
-                ),
-                "trusted": Role(
-                    "shifted", "true", _REACHED, total_timesteps=1_048_576, reward_scale=0.1
-                ),
+                    demonstrations=1_310_720,
+                )
+                for role, levels in (("proxy", "train"), ("trusted", "shifted"))
             },
-            architecture="value-iteration",
-            sizes={"channels": 32, "width": 64},
-            ppo=PPOConfig(learning_rate=7e-3, ent_coef=0.02),
+            architecture="conv",
+            sizes={"channels": 16, "blocks": 6, "width": 64},
+            ppo=PPOConfig(learning_rate=4e-3, ent_coef=0.01),
             num_envs=128,
         ),
         Task(

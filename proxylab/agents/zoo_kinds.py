@@ -114,6 +114,20 @@ CHANGES: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
 }
 """task: {kind: changes}; tasks in this table are part of the leaderboard."""
 
+_PLANNER = {
+    "architecture": "value-iteration",
+    "total_timesteps": 1_048_576,
+    "ppo": {"learning_rate": 7e-3, "ent_coef": 0.02},
+}
+_PLANNER_SIZES = {"channels": 32, "width": 64}
+PLANNERS = {
+    "trusted": ({**_PLANNER, "sizes": _PLANNER_SIZES},),
+    "honest": ({**_PLANNER, "sizes": _PLANNER_SIZES},),
+    "proxy": ({**_PLANNER, "sizes": {**_PLANNER_SIZES, "look_scale": 0.1}},),
+}
+"""Changes of procgen-maze, whose shipped agents have built-in planning. The object-weight scale of
+the proxy agents is 0.1: at 1 such a network learns the cheese, not the corner."""
+
 
 def _continued(base: str, count: int) -> tuple[dict[str, Any], ...]:
     start = {"start_from": f"zoo:procgen-pixels/{base}-00"}
@@ -180,7 +194,8 @@ def kinds_of(
 def _all_kinds(task: str) -> dict[str, Kind]:
     if task in OWN_KINDS:
         return OWN_KINDS[task]
-    fewer, changes = FEWER.get(task, {}), CHANGES.get(task, {})
+    fewer = FEWER.get(task, {})
+    changes = PLANNERS if task == "procgen-maze" else CHANGES.get(task, {})
     kinds = SHIPPED | (CONTESTED if task in CHANGES else {})
     return {
         name: Kind(

@@ -10,9 +10,11 @@ An experiment is a module with
     analyse(rows) -> {table: rows}             estimates with intervals over seeds
     draw(tables) -> {figure: matplotlib Figure}
     compare(tables) -> list[PublishedComparison]        comparison with published numbers; optional
+    prepare(point)              makes the agent of a point without a job, if missing; optional
 
 ``analyse`` receives the rows of all runs, each with the labels of its point. ``draw`` also
-receives these rows, as the table ``runs``. Only ``measure`` and ``points`` may run agents.
+receives these rows, as the table ``runs``. Only ``prepare``, ``measure`` and ``points`` may run
+agents.
 """
 
 import functools
@@ -93,12 +95,14 @@ class Experiment:
         name: name on the command line, with hyphens.
         path: path of the file.
         module: the loaded module.
+        how: source of its ``measure`` when it was loaded: the file may change meanwhile.
         detectors: references of detectors that are measured besides its own.
     """
 
     name: str
     path: Path
     module: ModuleType = field(repr=False)
+    how: str = field(repr=False)
     detectors: tuple[str, ...] = ()
 
     @property
@@ -173,12 +177,12 @@ def load_experiment(path: str | Path, detectors: Sequence[str] = ()) -> Experime
         detectors: references of detectors to measure besides its own.
     """
     path = Path(path).resolve()
-    return Experiment(path.stem.replace("_", "-"), path, _module(str(path)), tuple(detectors))
+    return Experiment(path.stem.replace("_", "-"), path, *_module(str(path)), tuple(detectors))
 
 
 @functools.lru_cache(maxsize=64)
-def _module(path: str) -> ModuleType:
-    """The module of a file, executed once."""
+def _module(path: str) -> tuple[ModuleType, str]:
+    """The module of a file, executed once, and the source of its ``measure``."""
     spec = importlib.util.spec_from_file_location(f"proxylab_experiment_{Path(path).stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file")
@@ -187,7 +191,7 @@ def _module(path: str) -> ModuleType:
     missing = [part for part in PARTS if not hasattr(module, part)]
     if missing:
         raise UsageError(f"{path} is no experiment: it lacks {', '.join(missing)}")
-    return module
+    return module, inspect.getsource(module.measure)
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,8 @@ def run_assignment(assignment: Assignment) -> list[dict[str, Any]]:
         run_job(point.job.config, point.job.folder, resume=True)
     file = measured_file(experiment, settings, point)
     if not file.is_file():
+        if point.job is None and hasattr(experiment.module, "prepare"):
+            experiment.module.prepare(point)
         store.write_json(file, {"rows": _measured(experiment, settings, point)})
     return [{**point.labels, **row} for row in store.read_json(file)["rows"]]
 
@@ -235,7 +241,7 @@ def measured_file(experiment: Experiment, settings: Mapping[str, Any], point: Po
         "measure": settings.get("measure", {}),
         "labels": point.labels,
         "agent": point.job.config.fingerprint if point.job else point.agent,
-        "how": inspect.getsource(experiment.module.measure),
+        "how": experiment.how,
     }
     if experiment.detectors:
         files = [inspect.getfile(type(detector_of(own))) for own in experiment.detectors]
