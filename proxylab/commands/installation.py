@@ -38,6 +38,7 @@ EXTRAS = {
     "minari": (("h5py",), "logs in Minari's HDF5 layout"),
     "onnx": (("onnxruntime",), "suspects that are ONNX files"),
     "ray": (("ray",), "experiments on many machines"),
+    "search": (("ribs",), "the search for triggers of proxylab reproduce trojans"),
     "fuzz": (("atheris",), "longer fuzzing of the readers of files (Linux)"),
     "bench": (("minigrid",), "the comparison in proxylab bench envs"),
     "docs": (("sphinx", "myst_parser", "furo"), "building the documentation"),

@@ -23,7 +23,7 @@ SAVERS = ("torch", "np", "numpy", "model", "image", "figure", "small[0]", "pictu
 GET_TEMPORARY = {
     ("proxylab/logs/lines.py", "write_lines"),
     ("proxylab/logs/minari.py", "write_minari"),
-    ("proxylab/screening/cache.py", "_write_episodes"),
+    ("proxylab/screening/cache.py", "_save"),
     ("proxylab/screening/cache.py", "keep"),
 }
 """Functions that write to the temporary path that their caller made with ``whole_file``."""
