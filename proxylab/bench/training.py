@@ -2,8 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +27,11 @@ EPISODES = 1_000
 
 CONTINUED_STEPS = 131_072
 CONTINUED_RATE = 0.1
-"""PPO that continues from a clone: its steps, and its learning rate as a share of the preset's;
-at the full rate the clone's competence is lost first."""
+"""PPO that continues from a clone: its steps, and its learning rate as a share of the preset's."""
 
 
-@dataclass(frozen=True)
-class Pipeline:
-    """How the agents of a group of rows are trained.
-
-    Attributes:
-        name: in the rows.
-        stages: options of ``train`` of each run; a later one starts from the former one's agent.
-    """
-
-    name: str
-    stages: tuple[Callable[[str, str], dict[str, Any]], ...]
+Stage = Callable[[str, str], dict[str, Any]]
+"""function (task, role) -> options of ``train``."""
 
 
 def _preset(task: str, role: str) -> dict[str, Any]:
@@ -58,11 +48,12 @@ def _continued(task: str, role: str) -> dict[str, Any]:
     return {"total_timesteps": CONTINUED_STEPS, "ppo": slower}
 
 
-PIPELINES = (
-    Pipeline("PPO", (_preset,)),
-    Pipeline("clone", (_clone,)),
-    Pipeline("clone, then PPO", (_clone, _continued)),
-)
+PIPELINES = {
+    "PPO": (_preset,),
+    "clone": (_clone,),
+    "clone, then PPO": (_clone, _continued),
+}
+"""{name: options of ``train`` of each run}; a later one starts from the former one's agent."""
 
 SHOWN = {
     "seconds to competence": "s",
@@ -83,10 +74,10 @@ def bench_training(task: str, seeds: int) -> list[Row]:
         raise UsageError(f"seeds {seeds} is less than 1")
     rows = [_rate_row(task)]
     for role in TASKS[task].roles:
-        for pipeline in PIPELINES:
+        for name, stages in PIPELINES.items():
             with tempfile.TemporaryDirectory() as folder:
-                runs = [_trained(task, role, pipeline, k, Path(folder)) for k in range(seeds)]
-            rows += _rows(f"{task} {role}, {pipeline.name}", runs)
+                runs = [_trained(task, role, stages, k, Path(folder)) for k in range(seeds)]
+            rows += _rows(f"{task} {role}, {name}", runs)
     return rows
 
 
@@ -99,13 +90,13 @@ def _rows(group: str, runs: list[dict[str, float | None]]) -> Iterator[Row]:
 
 
 def _trained(
-    task: str, role: str, pipeline: Pipeline, seed: int, folder: Path
+    task: str, role: str, stages: Sequence[Stage], seed: int, folder: Path
 ) -> dict[str, float | None]:
     """Figures of one agent; times are summed over the stages before the last."""
     from proxylab.training.train import train  # imports torch and SB3
 
     before, cpu, start_from, result = 0.0, time.process_time(), None, None
-    for number, options in enumerate(pipeline.stages):
+    for number, options in enumerate(stages):
         before += result.seconds if result else 0.0
         out = folder / f"{seed}-{number}"
         chosen: dict[str, Any] = {"start_from": start_from, **options(task, role)}

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from proxylab.training.zoo_build import ZooBuild
     from proxylab.training.zoo_check import ZooCheck
 
-SAMPLES = 3
-
 
 @dataclass(frozen=True)
 class Zoo:
@@ -41,7 +39,7 @@ class Zoo:
         """Build or check."""
         from proxylab.console.output import track
         from proxylab.training.zoo_build import build_zoo
-        from proxylab.training.zoo_check import check_zoo
+        from proxylab.training.zoo_check import SAMPLES, check_zoo
 
         kinds = self.kinds or None
         if self.action == "check":

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent, load_agents
 from proxylab.agents.scripted import ScriptedPolicy
-from proxylab.detection.calibration import Calibration, calibrate, divide, score_draws
+from proxylab.detection.calibration import calibrate, divide
 from proxylab.detection.draws import Draws
 from proxylab.detection.scores.registry import find_score
 from proxylab.detection.task_view import bare_view
-from proxylab.reproduce.detected import mixed
+from proxylab.reproduce.detected import Fitted, mixed, scored
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.screening.policies import fingerprint
@@ -133,13 +133,14 @@ def _trusted(trigger: str, count: int) -> dict[str, tuple[str, Episodes, Episode
 
 
 @functools.lru_cache(maxsize=128)
-def _calibrated(detector: str, trigger: str, share: float, count: int) -> Calibration:
+def _calibrated(detector: str, trigger: str, share: float, count: int) -> Fitted:
     """A detector fitted and calibrated on trusted agents that play a composition of levels."""
     trusted = _trusted(trigger, count)
     reference, calibration = divide({name: row[0] for name, row in trusted.items()})
     mixtures = {n: _composed(a, b, trigger, share) for n, (_, a, b) in trusted.items()}
     near, others = ([mixtures[name] for name in side] for side in (reference, calibration))
-    return calibrate(find_score(detector), near, others, bare_view(near[0]), Draws(0))
+    score = find_score(detector)
+    return score, calibrate(score, near, others, bare_view(near[0]), Draws(0))
 
 
 def detected(
@@ -164,11 +165,9 @@ def detected(
     for share in shares:
         suspect = _composed(clean, marked, trigger, share)
         for name in detectors:
-            calibration, score = _calibrated(name, trigger, share, count), find_score(name)
-            own = score.score(calibration.state, suspect, score_draws(score, suspect, Draws(0)))
-            known = calibration.scores
-            value = (own - known.mean()) / known.std()
-            p_value = conformal_p_value(known, own)
+            fitted = _calibrated(name, trigger, share, count)
+            own, p_value = scored(suspect, fitted)
+            value = (own - fitted[1].scores.mean()) / fitted[1].scores.std()
             rows.append({"share": share, "detector": name, "score": value, "p_value": p_value})
     return rows
 

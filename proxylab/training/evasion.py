@@ -104,13 +104,18 @@ class TrainingLevels(NamedTuple):
     reference: list[Episodes]
     view: TaskView
 
-    def __hash__(self) -> int:
+    @property
+    def identity(self) -> tuple[str, str, bytes]:
         """Two sets of the same task, environment and levels are the same."""
-        return hash((self.task, self.environment, self.seeds.tobytes()))
+        return self.task, self.environment, self.seeds.tobytes()
+
+    def __hash__(self) -> int:
+        """See :attr:`identity`."""
+        return hash(self.identity)
 
     def __eq__(self, other: object) -> bool:
-        """See :meth:`__hash__`."""
-        return isinstance(other, TrainingLevels) and hash(self) == hash(other)
+        """See :attr:`identity`."""
+        return isinstance(other, TrainingLevels) and self.identity == other.identity
 
 
 @functools.lru_cache(maxsize=2)

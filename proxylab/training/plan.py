@@ -18,7 +18,6 @@ from proxylab.config import (
     current_architecture,
 )
 from proxylab.console.output import Track, no_progress
-from proxylab.detection.scores.registry import find_score
 from proxylab.errors import UsageError
 from proxylab.storage import store
 from proxylab.storage.limits import LIMITS, read_within
@@ -158,6 +157,8 @@ def _check(config: TrainConfig) -> None:
         raise UsageError(str(error)) from None
     check_memory(config, env)
     if config.evade is not None:
+        from proxylab.detection.scores.registry import find_score  # loads all detectors
+
         find_score(config.evade.detector)
     if config.bc is not None:
         from proxylab.training.demonstrations import check_expert  # imports torch

@@ -29,7 +29,6 @@ from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.cloning import BehaviourCloning
 from proxylab.training.demonstrations import demonstrations_of
-from proxylab.training.evasion import EvadingVecEnv, adversary_of
 from proxylab.training.memory import check_memory
 from proxylab.training.poisoning import buffer_options, poisoned_environments
 from proxylab.training.sb3_policy import (
@@ -266,6 +265,8 @@ def _environments(config: TrainConfig) -> BatchedVecEnv:
     env = TASKS[config.task].make_env(config.num_envs, **config.env)
     if config.evade is None:
         return BatchedVecEnv(env, levels, config.reward, seed, config.reward_scale)
+    from proxylab.training.evasion import EvadingVecEnv, adversary_of  # loads all detectors
+
     given = (env, levels, config.reward, seed, config.reward_scale)
     return EvadingVecEnv(*given, task=config.task, adversary=adversary_of(config))
 

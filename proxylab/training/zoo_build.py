@@ -88,7 +88,9 @@ def build_zoo(
     """
     planned = planned_runs(task, kinds_of(task, kinds, number), total_timesteps)
     target = Path(folder) if folder else ZOO / task
-    packed = dict(_packed(planned, target))
+    packed: dict[Path, Agent] = {
+        job.folder: (entry.spec, read_entry(entry)) for job, entry in shipped_runs(planned, target)
+    }
     missing = [job for _, job in planned if job.folder not in packed]
     run_jobs(missing, jobs, resume=True, track=track)
     stages = stages_of(task)
@@ -119,19 +121,23 @@ Agent = tuple[AgentSpec, Mapping[str, Any]]
 """Specification and weights."""
 
 
-def _packed(planned: Sequence[tuple[str, TrainingJob]], zoo: Path) -> Iterator[tuple[Path, Agent]]:
-    """(folder of the run, agent) of the planned runs whose agents the zoo holds already."""
+def shipped_runs(
+    planned: Sequence[tuple[str, TrainingJob]], folder: str | Path | None = None
+) -> Iterator[tuple[TrainingJob, ZooEntry]]:
+    """(job, entry) of the planned runs whose agents the zoo in ``folder`` holds already."""
+    task = planned[0][1].config.task
+    zoo = Path(folder) if folder else ZOO / task
     if not (zoo / "agents.json").is_file():
         return
     by_training = {
         (entry.kind, entry.spec.training.get("fingerprint")): entry
-        for entry in zoo_entries(planned[0][1].config.task, zoo)
+        for entry in zoo_entries(task, zoo)
     }
     for kind, job in planned:
         for fingerprint in (job.config.fingerprint, *job.config.former_fingerprints):
             entry = by_training.get((kind, fingerprint))
             if entry is not None:
-                yield job.folder, (entry.spec, read_entry(entry))
+                yield job, entry
 
 
 def trained_agent(job: TrainingJob) -> Agent:

@@ -4,21 +4,25 @@ The same configuration gives the same bytes on one machine with the same package
 processor or another release of torch may round differently.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from proxylab.agents.format import stored_weights, weights_sha256
-from proxylab.agents.zoo import ZooEntry, zoo_entries
-from proxylab.agents.zoo_kinds import Kind, kinds_of
+from proxylab.agents.zoo import ZooEntry
+from proxylab.agents.zoo_kinds import kinds_of
 from proxylab.console.output import Track, no_progress
 from proxylab.errors import UsageError
 from proxylab.training.jobs import run_jobs
 from proxylab.training.plan import TrainingJob
-from proxylab.training.zoo_build import DTYPE, planned_runs, trained_agent
+from proxylab.training.zoo_build import DTYPE, planned_runs, shipped_runs, trained_agent
 
 SCHEMA = "proxylab.zoo-check/1"
+SAMPLES = 3
+"""Agents of each kind."""
+
+Shipped = tuple[TrainingJob, ZooEntry]
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class ZooCheck:
 def check_zoo(
     task: str,
     kinds: Sequence[str] | None = None,
-    number: int = 3,
+    number: int = SAMPLES,
     jobs: int | None = None,
     folder: str | Path | None = None,
     track: Track = no_progress,
@@ -90,33 +94,21 @@ def check_zoo(
     Raises:
         UsageError: an unknown task or kind, or no shipped agent whose configuration is planned.
     """
-    shipped = {
-        (entry.kind, entry.spec.training.get("fingerprint")): entry
-        for entry in zoo_entries(task, folder)
-    }
     samples = [
         sample
         for name, kind in kinds_of(task, kinds).items()
-        for sample in _samples(name, kind, task, shipped, number)
+        for sample in _spread(list(shipped_runs(planned_runs(task, {name: kind}), folder)), number)
     ]
     if not samples:
         raise UsageError(f"no shipped agent of {task} has a configuration that is known here")
-    run_jobs([job for _, job in samples], jobs, resume=True, track=track)
-    return ZooCheck(task, [_retrained(entry, job) for entry, job in samples])
+    run_jobs([job for job, _ in samples], jobs, resume=True, track=track)
+    return ZooCheck(task, [_retrained(entry, job) for job, entry in samples])
 
 
-def _samples(
-    name: str, kind: Kind, task: str, shipped: Mapping[tuple[str, Any], ZooEntry], number: int
-) -> list[tuple[ZooEntry, TrainingJob]]:
-    """(entry, job) of ``number`` shipped agents of a kind."""
-    found = [
-        (shipped[name, fingerprint], job)
-        for _, job in planned_runs(task, {name: kind})
-        for fingerprint in (job.config.fingerprint, *job.config.former_fingerprints)
-        if (name, fingerprint) in shipped
-    ]
-    count = min(number, len(found))
-    return [found[k * len(found) // count] for k in range(count)]
+def _spread(runs: Sequence[Shipped], number: int) -> list[Shipped]:
+    """``number`` of the runs, evenly spread."""
+    count = min(number, len(runs))
+    return [runs[k * len(runs) // count] for k in range(count)]
 
 
 def _retrained(entry: ZooEntry, job: TrainingJob) -> Retrained:

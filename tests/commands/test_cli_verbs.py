@@ -316,7 +316,7 @@ def test_bench_training_measures_both_roles(capsys, monkeypatch):
     rows = json.loads(out)["rows"]
     assert code == 0
     assert [row["what"] for row in rows if "held-out success" in row["what"]] == [
-        f"boat-race {role}, {pipeline.name}: held-out success, 1 seeds"
+        f"boat-race {role}, {pipeline}: held-out success, 1 seeds"
         for role in ("proxy", "trusted")
         for pipeline in training_bench.PIPELINES
     ]
