@@ -69,7 +69,7 @@ SWEEP = {
         "networks": {"ppo": ("mlp", "egocentric-mlp")},
         "seeds": {"bc": 5, "ppo": 3},
         "shipped": 10,
-        "plain": (0, 3_145_728),
+        "plain": (3, 3_145_728),
         "total_timesteps": None,
         "measure": {"episodes": 200},
     },

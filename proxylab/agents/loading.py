@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from proxylab.agents.format import AgentSpec
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.channels_first import channels_first
+from proxylab.networks.forward import BUILDERS, forward_pass, weight_shapes
 from proxylab_envs.batch import BatchedEnv
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ CALL_ROWS = 256
 """Largest number of rows in a call. With these sizes the outputs of the tested networks are
 bitwise independent of the batch."""
 
+Outputs = Callable[[NDArray[Any]], tuple[NDArray[np.float32], ...]]
+"""Function (observations [K, ...]) -> (features [K, F], logits [K, num_actions], values [K])."""
+
 
 class LearnedPolicy:
     """A network's policy.
@@ -34,35 +38,58 @@ class LearnedPolicy:
         role: its role there.
         sha256: of its weights.
         spec: :class:`AgentSpec`.
-        network: ``torch.nn.Module``, in evaluation mode and without gradients; built on first use.
+        weights: {name: float32 array}.
         device: torch device.
-        uses_torch: that torch has to be loaded for it.
+        uses_torch: that torch has to be loaded to run it.
     """
-
-    uses_torch = True
 
     def __init__(
         self,
         spec: AgentSpec,
-        build: "Callable[[], ActorCritic]",
+        weights: Mapping[str, NDArray[np.float32]],
         *,
         name: str | None = None,
         sha256: str = "",
         device: str = "cpu",
     ) -> None:
-        """Wrap a network that fits ``spec``, which ``build`` returns (torch is slow to load)."""
+        """Wrap an agent; nothing is built or checked before its first use."""
         self.spec = spec
+        self.weights = weights
         self.name = name or spec.name
         self.task = spec.task
         self.role = spec.role
         self.sha256 = sha256
         self.device = device
-        self._build = build
+        self.uses_torch = device != "cpu" or spec.architecture not in BUILDERS
 
     @cached_property
     def network(self) -> "ActorCritic":
-        """The network, on the policy's device."""
-        return self._build().to(self.device).eval().requires_grad_(False)
+        """The network, on the policy's device, in evaluation mode and without gradients."""
+        network = _built(self.spec, self.weights, self.name)
+        return network.to(self.device).eval().requires_grad_(False)
+
+    def check(self) -> None:
+        """``AgentError`` unless the weights fit a network of the registry."""
+        shapes = {name: array.shape for name, array in self.weights.items()}
+        _check_shapes(_shapes(self.spec, self.name), shapes, self.name)
+
+    @cached_property
+    def _forward(self) -> Outputs:
+        """The forward pass: numpy's where there is one, else torch's."""
+        self.check()
+        if self.uses_torch:
+            return self._by_torch
+        return forward_pass(self.spec.architecture, self.weights, self.spec.observation_shape)
+
+    def _by_torch(self, observations: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
+        import torch  # torch takes a second to load
+
+        network = self.network
+        with torch.inference_mode():
+            features = network.trunk(torch.from_numpy(observations).to(self.device).float())
+            values = network.value_head(features).squeeze(1)
+            outputs = features, network.policy_head(features), values
+            return tuple(output.cpu().numpy() for output in outputs)
 
     def probabilities(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64]
@@ -88,13 +115,8 @@ class LearnedPolicy:
         self, observations: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(features float32[K, width] of the trunk, float32[K, num_actions] probabilities)."""
-        import torch  # torch takes a second to load
-
-        with torch.inference_mode():
-            inputs = torch.from_numpy(observations).to(self.device).float()
-            features = self.network.trunk(inputs)
-            probabilities = torch.softmax(self.network.policy_head(features), dim=-1)
-            return features.cpu().numpy(), probabilities.cpu().numpy()
+        features, logits, _ = self._forward(observations)
+        return features, _softmax(logits)
 
     def _observations(self, env: BatchedEnv[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
         observations = channels_first(env.observe()[indices])
@@ -109,8 +131,6 @@ class LearnedPolicy:
         self, observations: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(probabilities float32[K, num_actions], values float32[K]); padded to whole blocks."""
-        import torch  # torch takes a second to load
-
         count = len(observations)
         rows = -(-count // BLOCK_ROWS) * BLOCK_ROWS
         padded = np.empty((rows, *observations.shape[1:]), observations.dtype)
@@ -118,12 +138,15 @@ class LearnedPolicy:
         padded[count:] = observations[
             :1
         ]  # a value iteration network is ten times slower on all zeros
-        with torch.inference_mode():
-            blocks = torch.from_numpy(padded).to(self.device).split(CALL_ROWS)
-            results = [self.network(block) for block in blocks]
-            probabilities = torch.cat([torch.softmax(logits, dim=-1) for logits, _ in results])
-            values = torch.cat([value for _, value in results])
-            return probabilities[:count].cpu().numpy(), values[:count].cpu().numpy()
+        blocks = (padded[start : start + CALL_ROWS] for start in range(0, rows, CALL_ROWS))
+        _, logits, values = zip(*(self._forward(block) for block in blocks), strict=True)
+        return _softmax(np.concatenate(logits))[:count], np.concatenate(values)[:count]
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[K, num_actions], rows that sum to 1."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def policy_of(
@@ -143,15 +166,14 @@ def policy_of(
         name: shown in tables.
         sha256: of the weights.
         device: ``cpu``, ``cuda`` or ``auto``.
-        lazy: build the network on first use, and find only then what is wrong with it.
+        lazy: find only on first use what is wrong with it.
 
     Raises:
         AgentError: unknown architecture, or weights that do not fit it.
     """
-    build = partial(_built, spec, weights, name or spec.name)
-    policy = LearnedPolicy(spec, build, name=name, sha256=sha256, device=torch_device(device))
+    policy = LearnedPolicy(spec, weights, name=name, sha256=sha256, device=torch_device(device))
     if not lazy:
-        _ = policy.network
+        policy.check()
     return policy
 
 
@@ -161,8 +183,6 @@ def _built(
     """The network of an agent with its weights."""
     import torch  # torch takes a second to load
 
-    expected = _shapes(spec, shown)
-    _check_shapes(expected, {key: array.shape for key, array in weights.items()}, shown)
     network = _network(spec, shown)
     network.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()})
     return network
@@ -174,15 +194,29 @@ _SHAPES: dict[tuple[Any, ...], dict[str, tuple[int, ...]]] = {}
 
 def _shapes(spec: AgentSpec, name: str) -> dict[str, tuple[int, ...]]:
     """{weight: shape} of an agent's network; no memory is allocated for the weights."""
-    import torch  # torch takes a second to load
-
     sizes = json.dumps(spec.sizes, sort_keys=True)
     key = spec.architecture, sizes, tuple(spec.observation_shape), spec.num_actions
     if key not in _SHAPES:
-        with torch.device("meta"):
-            weights = _network(spec, name).state_dict()
-        _SHAPES[key] = {part: tuple(tensor.shape) for part, tensor in weights.items()}
+        _SHAPES[key] = _new_shapes(spec, name)
     return _SHAPES[key]
+
+
+def _new_shapes(spec: AgentSpec, name: str) -> dict[str, tuple[int, ...]]:
+    if spec.architecture in BUILDERS:
+        shape, actions = spec.observation_shape, spec.num_actions
+        try:
+            return weight_shapes(spec.architecture, shape, actions, **spec.sizes)
+        except (TypeError, ValueError) as error:
+            raise _no_such_network(spec, name, error) from None
+    import torch  # torch takes a second to load
+
+    with torch.device("meta"):
+        weights = _network(spec, name).state_dict()
+    return {part: tuple(tensor.shape) for part, tensor in weights.items()}
+
+
+def _no_such_network(spec: AgentSpec, name: str, error: Exception) -> AgentError:
+    return AgentError(f"{name}: {spec.architecture} cannot have these sizes ({error})")
 
 
 def _network(spec: AgentSpec, name: str) -> "ActorCritic":
@@ -196,7 +230,7 @@ def _network(spec: AgentSpec, name: str) -> "ActorCritic":
     try:
         return build_network(spec.architecture, shape, actions, **spec.sizes)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise AgentError(f"{name}: {spec.architecture} cannot have these sizes ({error})") from None
+        raise _no_such_network(spec, name, error) from None
 
 
 def _check_shapes(

@@ -24,7 +24,7 @@ from proxylab.app.state import World
 from proxylab.app.token import Token
 from proxylab.app.verdicts import Verdicts
 from proxylab.errors import UsageError
-from proxylab.rollouts.thread_map import one_torch_thread
+from proxylab.rollouts.thread_map import one_network_thread
 
 BACKLOG = 64
 """Length of the queue of connections that wait to be accepted."""
@@ -120,7 +120,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until interrupted or stopped; networks run on one thread, batches are small."""
-        with one_torch_thread(load=True):
+        with one_network_thread(load_torch=True):
             self.uvicorn.run(sockets=[self.listener])
 
     def run_and_call(self, function: Callable[[], Any]) -> None:

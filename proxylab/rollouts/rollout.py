@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.rollouts.episodes import Episodes
-from proxylab.rollouts.thread_map import one_torch_thread
+from proxylab.rollouts.thread_map import one_network_thread
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.streams import combine, unit_interval
@@ -121,7 +121,7 @@ def rollout(
         raise ValueError("a rollout needs at least one level seed")
     steps, ends = _Steps(), _Ends(env, len(seeds))
     slots = _Slots(env, seeds)
-    with one_torch_thread(load=getattr(policy, "uses_torch", False)):
+    with one_network_thread(load_torch=getattr(policy, "uses_torch", False)):
         while (running := slots.running()).size:
             _advance(policy, env, running, slots.episode[running], (seed, greedy, first), steps)
             finished = running[env.done[running]]

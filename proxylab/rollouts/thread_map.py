@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TypeVar
 
+import numba
+
 from proxylab.console.output import Track
 
 Name = TypeVar("Name", bound=Hashable)
@@ -61,15 +63,15 @@ def thread_map(
 
 
 @contextmanager
-def one_torch_thread(load: bool = False) -> Generator[int, None, None]:
+def one_network_thread(load_torch: bool = False) -> Generator[int, None, None]:
     """Run each network on one thread: batches of 256 rows are too small to split.
 
-    Yields the previous number of threads, 1 if torch is not loaded; with ``load`` it is loaded
-    first, for networks that are built within.
+    Yields the previous number of threads; with ``load_torch`` torch is loaded first, for networks
+    that are built within.
     """
-    torch = importlib.import_module("torch") if load else sys.modules.get("torch")
+    torch = importlib.import_module("torch") if load_torch else sys.modules.get("torch")
     if torch is None:
-        yield 1
+        yield numba.get_num_threads()
         return
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from proxylab.evaluation.evaluate import splits_of
 from proxylab.evaluation.task_view import view_of
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy, rollout
-from proxylab.rollouts.thread_map import one_torch_thread, thread_map
+from proxylab.rollouts.thread_map import one_network_thread, thread_map
 from proxylab.screening.cache import DetectionCache, is_ours, rollout_facts
 from proxylab.screening.groups import levels_of
 from proxylab.screening.settings import DetectSettings
@@ -97,7 +97,7 @@ class PairedRollouts:
             )
 
         by_torch = any(getattr(policies[name], "uses_torch", False) for name in missing)
-        with one_torch_thread(by_torch) as threads:
+        with one_network_thread(by_torch) as threads:
             threads = min(threads, len(missing)) if is_ours(self.env) and not self.env_spec else 1
             more = [self.make_env(self.env.num_envs) for _ in range(threads - 1)]
             new = thread_map(play, missing, [self.env, *more], track, "running")

@@ -68,7 +68,7 @@ def _known_by_weights(policy: Policy | Episodes) -> str:
     digest = getattr(policy, "sha256", "")
     if digest in known or not isinstance(policy, LearnedPolicy) or policy.name.startswith("zoo:"):
         return known.get(digest, "")  # shipped weights have the precision of the known hashes
-    weights = policy.network.state_dict()
+    weights = policy.weights
     for dtype in ("float16", "float32"):  # a copy may be stored in another precision
         try:
             digest = weights_sha256(stored_weights(weights, dtype))

@@ -27,7 +27,7 @@ _SMALL = 1e-8
 
 def weight_features(policy: LearnedPolicy) -> NDArray[np.float64]:
     """float64[F]: statistics of an agent's weights and of its activations on random inputs."""
-    tensors = {name: t.cpu().numpy() for name, t in policy.network.state_dict().items()}
+    tensors = policy.weights
     rows = [_moments(t) for name, t in sorted(tensors.items()) if not name.startswith("value_head")]
     hidden, probabilities = policy.activations(_random_inputs(policy.spec.observation_shape))
     rows += [_moments(hidden.mean(axis=0)), _moments(hidden.std(axis=0)), _moments(probabilities)]

@@ -76,8 +76,9 @@ def sb3_probabilities(model, env):
 
 
 def change(agent, amount):
-    """Change one number of the policy head."""
+    """Change one number of the policy head, for torch's network and for the forward pass."""
     agent.network.policy_head.bias[0] += amount
+    agent.weights["policy_head.bias"][0] += amount
 
 
 # ONNX

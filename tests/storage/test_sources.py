@@ -1,7 +1,10 @@
 """The sources behind a result are found by reading imports."""
 
+import ast
+import importlib
 from pathlib import Path
 
+from proxylab.storage import sources
 from proxylab.storage.sources import source_digest, sources_of
 
 
@@ -33,3 +36,16 @@ def test_a_changed_byte_changes_the_digest(monkeypatch):
     source_digest.cache_clear()
     assert source_digest("proxylab.rollouts.rollout") != before
     source_digest.cache_clear()
+
+
+def test_searching_finds_what_parsing_finds():
+    for package in sources.PACKAGES:
+        for file in Path(importlib.import_module(package).__file__).parent.rglob("*.py"):
+            names = set()
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    names |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+                elif isinstance(node, ast.Import):
+                    names |= {alias.name for alias in node.names}
+            ours = {name for name in names if name.split(".")[0] in sources.PACKAGES}
+            assert ours <= set(sources._imported(file)), file
