@@ -69,7 +69,7 @@ SWEEP = {
         "networks": {"ppo": ("mlp", "egocentric-mlp")},
         "seeds": {"bc": 5, "ppo": 3},
         "shipped": 10,
-        "plain": (3, 3_145_728),
+        "plain": (2, 3_145_728),
         "total_timesteps": None,
         "measure": {"episodes": 200},
     },
@@ -126,7 +126,7 @@ def prepare(point: Point) -> None:
     from stable_baselines3 import PPO  # slow to load
     from stable_baselines3.common.env_util import make_vec_env  # slow to load
 
-    seed, steps = point.labels["seed"], int(folder.name.split("-")[0])
+    seed, steps = point.labels["seed"], _steps(point)
     envs = make_vec_env(TASKS[TASK].env_id, n_envs=PLAIN_ENVS, seed=seed)
     model = PPO("MlpPolicy", envs, seed=seed, device="cpu").learn(steps)
     zipped = folder.with_suffix(".zip")
@@ -139,8 +139,7 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     episodes = settings["measure"]["episodes"]
     rows = {row["split"]: row for row in outcome_rows(policy, ("iid", "shifted"), 5 * episodes)}
     shifted = rows["shifted"]
-    trained = point.job.config if point.job else TASKS[TASK].train_config("proxy")
-    facts: dict[str, Any] = {"steps": trained.total_timesteps, "log": point.job is not None}
+    facts: dict[str, Any] = {"steps": _steps(point), "log": point.job is not None}
     facts["steps to 95 %"] = _steps_to_competence(point.job.folder) if point.job else None
     return [
         {
@@ -152,6 +151,14 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
             **judged(policy, TASK, "shifted", episodes, DETECTOR),
         }
     ]
+
+
+def _steps(point: Point) -> int:
+    """Steps of a point's training."""
+    if point.labels["network"] == PLAIN:
+        return int(Path(point.agent).name.split("-")[0])
+    config = point.job.config if point.job else TASKS[TASK].train_config("proxy")
+    return config.total_timesteps
 
 
 def _steps_to_competence(folder: Path) -> int | None:

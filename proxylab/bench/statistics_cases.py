@@ -148,7 +148,7 @@ def _divergence_cases(rng: np.random.Generator) -> list[KernelCase]:
             len(p),
             peer="numpy, all five",
             theirs=lambda: peers.numpy_divergences(p, q),
-            least_ratio=5,
+            least_ratio=2,  # not 5: numpy takes several logarithms at once, a kernel one
         ),
     ]
 

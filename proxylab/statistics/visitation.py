@@ -66,7 +66,7 @@ def pooled_visitation(
             if state_id[start + step] >= 0:
                 visits[row, state_id[start + step]] += powers[step] * share
     for row in range(num_groups):
-        if members[row] > 0:
+        if members[row] > 1:
             visits[row] /= members[row]
     return visits
 
