@@ -120,7 +120,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until interrupted or stopped; networks run on one thread, batches are small."""
-        with one_network_thread(load_torch=True):
+        with one_network_thread():  # loading torch here could swallow an early Ctrl-C
             self.uvicorn.run(sockets=[self.listener])
 
     def run_and_call(self, function: Callable[[], Any]) -> None:

@@ -85,11 +85,26 @@ def test_links_out_of_the_pages_lead_to_pages():
         assert (ROOT / "docs" / page).exists()
 
 
+SMALL = """
+from dataclasses import replace
+from proxylab.agents import references
+from proxylab.tasks import TASKS
+
+# so few steps teach the corner well enough, and at these levels no honest agent is flagged
+total_timesteps = 196_608
+episodes = 40
+TASKS["maze-corner"] = replace(TASKS["maze-corner"], checks=2, final_eval_levels=200)
+entries_of = references.find_entries
+references.find_entries = lambda *which: (
+    entries_of(*which)[::4] if len(entries_of(*which)) >= 100 else entries_of(*which)
+)
+"""
+"""The first cell of the notebook in the test: fewer steps, levels and trusted agents."""
+
+
 def test_the_notebook_runs_and_flags_the_proxy_seeker_only():
     pytest.importorskip("nbclient")
-    # so few steps teach the corner well enough, and at these levels no honest agent is flagged
-    small = "total_timesteps = 196_608\nepisodes = 40"
-    notebook = loaded(ROOT / "docs" / "execute_notebook.py").executed(NOTEBOOK, parameters=small)
+    notebook = loaded(ROOT / "docs" / "execute_notebook.py").executed(NOTEBOOK, parameters=SMALL)
     printed = "".join(
         output.text
         for cell in notebook.cells

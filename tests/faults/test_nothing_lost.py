@@ -1,7 +1,7 @@
 """Kills, full disks, missing rights, two writers: going on gives the same bytes, nothing is half.
 
 The default run tries a few points; the slow one every file operation of a job and a hundred
-random moments (``make test-slow``).
+random moments (``make test-slow``), and A2C too, which writes its files as PPO does.
 """
 
 import os
@@ -42,8 +42,7 @@ def quick(tmp_path_factory):
     before, levels = TASKS["maze-corner"], callbacks.SHIFTED_LEVELS
     callbacks.SHIFTED_LEVELS = 8
     TASKS["maze-corner"] = replace(before, checks=2, check_levels=8, final_eval_levels=8)
-    for algorithm in ("ppo", "a2c"):
-        Training(algorithm).start(tmp_path_factory.mktemp("warm"))
+    Training("ppo").start(tmp_path_factory.mktemp("warm"))
     yield
     TASKS["maze-corner"], callbacks.SHIFTED_LEVELS = before, levels
 
@@ -146,7 +145,7 @@ def train_job(job):
     run_job(job.config, job.folder)
 
 
-@pytest.fixture(params=["ppo", "a2c", "sweep", "zoo"])
+@pytest.fixture(params=["ppo", pytest.param("a2c", marks=pytest.mark.slow), "sweep", "zoo"])
 def job(request):
     """What is to survive."""
     if request.param == "zoo":
