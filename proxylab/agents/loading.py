@@ -65,6 +65,7 @@ class LearnedPolicy:
     @cached_property
     def network(self) -> "ActorCritic":
         """The network, on the policy's device, in evaluation mode and without gradients."""
+        self.check()
         network = _built(self.spec, self.weights, self.name)
         return network.to(self.device).eval().requires_grad_(False)
 
@@ -75,10 +76,10 @@ class LearnedPolicy:
 
     @cached_property
     def _forward(self) -> Outputs:
-        """The forward pass: numpy's where there is one, else torch's."""
-        self.check()
+        """The forward pass: the compiled one where there is one, else torch's."""
         if self.uses_torch:
             return self._by_torch
+        self.check()
         return forward_pass(self.spec.architecture, self.weights, self.spec.observation_shape)
 
     def _by_torch(self, observations: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:

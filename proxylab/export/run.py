@@ -124,8 +124,8 @@ def _onnx(policy: LearnedPolicy) -> tuple[bytes, str]:
             f"{policy.name}: {architecture} needs a loop of its own, which ONNX export does not "
             f"write; --to sb3 takes it (ONNX: {', '.join(TRUNKS)})"
         )
-    weights = {name: tensor.numpy() for name, tensor in policy.network.state_dict().items()}
-    return onnx_bytes(policy.spec, weights), ""
+    policy.check()
+    return onnx_bytes(policy.spec, dict(policy.weights)), ""
 
 
 def _name_of(reference: str) -> str:

@@ -10,6 +10,10 @@ from pathlib import Path
 PACKAGES = ("proxylab", "proxylab_envs")
 """Imports outside these packages are not followed; the key includes their versions."""
 
+IMPORT = re.compile(r"^[ \t]*import ([^\n#]+)", re.MULTILINE)
+FROM = re.compile(r"^[ \t]*from ([\w.]+) import (\([^)]*\)|[^\n#]+)", re.MULTILINE)
+"""Import statements; to parse a file takes twenty times as long as to search it."""
+
 
 @lru_cache(maxsize=64)
 def source_digest(*modules: str) -> str:
@@ -54,11 +58,6 @@ def _file_of(module: str) -> Path | None:
 def _home(package: str) -> Path:
     """The folder of one of :data:`PACKAGES`."""
     return Path(str(importlib.import_module(package).__file__)).parent
-
-
-IMPORT = re.compile(r"^[ \t]*import ([^\n#]+)", re.MULTILINE)
-FROM = re.compile(r"^[ \t]*from ([\w.]+) import (\([^)]*\)|[^\n#]+)", re.MULTILINE)
-"""Import statements; to parse a file takes twenty times as long as to search it."""
 
 
 @lru_cache(maxsize=512)
