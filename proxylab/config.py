@@ -187,7 +187,8 @@ class TrainConfig:
         role: ``proxy``, ``trusted`` or another role of the task.
         levels: ``train``, ``shifted`` (training layouts, intent and proxy apart) or
             ``mix:x``, a share x of shifted levels.
-        reward: ``true``, ``proxy``, a channel's name or ``mix:θ`` for θ·proxy + (1−θ)·true.
+        reward: ``true``, ``proxy``, a channel's name, ``mix:θ`` for θ·proxy + (1−θ)·true or
+            ``model:<folder>`` of a reward model.
         reward_scale: factor on the reward that the agent is trained on.
         seed: of all random streams.
         total_timesteps: environment steps, all environments together.
@@ -205,6 +206,10 @@ class TrainConfig:
         bc: what is cloned, for the algorithm ``bc`` only.
         evade: the detector to train against, on a finite set of levels; None for none.
         poison: what is poisoned; None for honest training.
+        reward_sha256: of the reward model, where the reward is ``model:<folder>``.
+        reward_combine: ``mean``, ``min``, ``uwo:λ`` or ``member:i`` of that model.
+        kl: weight β of a penalty β · (log π(a|s) − log π₀(a|s)) at every step; None for none.
+        kl_to: reference of the agent π₀.
     """
 
     task: str
@@ -227,6 +232,10 @@ class TrainConfig:
     bc: BCConfig | None = None
     evade: EvadeConfig | None = None
     poison: PoisonConfig | None = None
+    reward_sha256: str | None = None
+    reward_combine: str | None = None
+    kl: float | None = None
+    kl_to: str | None = None
 
     def __post_init__(self) -> None:
         _check_kinds(self)
@@ -244,8 +253,29 @@ class TrainConfig:
         if self.device not in DEVICES:
             raise ValueError(f"unknown device {self.device!r}: choose {' or '.join(DEVICES)}")
         shifted_share(self.levels)
+        self._check_learned()
         if self.evade is not None:
             self._check_evasion()
+
+    def _check_learned(self) -> None:
+        """``ValueError`` for a reward model or a penalty that cannot be used."""
+        if self.reward_combine is not None and self.reward_folder is None:
+            raise ValueError("reward_combine needs the reward model:<folder>")
+        if (self.kl is None) != (self.kl_to is None):
+            raise ValueError("kl and kl_to need each other")
+        if self.kl is not None and self.kl < 0:
+            raise ValueError(f"kl {self.kl} is negative")
+        if self.algorithm == "bc" and (self.kl is not None or self.reward_folder is not None):
+            raise ValueError("behaviour cloning has no reward")
+        if self.evade is not None and self.reward_folder is not None:
+            raise ValueError("evade needs a reward of the environment")
+        if self.kl is not None and self.poison is not None:
+            raise ValueError("kl: a poisoned training has no penalty")
+
+    @property
+    def reward_folder(self) -> str | None:
+        """Folder of the reward model; None where the environment pays."""
+        return self.reward.removeprefix(MODEL) if self.reward.startswith(MODEL) else None
 
     def _check_evasion(self) -> None:
         """``ValueError`` if the score of an episode would be unknown."""
@@ -259,7 +289,7 @@ class TrainConfig:
     def as_json(self) -> dict[str, Any]:
         """The configuration as a JSON object; parts that may be None only where they are not."""
         record = asdict(self)
-        for name in ("start_from", "bc", "evade", "poison"):
+        for name in MAY_BE_MISSING:
             if record[name] is None:
                 del record[name]
         return record
@@ -274,6 +304,16 @@ class TrainConfig:
         """Its fingerprints under the former names of its architecture."""
         former = [old for old, new in FORMER_ARCHITECTURES.items() if new == self.architecture]
         return [_fingerprint({**self.as_json(), "architecture": name}) for name in former]
+
+
+MODEL = "model:"
+"""Prefix of a reward that is a reward model."""
+
+MAY_BE_MISSING = (
+    *("start_from", "bc", "evade", "poison"),
+    *("reward_sha256", "reward_combine", "kl", "kl_to"),
+)
+"""Fields that the JSON object has only where they are given."""
 
 
 def _fingerprint(record: dict[str, Any]) -> str:

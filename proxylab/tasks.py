@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from proxylab.config import BCConfig, PPOConfig, TrainConfig
+from proxylab.config import MODEL, BCConfig, PPOConfig, TrainConfig
 from proxylab.errors import UsageError
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.registry import make_batched
@@ -43,6 +43,10 @@ class Role:
 
 CLONING = PPOConfig(learning_rate=2e-2, n_steps=128, batch_size=512, n_epochs=1, max_grad_norm=10.0)
 """Hyperparameters of behaviour cloning."""
+
+
+MODEL_REWARD_SCALE = 0.1
+"""Factor on the rewards of a reward model, whose standard deviation is 1 a step."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class Task:
             "sizes": {**self.sizes, **chosen.sizes},
             "ppo": replace(self.ppo, **chosen.ppo),
         }
+        if str(changes.get("reward", "")).startswith(MODEL):
+            preset["reward_scale"] = MODEL_REWARD_SCALE
         if changes.get("algorithm") == "bc":
             preset |= {"total_timesteps": chosen.demonstrations, "ppo": self.cloning}
             preset |= {"bc": BCConfig()}

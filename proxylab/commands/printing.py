@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from proxylab.monitor.run import MonitorReport
     from proxylab.reproduce.experiment import PublishedComparison
     from proxylab.reproduce.run import Reproduction
+    from proxylab.rewards.show import Models, Shown
     from proxylab.screening.record import Recorded
     from proxylab.training.plan import Plan, TrainReport
     from proxylab.training.zoo_build import ZooBuild
@@ -270,7 +271,37 @@ def show_monitor(console: Console, result: "MonitorReport", _command: object) ->
         console.print(f"no alarm (it sounds at {limit})")
 
 
+def show_reward_model(console: Console, result: "Shown", _command: object) -> None:
+    """Facts about the fit, and one row per split and channel."""
+    facts = result.training
+    accuracy = facts.get("held_out_accuracy")
+    fitted = f"{facts.get('answers')} answers, held-out accuracy {accuracy}"
+    console.print(f"{escape(result.model)}: {result.task}, {result.members} members, {fitted}")
+    rows = [
+        {
+            "split": row.split,
+            "channel": row.channel,
+            "prefers the same clip": f"{row.accuracy:.0%} [{row.low:.0%}, {row.high:.0%}]",
+            "pairs": row.pairs,
+            "EPIC distance": f"{row.epic:.2f}",
+        }
+        for row in result.agreements
+    ]
+    table(console, rows)
+    if result.figure:
+        console.print(escape(result.figure))
+
+
+def show_reward_models(console: Console, result: "Models", _command: object) -> None:
+    """A table of reward models, or advice where there are none."""
+    table(console, [{**row, "sha256": row["sha256"][:12]} for row in result.rows])
+    if not result.rows:
+        print("No reward models yet: proxylab rewards collect, then fit.", file=sys.stderr)
+
+
 SHOW = {
+    "Shown": show_reward_model,
+    "Models": show_reward_models,
     "MonitorReport": show_monitor,
     "ZooBuild": show_built,
     "ZooCheck": show_retrained,

@@ -46,7 +46,13 @@ class Train:
     levels: Text | None = None
     """train, shifted or mix:<share of shifted levels>"""
     reward: Text | None = None
-    """true, proxy, a channel or mix:<share of the proxy>"""
+    """true, proxy, a channel, mix:<share of the proxy> or model:<folder of a reward model>"""
+    reward_combine: Text | None = None
+    """of a reward model's members: mean (the default), min, uwo:<weight> or member:<number>"""
+    kl: Finite | None = None
+    """weight of a penalty for leaving the policy of --kl-to, per step"""
+    kl_to: Text | None = None
+    """agent for --kl"""
     seed: Seed = 0
     """of training and levels"""
     seeds: Text | None = None
@@ -84,6 +90,8 @@ class Train:
     """TOML file with options; the command line overrides it"""
     tensorboard: Flag = False
     """write TensorBoard logs into the run's folder (extra tensorboard)"""
+    snapshots: Positive | None = None
+    """number of times at which the agent is saved, in snapshots/ of the run"""
     dry_run: Flag = False
     """show the configuration and the folder, train nothing"""
     ppo: PPO = field(default_factory=PPO)  # ty: ignore[invalid-type-form]  # made at run time
@@ -102,6 +110,7 @@ class Train:
 
         names = ("levels", "reward", "total_timesteps", "num_envs", "num_levels", "algorithm")
         names += ("architecture", "threads", "device", "start_from")
+        names += ("reward_combine", "kl", "kl_to")
         training_plan = plan(
             self.task,
             self.role,
@@ -116,4 +125,5 @@ class Train:
         if self.dry_run:
             return training_plan
         progress = {"bar": TrainingBar, "track": track, "tensorboard": self.tensorboard}
+        progress["snapshots"] = self.snapshots
         return train_all(training_plan, self.jobs, resume=self.resume, force=self.force, **progress)

@@ -91,6 +91,8 @@ Finite = Annotated[float, real()]
 """Neither NaN nor infinite."""
 Rate = Annotated[float, real(0, 1, inside=True)]
 """Between 0 and 1, both left out."""
+Share = Annotated[float, real(0, 1)]
+"""From 0 to 1."""
 Correlation = Annotated[float, real(-1, 1)]
 """From -1 to 1."""
 Text = Annotated[str, _spec(str, "STR", _text)]

@@ -68,6 +68,8 @@ class Limits:
     log_seconds_bytes: int = _limit(
         2 * MIB, "bytes", "of a log, for each second more than `cpu_seconds` and `wall_seconds`"
     )
+    preference_pairs: int = _limit(100_000, "answers", "a preferences file")
+    preference_bytes: int = _limit(128 * MIB, "bytes", "all clips of a preferences file")
     sb3_bytes: int = _limit(64 * MIB, "bytes", "Stable-Baselines3 zip, and its members unpacked")
     sb3_members: int = _limit(1000, "", "members of a zip")
     zip_ratio: int = _limit(100, "", "size of a zip's member over its compressed size")

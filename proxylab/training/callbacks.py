@@ -20,6 +20,7 @@ from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.tasks import TASKS
 from proxylab.training.checkpoint import save_checkpoint
+from proxylab.training.saving import Snapshots
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
@@ -120,9 +121,11 @@ class TrainingCallback(BaseCallback):
         examiner: Evaluator,
         start: float,
         bar: "TrainingBar | None" = None,
+        snapshots: "Snapshots | None" = None,
     ) -> None:
         """For a run that began at ``start`` (``time.perf_counter``)."""
         super().__init__()
+        self.snapshots = snapshots
         self.folder = folder
         self.config = config
         self.examiner = examiner
@@ -160,6 +163,8 @@ class TrainingCallback(BaseCallback):
         return True
 
     def _on_rollout_start(self) -> None:
+        if self.snapshots is not None:
+            self.snapshots.take(self.num_timesteps, self.model)
         if self.num_timesteps >= self._next_check():
             self._check()
         due = self.interrupted or self.num_timesteps >= self._saved_at + self._save_every
@@ -196,13 +201,15 @@ class TrainingCallback(BaseCallback):
     def _recent(self) -> float | None:
         """Mean return of the episodes that ended in the last rollout, or None."""
         env: Any = self.training_env  # a BatchedVecEnv
-        finished = env.take_finished()
-        weights = env.weights / np.float32(self.config.reward_scale)
-        return float(np.mean([returns @ weights for returns in finished])) if finished else None
+        paid = env.paid
+        env.take_finished()
+        return float(np.mean(paid)) / self.config.reward_scale if paid else None
 
     def _on_training_end(self) -> None:
         if self._old_handler is not None:
             signal.signal(signal.SIGINT, self._old_handler)
+        if self.snapshots is not None:
+            self.snapshots.take(self.num_timesteps, self.model)
         if not self.rows or self.rows[-1]["timesteps"] < self.num_timesteps:
             self._check()
 

@@ -24,6 +24,7 @@ from proxylab.storage.limits import LIMITS, read_within
 from proxylab.tasks import TASKS
 from proxylab.training.jobs import run_jobs
 from proxylab.training.memory import check_memory
+from proxylab_envs.batch import BatchedEnv
 
 if TYPE_CHECKING:
     from proxylab.training.train import TrainResult
@@ -38,7 +39,7 @@ HYPERPARAMETERS = {
 OPTIONS = tuple(
     f.name
     for f in fields(TrainConfig)
-    if f.name not in ("task", "role", "poison", *HYPERPARAMETERS)
+    if f.name not in ("task", "role", "poison", "reward_sha256", *HYPERPARAMETERS)
 )
 """Options of a configuration file, besides these tables."""
 TABLES = (*HYPERPARAMETERS, "sizes", "env")
@@ -151,10 +152,7 @@ def _check(config: TrainConfig) -> None:
         env = TASKS[config.task].make_env(1, **config.env)
     except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"env: {error}") from None
-    try:
-        env.weights(config.reward)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    _check_reward(config, env)
     check_memory(config, env)
     if config.evade is not None:
         from proxylab.detection.scores.registry import find_score  # loads all detectors
@@ -168,6 +166,21 @@ def _check(config: TrainConfig) -> None:
         from proxylab.training.poisoning import check_poison  # imports torch
 
         check_poison(config)
+
+
+def _check_reward(config: TrainConfig, env: BatchedEnv[Any]) -> None:
+    """``UsageError`` for an unknown reward, or a reward model or reference that does not fit."""
+    if config.kl_to is not None:
+        _check_reference("kl_to", config.kl_to)
+    if config.reward_folder is None:
+        try:
+            env.weights(config.reward)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        return
+    from proxylab.training.learned_reward import check_observations, reward_model_of  # torch
+
+    check_observations(reward_model_of(config), env)
 
 
 def _check_reference(option: str, reference: str) -> None:
@@ -267,6 +280,7 @@ def train_all(
     bar: Callable[[TrainingJob], AbstractContextManager[Any]] | None = None,
     track: Track = no_progress,
     tensorboard: bool = False,
+    snapshots: int | None = None,
 ) -> TrainReport:
     """Train every job of a plan: a single one in this process, several in processes.
 
@@ -278,6 +292,7 @@ def train_all(
         bar: function (:class:`TrainingJob`) -> context manager of an object with ``show``.
         track: function (list, description) -> iterable, to show progress of several runs.
         tensorboard: write TensorBoard logs (one run only).
+        snapshots: number of snapshots of the run (one run only).
 
     Returns:
         :class:`TrainReport`.
@@ -287,8 +302,11 @@ def train_all(
     if len(found.jobs) > 1:
         if tensorboard:
             raise UsageError("--tensorboard follows one run: give it one seed")
+        if snapshots:
+            raise UsageError("--snapshots are of one run: give it one seed")
         return TrainReport(run_jobs(found.jobs, jobs, resume=resume, force=force, track=track))
     (job,) = found.jobs
     with bar(job) if bar else nullcontext() as shown:
         options = {"resume": resume, "force": force, "bar": shown, "tensorboard": tensorboard}
+        options["snapshots"] = snapshots
         return TrainReport([run_job(job.config, job.folder, **options)])

@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from stable_baselines3 import A2C, PPO
 
-from proxylab.agents.format import AgentSpec, save_agent
-from proxylab.config import TrainConfig, shifted_share
+from proxylab.config import MODEL, TrainConfig, shifted_share
 from proxylab.console.output import TrainingBar
 from proxylab.errors import UsageError
 from proxylab.seeds import stream_seed
@@ -29,14 +28,16 @@ from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.cloning import BehaviourCloning
 from proxylab.training.demonstrations import demonstrations_of
+from proxylab.training.learned_reward import (
+    ModelRewardVecEnv,
+    model_facts,
+    penalty_options,
+    reward_model_of,
+)
 from proxylab.training.memory import check_memory
 from proxylab.training.poisoning import buffer_options, poisoned_environments
-from proxylab.training.sb3_policy import (
-    agent_weights,
-    load_weights,
-    policy_arguments,
-    reset_values,
-)
+from proxylab.training.saving import Snapshots, save_trained, snapshot_folders
+from proxylab.training.sb3_policy import load_weights, policy_arguments, reset_values
 from proxylab.training.vec_env import BatchedVecEnv
 from proxylab_envs.levels import Levels
 
@@ -98,6 +99,8 @@ def make_config(
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device here: use --device cpu")
     changes["device"] = "cpu" if device == "auto" else device
+    if str(changes.get("reward") or "").startswith(MODEL):
+        changes |= {"reward_combine": "mean"} | changes | model_facts(str(changes["reward"]))
     try:
         return TASKS[task].train_config(role, **changes)
     except (ValueError, TypeError) as error:
@@ -112,6 +115,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     bar: TrainingBar | None = None,
+    snapshots: int | None = None,
     **changes: Any,
 ) -> TrainResult:
     """Train an agent, unless its run is complete.
@@ -123,6 +127,7 @@ def train(
         resume: continue an unfinished run from its checkpoint.
         force: delete an existing run and start anew.
         bar: progress bar (:class:`~proxylab.console.output.TrainingBar`); none by default.
+        snapshots: number of times at which the agent is saved, in ``snapshots/`` of the run.
         changes: see :func:`make_config`.
 
     Returns:
@@ -135,7 +140,7 @@ def train(
     config = make_config(task, role, **changes)
     preset = TASKS[task].train_config(role, algorithm=config.algorithm)
     folder = Path(out) if out else store.run_folder(config, preset)
-    return run_job(config, folder, resume=resume, force=force, bar=bar)
+    return run_job(config, folder, resume=resume, force=force, bar=bar, snapshots=snapshots)
 
 
 def run_job(
@@ -146,11 +151,12 @@ def run_job(
     force: bool = False,
     bar: TrainingBar | None = None,
     tensorboard: bool = False,
+    snapshots: int | None = None,
 ) -> TrainResult:
     """Train ``config`` in ``folder``; a finished run is returned, not trained again."""
     folder = Path(folder)
     with store.only_writer(folder):
-        return _run(config, folder, resume, force, bar, tensorboard)
+        return _run(config, folder, resume, force, bar, tensorboard, snapshots)
 
 
 def _run(
@@ -160,12 +166,15 @@ def _run(
     force: bool,
     bar: TrainingBar | None,
     tensorboard: bool,
+    snapshots: int | None,
 ) -> TrainResult:
     start = time.perf_counter()
     if force:
         _empty(folder)
     if _is_finished(folder, config, resume):
         (folder / store.CHECKPOINT).unlink(missing_ok=True)  # left if a run died at its very end
+        if snapshots and not snapshot_folders(folder):
+            raise UsageError(f"{folder} was trained without snapshots: --force trains it again")
         return _stored_result(folder)
     store.write_json(folder / store.CONFIG, config.as_json())
     record = _record(config)
@@ -178,7 +187,8 @@ def _run(
     if tensorboard:
         model.tensorboard_log = str(folder)
         _need_tensorboard()
-    callback = TrainingCallback(folder, config, Evaluator(config), start, bar)
+    taken = None if snapshots is None else Snapshots(folder, config, snapshots)
+    callback = TrainingCallback(folder, config, Evaluator(config), start, bar, taken)
     remaining = _restore(folder, config, model, callback)
     if remaining > 0:
         model.learn(remaining, callback=callback, reset_num_timesteps=not model.num_timesteps)
@@ -250,6 +260,7 @@ def make_model(config: TrainConfig) -> Any:
         return _cloning(config, common)
     names = ("n_steps", "gamma", "gae_lambda", "ent_coef", "vf_coef", "max_grad_norm")
     common |= {name: getattr(config.ppo, name) for name in names}
+    common |= penalty_options(config)
     if config.algorithm == "a2c":
         return A2C(**common, use_rms_prop=False)
     own = {name: getattr(config.ppo, name) for name in ("batch_size", "n_epochs", "clip_range")}
@@ -263,6 +274,11 @@ def _environments(config: TrainConfig) -> BatchedVecEnv:
     if config.poison is not None:
         return poisoned_environments(config, levels, seed)
     env = TASKS[config.task].make_env(config.num_envs, **config.env)
+    if config.reward_folder is not None:
+        given = {"model": reward_model_of(config), "how": config.reward_combine or "mean"}
+        return ModelRewardVecEnv(
+            env, levels, seed, config.reward_scale, gamma=config.ppo.gamma, **given
+        )
     if config.evade is None:
         return BatchedVecEnv(env, levels, config.reward, seed, config.reward_scale)
     from proxylab.training.evasion import EvadingVecEnv, adversary_of  # loads all detectors
@@ -322,7 +338,7 @@ def _finish(
 ) -> TrainResult:
     """Final evaluation; write the agent's files, ``run.json``, and ``complete`` at the very end."""
     iid_success = callback.examiner.confirm(model.policy)
-    save_agent(folder, _spec(config, model), agent_weights(model.policy))
+    save_trained(folder, config, model)
     store.write_table(callback.rows, folder / store.METRICS)
     seconds = callback.seconds()
     result = TrainResult(
@@ -344,26 +360,3 @@ def _finish(
         pass
     (folder / store.CHECKPOINT).unlink(missing_ok=True)
     return result
-
-
-def _spec(config: TrainConfig, model: Any) -> AgentSpec:
-    space = model.observation_space
-    return AgentSpec(
-        name=f"{config.task}/{config.role}/seed-{config.seed}",
-        task=config.task,
-        role=config.role,
-        architecture=config.architecture,
-        sizes=config.sizes,
-        observation_shape=tuple(space.shape),
-        observation_dtype=space.dtype.name,
-        num_actions=int(model.action_space.n),
-        training={
-            "seed": config.seed,
-            "timesteps": model.num_timesteps,
-            "reward": config.reward,
-            "levels": config.levels,
-            "env": config.env,
-            "algorithm": config.algorithm,
-            "fingerprint": config.fingerprint,
-        },
-    )

@@ -35,6 +35,7 @@ class BatchedVecEnv(VecEnv):
         batched: the core; ``info`` holds its reward channels at every step.
         finished: the channel returns (float64[C]) of the episodes that ended
             since :meth:`take_finished` was last called.
+        paid: their returns in the scaled reward that is trained on.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class BatchedVecEnv(VecEnv):
         self.batched = batched
         self.weights = batched.weights(reward) * np.float32(scale)
         self.finished: list[NDArray[np.float64]] = []
+        self.paid: list[float] = []
         self._actions = np.zeros(batched.num_envs, np.int64)
         batched.seed_levels(levels, seed)
         super().__init__(
@@ -95,14 +97,19 @@ class BatchedVecEnv(VecEnv):
         for i in indices:
             infos[i]["terminal_observation"] = observations[i].copy()
             infos[i]["TimeLimit.truncated"] = bool(core.truncated[i] and not core.terminated[i])
-            total = float(core.returns[i] @ self.weights)
+            total = self.episode_return(i)
             infos[i]["episode"] = {"r": total, "l": int(core.steps[i]), "t": 0.0}
             self.finished.append(core.returns[i].copy())
+            self.paid.append(total)
         self.batched.reset_done()
+
+    def episode_return(self, index: int) -> float:
+        """The scaled return of an episode that has ended."""
+        return float(self.batched.core.returns[index] @ self.weights)
 
     def take_finished(self) -> list[NDArray[np.float64]]:
         """Return :attr:`finished` and start a new list."""
-        finished, self.finished = self.finished, []
+        finished, self.finished, self.paid = self.finished, [], []
         return finished
 
     def close(self) -> None:

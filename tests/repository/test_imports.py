@@ -86,6 +86,7 @@ FLOORS = (
     ("export",),
     ("training",),
     ("evaluation",),
+    ("rewards",),
     ("agents",),
     ("logs",),
     ("untrusted",),
@@ -213,7 +214,8 @@ def test_the_functional_core_is_numeric_only(path):
 
 
 TORCH_USERS = {
-    *("networks", "training", "agents", "untrusted", "export", "monitor", "commands", "bench")
+    *("networks", "training", "agents", "untrusted", "export", "monitor", "commands", "bench"),
+    "rewards",
 }
 """Parts that may import torch or SB3: ``monitor`` for its callback, ``commands`` to see whether
 torch loads, ``bench`` to measure plain SB3 as a peer; and one detector."""
