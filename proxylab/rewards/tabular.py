@@ -4,6 +4,7 @@ States are the cells from which an episode can continue. A move that ends the ep
 successor; what it arrives at is in ``arrivals``.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,19 +144,19 @@ class GoalShares:
 
 
 def goal_shares(
-    table: TabularMDP, policy: NDArray[np.float64], corner: int, steps: int
+    table: TabularMDP, policy: NDArray[np.float64], corners: Collection[int], steps: int
 ) -> GoalShares:
     """Exact shares of a policy (float64[S, A]) in a maze, within ``steps`` steps.
 
     Args:
         table: a :func:`maze_table`.
         policy: float64[S, A].
-        corner: cell of the corner.
+        corners: the corner's number, or numbers, among the cells.
         steps: time limit.
     """
     moved = np.einsum("sa,sat->st", policy, table.transitions())
     reaches = (policy * (table.successors == ENDED)).sum(axis=1)
-    at_corner = table.cells == corner
+    at_corner = np.isin(table.cells, list(corners))
     now = before = table.start
     cheese = corner_first = 0.0
     for _ in range(steps):
