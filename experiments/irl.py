@@ -35,7 +35,6 @@ from proxylab.plots.style import (
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import curve, over_seeds
 from proxylab.rewards.irl import (
-    Demonstrated,
     Episode,
     arrival_features,
     demonstrations,
@@ -186,12 +185,12 @@ class _Planned:
 
     def __call__(self, level_seed: int) -> NDArray[np.float64]:
         table = self.mazes.table(level_seed)
-        planes = self.mazes.planes(level_seed)
-        return optimal_policy(table, arrival_features(table, planes) @ self.weights)
+        features = arrival_features(table, self.mazes.planes(level_seed))
+        return optimal_policy(table, features @ self.weights)
 
 
 def _planned(mazes: Mazes, episodes: dict[int, list[Episode]]) -> _Planned:
-    shown: list[Demonstrated] = []
+    shown = []
     for seed, played in episodes.items():
         features = arrival_features(mazes.table(seed), mazes.planes(seed))
         shown.append(demonstrations(mazes.table(seed), features, played))
@@ -362,8 +361,8 @@ def _maps(rows: list[dict[str, Any]]) -> Figure:
     drawn = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, cells, (place, count) in zip(drawn, tables, panels, strict=True):
         _map_panel(axes, cells, colours)
-        where = "in the corner" if place == "corner" else "elsewhere"
-        axes.set_title(f"{count} of {most} mazes distinguish\ncheese {where}", fontsize=9)
+        here = "here in the corner" if place == "corner" else "here elsewhere"
+        axes.set_title(f"cheese elsewhere in {count} of {most} mazes,\n{here}", fontsize=9)
     bar = figure.colorbar(colours, ax=drawn, shrink=0.8)
     bar.set_label("recovered reward of an arrival", fontsize=9)
     return figure
@@ -395,6 +394,7 @@ def _map_panel(
     there = picture[down : down + CELL_PX, right : right + CELL_PX]
     there *= 1 - opacity
     there += paint
-    moves = np.array([(values["down"], values["right"]) for values in cells.values()])
-    shown = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
-    arrows(axes, shown, np.array(list(cells)), moves, "\n" * (size - 1) + ".", GREEN)
+    moves = {cell: (values["down"], values["right"]) for cell, values in cells.items()}
+    moving = {cell: move for cell, move in moves.items() if any(move)}
+    shown, level = np.clip(np.rint(picture), 0, 255).astype(np.uint8), "\n" * (size - 1) + "."
+    arrows(axes, shown, np.array(list(moving)), np.array(list(moving.values())), level, GREEN)
