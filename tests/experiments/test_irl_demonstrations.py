@@ -90,11 +90,17 @@ def made_up(turn_at):
 
 
 def test_the_turn_by_hand():
-    """From 0.2 to 1 half is 0.6: between 2 mazes at 0.2 and 4 at 1 it is crossed at 3."""
+    """From 0.2 to 1 half is 0.6: between 2 mazes at 0.2 and 4 at 1 it is crossed at 3.
+
+    The corner comes first on 0.8, and half of the way to 0.1 is 0.45, of 0.8 seven 16ths.
+    """
     turns = module.analyse(made_up(turn_at=4))["turn"]
-    assert [(t["elsewhere"], t["low"], t["high"]) for t in turns] == [(3, 3, 3)] * 8
+    cheese, corner = ([t for t in turns if t["value"] == v] for v in ("cheese", "corner_first"))
+    for found, place in ((cheese, 3), (corner, 2 + 2 * 7 / 16)):
+        bounds = [(turn["elsewhere"], turn["low"], turn["high"]) for turn in found]
+        assert np.array(bounds) == pytest.approx(np.full((8, 3), place))
     never = module.analyse(made_up(turn_at=9))["turn"]
-    assert {t["elsewhere"] for t in never} == {None}
+    assert {turn["elsewhere"] for turn in never} == {None}
 
 
 def test_the_figures_show_every_learner_and_three_mazes():
