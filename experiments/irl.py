@@ -287,6 +287,8 @@ def _turns(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 [[of[s, k] for k in x] for s in seeds if all((s, k) in of for k in x)]
             )
             half = (shares[:, 0].mean() + best[value]) / 2
+            if half - shares[:, 0].mean() < 1e-6:
+                continue  # there is no failure to correct
             interval = crossing_interval(x, shares, half, np.random.default_rng(0))
             bounds = [bound if np.isfinite(bound) else None for bound in interval]
             turn = {"learner": learner, "test": test, "mazes": most, "value": value}
