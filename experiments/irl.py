@@ -360,8 +360,9 @@ def _maps(rows: list[dict[str, Any]]) -> Figure:
     drawn = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, cells, (place, count) in zip(drawn, tables, panels, strict=True):
         _map_panel(axes, cells, colours)
-        here = "here in the corner" if place == "corner" else "here elsewhere"
-        axes.set_title(f"cheese elsewhere in {count} of {most} mazes,\n{here}", fontsize=9)
+        here = "in the corner" if place == "corner" else "elsewhere"
+        title = f"shown elsewhere in {count} of {most} mazes,\ncheese now {here}"
+        axes.set_title(title, fontsize=9)
     bar = figure.colorbar(colours, ax=drawn, shrink=0.8)
     bar.set_label("recovered reward of an arrival", fontsize=9)
     return figure
