@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from proxylab.rewards.irl import (
     TOLERANCE,
@@ -96,12 +97,14 @@ def stopping_index(cosines: NDArray[np.float64], angle: float) -> int:
 
     Args:
         cosines: float64[T − 1], from :func:`step_cosines`.
-        angle: θ in radians; beyond 90° no step is safe but the steepest.
+        angle: θ in radians; beyond 90° no step is safe.
 
     Returns:
         0 to T − 1; T − 1 where every step is safe.
     """
-    least = math.sin(min(max(angle, 0.0), math.pi / 2))
+    if angle > math.pi / 2:
+        return 0
+    least = math.sin(max(angle, 0.0))
     unsafe = np.flatnonzero(cosines < least - 1e-12)  # NaN is not smaller
     return int(unsafe[0]) if len(unsafe) else len(cosines)
 
@@ -200,3 +203,40 @@ def boltzmann_path(
     advantage = rewards + table.discount * ahead - values[:, None]
     odds = (np.exp(pressure * advantage) for pressure in pressures)
     return np.array([table.occupancy(row / row.sum(axis=1, keepdims=True)) for row in odds])
+
+
+def steepest_path(
+    table: TabularMDP, rewards: NDArray[np.float64], most: int = 10_000
+) -> NDArray[np.float64]:
+    """Corners of the path of steepest ascent from the uniform policy's occupancy: float64[T, S, A].
+
+    The path of section 5 of the paper: straight along M R until a visit frequency is 0, then along
+    the direction of fastest gain among those that leave no frequency negative, and so on to
+    the optimum. That direction is the projection of R onto the cone of feasible directions,
+    by Moreau's decomposition a non-negative least squares problem.
+
+    Args:
+        table: the environment.
+        rewards: float64[S, A].
+        most: largest number of straight pieces.
+
+    Raises:
+        ValueError: the optimum is not reached in ``most`` pieces.
+    """
+    m = projection(table)
+    gradient = m @ rewards.ravel()
+    now = table.occupancy(np.full(rewards.shape, 1 / table.num_actions)).ravel()
+    small = STILL * now.max()
+    path = [now]
+    for _ in range(most):
+        active = np.flatnonzero(now <= small)
+        direction = gradient
+        if len(active):
+            direction = gradient + m[:, active] @ nnls(m[:, active], -gradient)[0]
+        if np.linalg.norm(direction) <= STILL * max(float(np.linalg.norm(gradient)), 1e-300):
+            return np.array(path).reshape(-1, *rewards.shape)
+        falling = np.flatnonzero((direction < -STILL * np.abs(direction).max()) & (now > small))
+        length = (now[falling] / -direction[falling]).min()
+        now = np.maximum(now + length * direction, 0)
+        path.append(now)
+    raise ValueError(f"the optimum is not reached in {most} pieces")

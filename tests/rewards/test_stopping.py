@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 
+from proxylab.rewards.irl import optimal_policy
 from proxylab.rewards.stopping import (
     boltzmann_path,
     projected_angle,
     projection,
     soft_path,
+    steepest_path,
     step_cosines,
     stopping_index,
     stops,
@@ -67,6 +69,14 @@ def test_the_stop_of_a_bandit_by_hand(theta, index):
     assert cosines == pytest.approx(np.cos(np.radians([0, 50, 80])))
     assert stopping_index(cosines, math.radians(theta)) == index
     assert stops(path, hard, easy, bandit())[1].index == index
+
+
+def test_beyond_a_right_angle_not_even_the_steepest_step_is_safe():
+    path = bent_path(0, 0)
+    for theta, index in ((90, 2), (91, 0), (180, 0)):
+        hard, easy = rewards_at(theta)
+        assert stops(path, hard, easy, bandit(), errors=[0.0])[0].index == index
+        assert falls_before(path, hard, 2) == (theta > 90)
 
 
 def test_errors_of_the_angle_move_the_stop():
@@ -176,3 +186,46 @@ def test_boats_and_mazes_are_safe_before_the_stop(made, along):
     assert not falls_before(path, hard, exact.index)
     assert low.index >= exact.index >= high.index
     assert exact.best_hard >= exact.hard
+
+
+def test_the_steepest_path_of_a_bandit_by_hand():
+    """Rewards 3, 2, 0: along (4, 1, −5)/3 until the third arm is left, then along (1, −1)."""
+    path = steepest_path(bandit(), np.array([[3.0, 2, 0]]))[:, 0]
+    assert path == pytest.approx(np.array([[1 / 3] * 3, [0.6, 0.4, 0], [1, 0, 0]]), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_steepest_path_is_one_and_ends_at_the_optimum(seed):
+    """Inside the polytope, first along M R, cosines falling, best of all paths for its length."""
+    rng = np.random.default_rng(seed)
+    table = random_table(rng)
+    easy = rng.normal(size=(5, 3))
+    path = steepest_path(table, easy)
+    assert (path >= 0).all()
+    flow = path.sum(axis=2) - 0.8 * np.einsum("ksa,sat->kt", path, table.transitions())
+    assert flow == pytest.approx(np.tile(table.start, (len(path), 1)), abs=1e-6)
+    cosines = step_cosines(path, easy, table)
+    assert cosines[0] == pytest.approx(1)
+    assert (np.diff(cosines) < 1e-6).all()
+    best = np.sum(table.occupancy(optimal_policy(table, easy)) * easy)
+    assert np.sum(path[-1] * easy) == pytest.approx(best, rel=1e-6)
+    other = soft_path(table, easy, [0.0, 0.05])
+    assert cosines[0] > step_cosines(other, easy, table)[0]
+
+
+def test_the_rule_is_safe_on_steepest_paths_and_stops_later_there():
+    rng, later = np.random.default_rng(3), 0
+    for _ in range(60):
+        table = random_table(rng)
+        easy, noise = rng.normal(size=(2, 5, 3))
+        hard = easy + rng.uniform(0.3, 2) * noise
+        path, soft = steepest_path(table, easy), boltzmann_path(table, easy, [0, *PRESSURES])
+        (stop,), (early,) = (stops(p, hard, easy, table, errors=(0.0,)) for p in (path, soft))
+        assert not falls_before(path, hard, stop.index)
+        later += stop.hard > early.hard + 1e-6
+    assert later > 30
+
+
+def test_a_path_that_is_cut_short_is_refused():
+    with pytest.raises(ValueError, match="not reached in 1"):
+        steepest_path(bandit(), np.array([[3.0, 2, 0]]), most=1)
