@@ -27,9 +27,9 @@ from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner import MazeConfig, MazeCorner
 
 CLAIM = (
-    "With the exact angle between proxy and true reward the rule of Karwowski et al. never passes a "
-    "fall of the true return, and it stops so early that never to stop has the higher true return, "
-    "unless the reward is the proxy alone"
+    "With the exact angle between proxy and true reward, the rule of Karwowski et al. never passes "
+    "a fall of the true return, and it stops so early that on most paths never stopping has the "
+    "higher true return"
 )
 AGENT = "zoo:maze-corner/proxy-00"
 BOAT, MAZE, RANDOM = "boat-race", "maze-corner", "random rewards"
