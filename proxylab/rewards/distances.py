@@ -23,12 +23,13 @@ Both lie in [0, 1], ignore positive scale, and are 1 for a reward and its negati
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
-Reward = Callable[[NDArray, NDArray, NDArray], NDArray]
+Reward = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 """Function (states [N, ...], actions [N, ...], next states [N, ...]) -> float[N]."""
 
 TRIVIAL = 1e-12
@@ -135,9 +136,9 @@ class TransitionBatch:
         coverage: name of the distribution.
     """
 
-    states: NDArray
-    actions: NDArray
-    next_states: NDArray
+    states: NDArray[Any]
+    actions: NDArray[Any]
+    next_states: NDArray[Any]
     coverage: str
 
 
@@ -145,8 +146,8 @@ def epic_sampled(
     first: Reward,
     second: Reward,
     batch: TransitionBatch,
-    states: NDArray,
-    actions: NDArray,
+    states: NDArray[Any],
+    actions: NDArray[Any],
     discount: float,
 ) -> RewardDistance:
     """EPIC distance from samples (appendix A.1 of arXiv 2006.13900).
@@ -180,7 +181,9 @@ def epic_sampled(
     return RewardDistance(_pearson(*shaped, weights, sizes), "EPIC, sampled", batch.coverage)
 
 
-def _rewards(reward: Reward, states: NDArray, actions: NDArray, next_states: NDArray) -> Array:
+def _rewards(
+    reward: Reward, states: NDArray[Any], actions: NDArray[Any], next_states: NDArray[Any]
+) -> Array:
     """float64[N]; ``ValueError`` where the reward does not give one number per transition."""
     values = np.asarray(reward(states, actions, next_states), np.float64)
     if values.shape != (len(states),):
@@ -188,7 +191,9 @@ def _rewards(reward: Reward, states: NDArray, actions: NDArray, next_states: NDA
     return values
 
 
-def _mean_rewards(reward: Reward, places: NDArray, actions: NDArray, states: NDArray) -> Array:
+def _mean_rewards(
+    reward: Reward, places: NDArray[Any], actions: NDArray[Any], states: NDArray[Any]
+) -> Array:
     """E[R(s, A, S')] of each s: float64[N], over M pairs; one call per state bounds the memory."""
     out = np.empty(len(places))
     for k, place in enumerate(places):
