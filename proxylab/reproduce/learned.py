@@ -1,0 +1,285 @@
+"""Runs on learned rewards, for the experiments that share them.
+
+A run has four parts, each in a folder of its own below ``results/runs/learned``: a half-trained
+*reference* policy, preferences about clips of random actions and of the reference's training, a
+reward model fitted to them, and a PPO run from the reference on the model's reward. Parts that are
+complete are not made again.
+"""
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxylab.agents.loading import LearnedPolicy
+from proxylab.agents.references import load_stored
+from proxylab.rewards.collect import RANDOM, collect
+from proxylab.rewards.fit import FitConfig, fit
+from proxylab.rewards.model import JSON_NAME, RewardModel, combine, load_model, save_model
+from proxylab.rewards.raters import Rater
+from proxylab.rollouts.rollout import Policy, run_to_end
+from proxylab.rollouts.thread_map import one_network_thread
+from proxylab.seeds import stream_seed
+from proxylab.storage import store
+from proxylab.tasks import TASKS
+from proxylab.training.saving import snapshot_folders
+from proxylab.training.train import train
+from proxylab_envs.batch import BatchedEnv
+from proxylab_envs.levels import Levels
+
+REFERENCE_STEPS, REFERENCE_SNAPSHOTS = 61_440, 15
+HALF = 0.5
+"""The reference policy is the last snapshot before the first with more than this share of the
+optimal return: half-trained."""
+
+SOURCES = 4
+"""Snapshots of the reference's training, up to the reference, whose clips are compared."""
+
+REFERENCE_LEVELS = 64
+CHOSEN = "chosen.json"
+
+BETAS = {"boat-lagoon": 10.0, "tomato-watering": 0.5}
+"""Rationality of the raters: about 2.7 over the standard deviation of the clips' returns."""
+
+FIT = FitConfig(most_pairs=30_000, least_epochs=2)
+SINGLE = "member:0"
+
+
+@dataclass(frozen=True)
+class LearnedRun:
+    """A run on a learned reward.
+
+    Attributes:
+        task: name of the task.
+        pairs: answers of the rater; 0 for a run on the true reward.
+        flip: share of flipped answers.
+        seed: of all parts.
+        timesteps: of the PPO run.
+        snapshots: of the PPO run.
+        how: how the members are combined.
+        kl: weight of the penalty for leaving the reference policy.
+    """
+
+    task: str
+    pairs: int
+    flip: float
+    seed: int
+    timesteps: int
+    snapshots: int
+    how: str = SINGLE
+    kl: float = 0.0
+
+    @property
+    def root(self) -> Path:
+        """Folder of all runs of the task."""
+        return store.results_folder() / "runs" / "learned" / self.task
+
+    @property
+    def _asked(self) -> str:
+        return f"pairs-{self.pairs}-flip-{self.flip:g}/seed-{self.seed}"
+
+    @property
+    def model_folder(self) -> Path:
+        """Folder of the reward model."""
+        return self.root / "models" / self._asked
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the PPO run."""
+        how = "true" if not self.pairs else self.how.replace(":", "-")
+        variant = f"{how}-kl-{self.kl:g}-{self.timesteps}"
+        return self.root / "policies" / variant / self._asked
+
+    @property
+    def reference_run(self) -> Path:
+        """Folder of the training of the reference policy."""
+        return self.root / "references" / f"seed-{self.seed}"
+
+    def sources(self) -> list[str]:
+        """References of the policies whose clips are compared: up to the reference policy."""
+        last = store.read_json(self.reference_run / CHOSEN)["snapshot"]
+        chosen = np.unique(np.linspace(0, last, SOURCES).round().astype(int))
+        folders = snapshot_folders(self.reference_run)
+        return [RANDOM, *(str(folders[k]) for k in chosen)]
+
+    def reference(self) -> LearnedPolicy:
+        """The half-trained policy from which the run starts."""
+        return load_stored(self.sources()[-1])
+
+    def model(self) -> RewardModel:
+        """The reward model."""
+        return load_model(self.model_folder)
+
+    def make(self) -> None:
+        """Make all parts that are missing."""
+        train(
+            self.task,
+            "trusted",
+            out=self.reference_run,
+            total_timesteps=REFERENCE_STEPS,
+            snapshots=REFERENCE_SNAPSHOTS,
+            seed=stream_seed(self.seed, "reference") % 2**31,
+            resume=True,
+        )
+        self._choose_reference()
+        options: dict[str, Any] = {}
+        if self.pairs:
+            self._fit()
+            options = {"reward": f"model:{self.model_folder}", "reward_combine": self.how}
+        start = self.sources()[-1]
+        if self.kl:
+            options |= {"kl": self.kl, "kl_to": start}
+        train(
+            self.task,
+            "trusted",
+            out=self.folder,
+            start_from=start,
+            total_timesteps=self.timesteps,
+            snapshots=self.snapshots,
+            seed=self.seed,
+            resume=True,
+            **options,
+        )
+
+    def _choose_reference(self) -> None:
+        """Write the number of the snapshot that is the reference policy."""
+        if (self.reference_run / CHOSEN).is_file():
+            return
+        env, seeds = held_out(self.task, REFERENCE_LEVELS, "reference", "train")
+        returns = []
+        for folder in snapshot_folders(self.reference_run):
+            policy = load_stored(folder)
+            returns.append(float(judge_episodes(policy, policy, None, env, seeds, 0).hard.mean()))
+            if returns[-1] > HALF:
+                break
+        last = max(0, len(returns) - 1 - (returns[-1] > HALF))
+        store.write_json(self.reference_run / CHOSEN, {"snapshot": last, "returns": returns})
+
+    def _fit(self) -> None:
+        if (self.model_folder / JSON_NAME).is_file():
+            return
+        rater = Rater(BETAS[self.task], self.flip)
+        seed = stream_seed(self.seed, "preferences")
+        preferences = collect(self.task, self.sources(), self.pairs, rater, seed=seed)
+        config = replace(FIT, seed=stream_seed(self.seed, "fit") % 2**31)
+        model = fit(preferences, config, reference=self.reference())
+        save_model(model, self.model_folder)
+
+
+class Judged(NamedTuple):
+    """E episodes of a policy, one per level.
+
+    Attributes:
+        members: float64[M, E], each member's mean reward of a step; the last state of an episode
+            counts until the time limit.
+        spread: float64[E], mean over steps of the variance of the members.
+        hard: float64[E], true return over the optimal one.
+        kl: float64[E], sum over steps of KL(policy | reference).
+        entropy: float64[E], mean over steps of the policy's entropy, nats.
+    """
+
+    members: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    hard: NDArray[np.float64]
+    kl: NDArray[np.float64]
+    entropy: NDArray[np.float64]
+
+    def easy(self, how: str) -> NDArray[np.float64]:
+        """float64[E]: mean reward of a step, as the members are combined."""
+        return combine(self.members.astype(np.float32), how).astype(np.float64)
+
+
+def judge_episodes(
+    policy: Policy,
+    reference: Policy,
+    model: RewardModel | None,
+    env: BatchedEnv[Any],
+    level_seeds: NDArray[np.int64],
+    seed: int,
+) -> Judged:
+    """Run one episode on every level and judge it by the reward model and by the true reward.
+
+    Args:
+        policy: whose episodes.
+        reference: policy of the divergence.
+        model: the reward model; None for none, which pays 0.
+        env: environments; as many as ``level_seeds``.
+        level_seeds: int64[E].
+        seed: of the action draws.
+    """
+    count = len(level_seeds)
+    members = np.zeros((model.spec.members if model else 1, count))
+    spread, steps = np.zeros(count), env.max_episode_steps
+    both = _Divergence(policy, reference, count)
+    env.reset_levels(level_seeds, np.arange(count))
+    with one_network_thread(load_torch=False):
+        for running, _, chosen in run_to_end(both, env, seed=seed):
+            if model is None:
+                continue
+            own = model.rewards(env.observe()[running], chosen)
+            left = np.where(env.done[running], steps - env.core.steps[running], 0) + 1
+            members[:, running] += own * left
+            spread[running] += own.var(0) * left
+    optimal = _optimal(env, level_seeds)
+    lengths = env.core.steps.astype(np.float64)
+    return Judged(
+        members=members / steps,
+        spread=spread / steps,
+        hard=env.core.returns[:, env.channels.index("true")] / optimal,
+        kl=both.kl,
+        entropy=both.entropy / lengths,
+    )
+
+
+class _Divergence:
+    """A policy that adds up its divergence from another in every environment.
+
+    Attributes:
+        kl: float64[N], sum over steps of KL(policy | reference).
+        entropy: float64[N], sum over steps.
+    """
+
+    def __init__(self, policy: Policy, reference: Policy, count: int) -> None:
+        self.policy, self.reference = policy, reference
+        self.name, self.task = policy.name, policy.task
+        self.kl, self.entropy = np.zeros(count), np.zeros(count)
+
+    def probabilities(
+        self, env: BatchedEnv[Any], indices: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """float32[K, A] of the policy."""
+        own = self.policy.probabilities(env, indices)
+        log_own = np.log(np.maximum(own, 1e-12))
+        other = np.log(np.maximum(self.reference.probabilities(env, indices), 1e-12))
+        self.kl[indices] += (own * (log_own - other)).sum(1)
+        self.entropy[indices] -= (own * log_own).sum(1)
+        return own
+
+
+def _optimal(env: BatchedEnv[Any], level_seeds: NDArray[np.int64]) -> float:
+    """Mean optimal true return of the levels."""
+    return _mean_optimal(env.env_id, tuple(level_seeds.tolist()), env)
+
+
+@functools.lru_cache(maxsize=8)
+def _mean_optimal(_env_id: str, seeds: tuple[int, ...], env: BatchedEnv[Any]) -> float:
+    return float(env.optimal_returns(np.array(seeds, np.int64))["true"].mean())
+
+
+def snapshots_of(run: LearnedRun) -> list[tuple[int, LearnedPolicy]]:
+    """[(timesteps, policy)]: the reference policy at 0, and the snapshots of the run."""
+    folders = snapshot_folders(run.folder)
+    later = [(int(folder.name.removeprefix("step-")), load_stored(folder)) for folder in folders]
+    return [(0, run.reference()), *later]
+
+
+def held_out(
+    task: str, count: int, name: str, split: str = "iid"
+) -> tuple[BatchedEnv[Any], NDArray[np.int64]]:
+    """Environments, and level seeds of a split, the same for every run."""
+    env = TASKS[task].make_env(count)
+    split = split if split in env.splits else "train"
+    return env, env.sample_level_seeds(Levels(split), count, stream_seed(0, name))
