@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from proxylab.agents.scripted import UniformPolicy
 from proxylab.plots.style import CYCLE, GREY, MEANINGS, as_percent, new_figure, styled
@@ -31,6 +30,7 @@ from proxylab.reproduce.learned import (
     held_out,
     judge_episodes,
     snapshots_of,
+    turn,
 )
 from proxylab.reproduce.measure import curve, grouped, over_seeds
 from proxylab.rewards.best_of_n import best_of_n, kl_of_best_of_n
@@ -45,9 +45,6 @@ CLAIM = (
     "had, while the model's reward rises; with enough answers it does not turn"
 )
 BOAT, TOMATO = "boat-lagoon", "tomato-watering"
-FALL = 0.1
-"""A turn is a fall by this share of the optimal return."""
-
 ARMS = ((SINGLE, 0.0),)
 """(how the members are combined, weight of the KL penalty) of the main series."""
 
@@ -147,21 +144,6 @@ def _row(step: int, judged: Judged, how: str) -> dict[str, Any]:
         "kl_nats": judged.kl.mean(),
         "entropy": judged.entropy.mean(),
     }
-
-
-def turn(hard: list[NDArray[np.float64]]) -> dict[str, Any]:
-    """Whether a run turns, and where; see the module.
-
-    Args:
-        hard: for each checkpoint float64[E], the hard return on every level.
-    """
-    means = np.array([each.mean() for each in hard])
-    peak = int(np.flatnonzero(means == means.max())[-1])
-    lowest = peak + int(np.argmin(means[peak:]))
-    falls = hard[peak] - hard[lowest]
-    error = 1.96 * falls.std(ddof=1) / math.sqrt(len(falls)) if lowest > peak else 0.0
-    fall = float(falls.mean())
-    return {"turned": bool(fall >= FALL and fall > error), "peak": peak, "fall": fall}
 
 
 def _best(run: LearnedRun, pools: tuple[int, int], seed: int) -> list[dict[str, Any]]:

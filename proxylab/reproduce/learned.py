@@ -7,6 +7,7 @@ complete are not made again.
 """
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 
 from proxylab.agents.loading import LearnedPolicy
 from proxylab.agents.references import load_stored
+from proxylab.rewards.clips import Clips
 from proxylab.rewards.collect import RANDOM, collect
 from proxylab.rewards.fit import FitConfig, fit
 from proxylab.rewards.model import JSON_NAME, RewardModel, combine, load_model, save_model
+from proxylab.rewards.preferences import Preferences
 from proxylab.rewards.raters import Rater
-from proxylab.rollouts.rollout import Policy, run_to_end
-from proxylab.rollouts.thread_map import one_network_thread
+from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.tasks import TASKS
@@ -109,12 +112,16 @@ class LearnedRun:
         """The half-trained policy from which the run starts."""
         return load_stored(self.sources()[-1])
 
+    def honest(self) -> "LearnedRun":
+        """The run from the same reference policy that is trained on the true reward."""
+        return replace(self, pairs=0, flip=0.0, how=SINGLE, kl=0.0)
+
     def model(self) -> RewardModel:
         """The reward model."""
         return load_model(self.model_folder)
 
-    def make(self) -> None:
-        """Make all parts that are missing."""
+    def make_reference(self) -> None:
+        """Train the reference policy, if it is missing."""
         train(
             self.task,
             "trusted",
@@ -125,9 +132,22 @@ class LearnedRun:
             resume=True,
         )
         self._choose_reference()
+
+    def make_model(self) -> None:
+        """Make the reference policy and the reward model, if they are missing."""
+        self.make_reference()
+        if (self.model_folder / JSON_NAME).is_file():
+            return
+        config = replace(FIT, seed=stream_seed(self.seed, "fit") % 2**31)
+        model = fit(self.preferences(), config, reference=self.reference())
+        save_model(model, self.model_folder)
+
+    def make(self) -> None:
+        """Make all parts that are missing."""
+        self.make_reference()
         options: dict[str, Any] = {}
         if self.pairs:
-            self._fit()
+            self.make_model()
             options = {"reward": f"model:{self.model_folder}", "reward_combine": self.how}
         start = self.sources()[-1]
         if self.kl:
@@ -158,15 +178,11 @@ class LearnedRun:
         last = max(0, len(returns) - 1 - (returns[-1] > HALF))
         store.write_json(self.reference_run / CHOSEN, {"snapshot": last, "returns": returns})
 
-    def _fit(self) -> None:
-        if (self.model_folder / JSON_NAME).is_file():
-            return
+    def preferences(self) -> Preferences:
+        """The rater's answers, drawn anew: they are the same every time."""
         rater = Rater(BETAS[self.task], self.flip)
         seed = stream_seed(self.seed, "preferences")
-        preferences = collect(self.task, self.sources(), self.pairs, rater, seed=seed)
-        config = replace(FIT, seed=stream_seed(self.seed, "fit") % 2**31)
-        model = fit(preferences, config, reference=self.reference())
-        save_model(model, self.model_folder)
+        return collect(self.task, self.sources(), self.pairs, rater, seed=seed)
 
 
 class Judged(NamedTuple):
@@ -179,6 +195,8 @@ class Judged(NamedTuple):
         hard: float64[E], true return over the optimal one.
         kl: float64[E], sum over steps of KL(policy | reference).
         entropy: float64[E], mean over steps of the policy's entropy, nats.
+        novelty: float64[E], mean over steps of the distance from the states of the clips.
+        episodes: what a monitor sees of them.
     """
 
     members: NDArray[np.float64]
@@ -186,6 +204,8 @@ class Judged(NamedTuple):
     hard: NDArray[np.float64]
     kl: NDArray[np.float64]
     entropy: NDArray[np.float64]
+    novelty: NDArray[np.float64]
+    episodes: Episodes
 
     def easy(self, how: str) -> NDArray[np.float64]:
         """float64[E]: mean reward of a step, as the members are combined."""
@@ -199,64 +219,111 @@ def judge_episodes(
     env: BatchedEnv[Any],
     level_seeds: NDArray[np.int64],
     seed: int,
+    fence: "Fence | None" = None,
 ) -> Judged:
     """Run one episode on every level and judge it by the reward model and by the true reward.
 
     Args:
         policy: whose episodes.
         reference: policy of the divergence.
-        model: the reward model; None for none, which pays 0.
+        model: the reward model, of observations alone; None for none, which pays 0.
         env: environments; as many as ``level_seeds``.
         level_seeds: int64[E].
         seed: of the action draws.
+        fence: what is near the states of the clips; None for a novelty of 0.
     """
-    count = len(level_seeds)
-    members = np.zeros((model.spec.members if model else 1, count))
-    spread, steps = np.zeros(count), env.max_episode_steps
-    both = _Divergence(policy, reference, count)
-    env.reset_levels(level_seeds, np.arange(count))
-    with one_network_thread(load_torch=False):
-        for running, _, chosen in run_to_end(both, env, seed=seed):
-            if model is None:
-                continue
-            own = model.rewards(env.observe()[running], chosen)
-            left = np.where(env.done[running], steps - env.core.steps[running], 0) + 1
-            members[:, running] += own * left
-            spread[running] += own.var(0) * left
-    optimal = _optimal(env, level_seeds)
-    lengths = env.core.steps.astype(np.float64)
+    watch = _Watched(policy, reference, model, fence, len(level_seeds))
+    task = str(policy.task)
+    episodes, outcomes = rollout(watch, env, level_seeds, task=task, seed=seed)
+    watch.end(env)
     return Judged(
-        members=members / steps,
-        spread=spread / steps,
-        hard=env.core.returns[:, env.channels.index("true")] / optimal,
-        kl=both.kl,
-        entropy=both.entropy / lengths,
+        members=watch.members / env.max_episode_steps,
+        spread=watch.spread / env.max_episode_steps,
+        hard=outcomes.returns_of("true") / _optimal(env, level_seeds),
+        kl=watch.kl,
+        entropy=watch.entropy / outcomes.length,
+        novelty=watch.novelty / env.max_episode_steps,
+        episodes=episodes,
     )
 
 
-class _Divergence:
-    """A policy that adds up its divergence from another in every environment.
+class Fence:
+    """Squared Mahalanobis distance from the states that a reward model was fitted to.
 
-    Attributes:
-        kl: float64[N], sum over steps of KL(policy | reference).
-        entropy: float64[N], sum over steps.
+    A reward model is right near its data only; the distance needs no label.
     """
 
-    def __init__(self, policy: Policy, reference: Policy, count: int) -> None:
-        self.policy, self.reference = policy, reference
+    def __init__(self, clips: Clips) -> None:
+        """Take mean and covariance of the observations of ``clips``."""
+        rows = clips.observations.reshape(-1, int(np.prod(clips.observations.shape[2:])))
+        rows = rows.astype(np.float64)
+        self.mean = rows.mean(0)
+        covariance = np.cov(rows, rowvar=False)
+        floor = 1e-3 * max(float(np.trace(covariance)) / len(covariance), 1e-12)
+        self.precision = np.linalg.inv(covariance + floor * np.eye(len(covariance)))
+
+    def distance(self, observations: NDArray[Any]) -> NDArray[np.float64]:
+        """float64[K]: squared distance over the number of dimensions, 1 on average within."""
+        rows = observations.reshape(len(observations), -1).astype(np.float64) - self.mean
+        return np.einsum("ki,ij,kj->k", rows, self.precision, rows) / rows.shape[1]
+
+
+class _Watched:
+    """A policy whose every state is judged when its action is asked for.
+
+    The observation before step t + 1 is the one after step t, which the reward model pays for; the
+    last state of an episode is judged at the end, and counts until the time limit.
+
+    Attributes:
+        members: float64[M, N], summed rewards of each member.
+        spread: float64[N], summed variance of the members.
+        novelty: float64[N], summed distance from the states of the clips.
+        kl: float64[N], summed KL(policy | reference).
+        entropy: float64[N], summed entropy of the policy, nats.
+    """
+
+    uses_torch = False
+
+    def __init__(
+        self,
+        policy: Policy,
+        reference: Policy,
+        model: RewardModel | None,
+        fence: Fence | None,
+        count: int,
+    ) -> None:
+        self.policy, self.reference, self.model, self.fence = policy, reference, model, fence
         self.name, self.task = policy.name, policy.task
-        self.kl, self.entropy = np.zeros(count), np.zeros(count)
+        self.members = np.zeros((model.spec.members if model else 1, count))
+        self.spread, self.novelty, self.kl, self.entropy = np.zeros((4, count))
 
     def probabilities(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """float32[K, A] of the policy."""
+        begun = indices[env.core.steps[indices] > 0]
+        self._judge(env, begun, np.ones(len(begun)))
         own = self.policy.probabilities(env, indices)
         log_own = np.log(np.maximum(own, 1e-12))
         other = np.log(np.maximum(self.reference.probabilities(env, indices), 1e-12))
         self.kl[indices] += (own * (log_own - other)).sum(1)
         self.entropy[indices] -= (own * log_own).sum(1)
         return own
+
+    def end(self, env: BatchedEnv[Any]) -> None:
+        """Judge the last states of all episodes."""
+        steps = env.core.steps.astype(np.float64)
+        self._judge(env, np.arange(env.num_envs), env.max_episode_steps - steps + 1)
+
+    def _judge(
+        self, env: BatchedEnv[Any], indices: NDArray[np.int64], times: NDArray[np.float64]
+    ) -> None:
+        if self.model is not None and len(indices):
+            own = self.model.rewards(env.observe()[indices])
+            self.members[:, indices] += own * times
+            self.spread[indices] += own.var(0) * times
+        if self.fence is not None and len(indices):
+            self.novelty[indices] += self.fence.distance(env.observe()[indices]) * times
 
 
 def _optimal(env: BatchedEnv[Any], level_seeds: NDArray[np.int64]) -> float:
@@ -283,3 +350,26 @@ def held_out(
     env = TASKS[task].make_env(count)
     split = split if split in env.splits else "train"
     return env, env.sample_level_seeds(Levels(split), count, stream_seed(0, name))
+
+
+FALL = 0.1
+"""A turn is a fall by this share of the optimal return."""
+
+
+def turn(hard: list[NDArray[np.float64]]) -> dict[str, Any]:
+    """Whether a run turns, and at which checkpoint.
+
+    It turns if after the checkpoint with the greatest hard return (the last of them) a checkpoint
+    follows whose hard return is lower by :data:`FALL` or more; the 95 % interval of the
+    difference, paired by level, must lie above 0.
+
+    Args:
+        hard: for each checkpoint float64[E], the hard return on every level.
+    """
+    means = np.array([each.mean() for each in hard])
+    peak = int(np.flatnonzero(means == means.max())[-1])
+    lowest = peak + int(np.argmin(means[peak:]))
+    falls = hard[peak] - hard[lowest]
+    error = 1.96 * falls.std(ddof=1) / math.sqrt(len(falls)) if lowest > peak else 0.0
+    fall = float(falls.mean())
+    return {"turned": bool(fall >= FALL and fall > error), "peak": peak, "fall": fall}
