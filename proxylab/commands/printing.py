@@ -155,6 +155,11 @@ def show_retrained(console: Console, result: "ZooCheck", _command: object) -> No
         console.print(f"{agent.agent}: {word} ({escape(agent.command)})")
     count = len(result.agents)
     console.print(f"{count - result.different} of {count} agents: same bytes after training again")
+    if result.different:
+        console.print(
+            "The bytes of convolutions depend on the instruction set that oneDNN takes: with "
+            "ONEDNN_MAX_CPU_ISA=AVX2 and another PROXYLAB_RESULTS they may be equal"
+        )
 
 
 def show_played(console: Console, result: "PlayResult", _command: object) -> None:

@@ -19,7 +19,8 @@ class Zoo:
 
     action: Positional[Literal["build", "check"]]
     """build: train, measure and pack, finished runs are kept; check: train some of each kind again
-    and compare their bytes"""
+    and compare their bytes; those of convolutions depend on the instruction set that oneDNN takes,
+    so agents from a machine without AVX-512 need ONEDNN_MAX_CPU_ISA=AVX2"""
     task: Positional[Text]
     """the task"""
     kinds: tuple[Text, ...] = ()
