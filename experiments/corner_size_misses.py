@@ -60,7 +60,7 @@ SWEEP = {
         "measure": {"levels": 50},
     },
     "laptop": {
-        "sizes": {CLONE: (2, 3, 5, 7), LEVELS: (2, 3, 5, 7), LONGER: (7,), PPO: (3, 7)},
+        "sizes": {CLONE: (2, 3, 5, 7), LEVELS: (5, 7), LONGER: (7,), PPO: (3, 7)},
         "seeds": 3,
         "steps": {"bc": 393_216, "ppo": 524_288},
         "measure": {"levels": 1_000},
