@@ -35,7 +35,7 @@ def test_a_spread_of_the_agents_repeats_and_one_of_the_evaluation_does_not(draws
 
 
 def test_an_outlier_is_repeated_where_both_samples_have_it(draws):
-    own, other = 0.7 + draws.normal(0, 0.01, (2, 50))
+    own, other = 0.7 + draws.uniform(-0.01, 0.01, (2, 50))
     own[[3, 8]] = 0.5
     other[8] = 0.5
     rows = made_up_rows(own, other)
