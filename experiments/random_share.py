@@ -10,7 +10,7 @@ which it reaches the corner first. Its spread over seeds is listed for every sha
 ``seeds`` finds a narrow one at x = 0 where a wide one was published (colour against shape, arXiv
 2312.03762). Hypothesis, fixed before the spread was looked at: it is wide (more than twice the
 standard deviation at x = 0) only where training leaves the goal undecided, that is where the mean
-preference lies between 0.1 and 0.9 times that at x = 0.
+preference is between a tenth and nine tenths of the way from that at x = 0 to that at the last x.
 """
 
 from typing import Any
@@ -95,9 +95,10 @@ def preferences(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     groups = grouped([row for row in rows if row["split"] == "shifted"], ("share",))
     spreads = [_spread(share, groups[(share,)]) for (share,) in sorted(groups)]
-    first = spreads[0]
+    first, last = spreads[0], spreads[-1]
     for spread in spreads:
-        spread["undecided"] = bool(0.1 < spread["mean"] / first["mean"] < 0.9)
+        way = (spread["mean"] - first["mean"]) / (last["mean"] - first["mean"])
+        spread["undecided"] = bool(0.1 < way < 0.9)
         spread["wide"] = bool(spread["deviation"] > 2 * first["deviation"])
     return spreads
 
