@@ -111,7 +111,7 @@ def made_up_rows(values, count=3):
 @pytest.mark.parametrize(("values", "holds"), [(LOITERING, True), (SEEKING, False)])
 def test_the_predictions_hold_and_fail(values, holds):
     found = misses.analyse(made_up_rows(values))["predictions"]
-    assert len(found) == 3 * 3 + 2 + 1 + 3
+    assert len(found) == 3 * 3 + 2 + 2 + 5
     assert [row["holds"] for row in found] == [holds] * len(found)
 
 
@@ -120,6 +120,6 @@ def test_the_figure_shows_every_kind_of_agent_and_the_published_points():
     searches, proxy, true = misses.draw(tables)[""].axes
     assert len(searches.containers) == 4
     for axes in (proxy, true):
-        assert len(axes.containers) == 4
+        assert len(axes.containers) == 6
         (published,) = [line for line in axes.lines if line.get_label() == "published"]
         assert len(published.get_xdata()) == 4
