@@ -359,8 +359,8 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     true.set(title="true return over the optimum")
     for axes in (searches, proxy, true):
         axes.set(xlabel="corner size k, cells", xticks=sizes, ylim=(-0.02, 1.02))
-    for axes in (searches, true):
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
+    searches.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    true.legend(loc="upper center", bbox_to_anchor=(-0.02, -0.16), ncols=2)
     return {"": figure}
 
 
