@@ -8,6 +8,11 @@ mean of the agents that were no outliers, over their standard deviation.
 Fixed before the runs: an outlier is *repeated* if it is at least 2 standard deviations below that
 mean on the other levels, and below all of these agents. If no more than half of the outliers are
 repeated, the evaluation's 500 levels made them.
+
+That rule takes for granted that an agent trained again is the same agent. It is where versions and
+machine are the same, and only similar elsewhere. The correlations, added after the runs, tell the
+two apart: of the preferences on the two sets of levels, and of those of the two trainings on the
+same levels.
 """
 
 from pathlib import Path
@@ -15,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, grid, load_experiment
@@ -22,7 +28,10 @@ from proxylab.reproduce.measure import outcome_rows
 from proxylab.rollouts.rollout import Policy
 from proxylab.storage import store
 
-CLAIM = "The outliers among a hundred seeds are properties of the agents, not of the levels"
+CLAIM = (
+    "How strongly an agent prefers the corner is a property of the agent, not of the levels of its "
+    "evaluation; an outlier among seeds need not be one when it is trained again"
+)
 TASK = "maze-corner"
 base = load_experiment(Path(__file__).with_name("seeds.py")).module
 TABLE = Path(__file__).parents[1] / "results" / "tables" / "seeds-outliers.csv"
@@ -91,7 +100,30 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     facts = {"others": len(others), "mean": mean, "deviation": deviation, "least": least}
     count = sum(row["repeated"] for row in table)
     share = [{"outliers": len(table), "repeated": count, **facts}]
-    return {"repeated": table, "share": share}
+    return {"repeated": table, "share": share, "correlations": correlations(rows)}
+
+
+def correlations(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Correlations of the preferences over agents, with bootstrap intervals."""
+    known = {
+        r["seed"]: r["preference"] for r in store.read_table(TABLE.with_name("seeds-runs.csv"))
+    }
+    both = [row for row in rows if row["seed"] in known]
+    pairs = {
+        "other levels": [(row["preference"], row["other_preference"]) for row in rows],
+        "first training": [(row["preference"], known[row["seed"]]) for row in both],
+    }
+    return [{"with": name, **_correlation(np.array(p))} for name, p in pairs.items() if len(p) > 2]
+
+
+def _correlation(pairs: NDArray[np.float64]) -> dict[str, Any]:
+    """Pearson's correlation of float64[N, 2]; resamples without a spread are left out."""
+    drawn = np.random.default_rng(0).integers(len(pairs), size=(5_000, len(pairs)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resampled = [np.corrcoef(pairs[d].T)[0, 1] for d in drawn]
+        own = np.corrcoef(pairs.T)[0, 1]
+    low, high = np.nanquantile(resampled, [0.025, 0.975])
+    return {"runs": len(pairs), "correlation": own, "low": low, "high": high}
 
 
 @styled

@@ -15,7 +15,8 @@ def made_up_rows(outliers, others):
     rows = []
     for group, values in (("outlier", outliers), ("other", others)):
         for k, value in enumerate(values):
-            rows.append({"group": group, "seed": k, "preference": 0.6, "other_preference": value})
+            rows.append({"group": group, "seed": k, "preference": 0.7 - k * k / 100})
+            rows[-1]["other_preference"] = value
     return rows
 
 
@@ -35,6 +36,9 @@ def test_an_outlier_is_repeated_where_it_lies_below_all_others():
     tables = module.analyse(rows)
     assert [row["repeated"] for row in tables["repeated"]] == [True, False, False]
     assert tables["repeated"][0]["z"] == pytest.approx(-0.2 / (2e-4 / 3) ** 0.5)
+    (correlation,) = tables["correlations"]  # the made-up seeds are in no table of seeds
+    assert correlation["with"] == "other levels"
+    assert correlation["low"] < correlation["correlation"] < correlation["high"] <= 1
     (share,) = tables["share"]
     assert (share["outliers"], share["repeated"], share["others"]) == (3, 1, 4)
     figure = module.draw({"runs": rows, **tables})[""]
