@@ -34,6 +34,13 @@ PUBLISHED = {
     "greatest preference": (0.75, "colour/shape, 100 seeds, read off a plot; arXiv 2312.03762"),
     "share of outliers": (0.002, "colour/shape, 1,000 seeds; arXiv 2312.03762"),
 }
+REASONS = {
+    "least preference": "corner against cheese, not colour against shape; a goal that training "
+    "leaves undecided spreads our seeds more, but not as much (random-share)",
+    "greatest preference": "corner against cheese, not colour against shape",
+    "share of outliers": "corner against cheese, not colour against shape; not every outlier is "
+    "one when it is trained again (outliers)",
+}
 MEASURES = ("preference", "capability")
 
 SWEEP = {
@@ -107,7 +114,7 @@ def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison
             ours = low = high = preference["least" if name.startswith("least") else "greatest"]
             rule = "within .25; another preference, so a rough guide"
             passed = abs(ours - published) <= 0.25
-        reason = "" if passed else "corner against cheese, not colour against shape"
+        reason = "" if passed else REASONS[name]
         comparisons.append(
             PublishedComparison(name, published, source, ours, low, high, rule, passed, reason)
         )

@@ -20,8 +20,9 @@ def made_up_rows(returns, seeds=5, spread=0.0):
             for split in ("iid", "shifted"):
                 true = mean + spread * (seed - 2) if split == "shifted" else 1.0
                 rows.append({"split": split, "share": share, "seed": seed, "true_return": true})
-                rows[-1] |= {"proxy_return": 1 - true, "proxy_first": 1 - true}
+                rows[-1] |= {"proxy_return": 1 - true, "proxy_first": 1 - true, "episodes": 100}
                 rows[-1] |= dict.fromkeys(OUTCOMES, 0.25) | {"accidental": 0.3, "by_chance": 0.2}
+                rows[-1] |= {"intended": true}
     return rows
 
 
@@ -57,9 +58,24 @@ def test_the_rule_passes_and_fails(returns, passes):
 
 
 def test_the_figure_shows_every_share():
-    figure = module.draw(module.analyse(made_up_rows(EARLY)))[""]
-    returns, outcomes = figure.axes
+    rows = made_up_rows(EARLY)
+    figure = module.draw({"runs": rows, **module.analyse(rows)})[""]
+    returns, outcomes, preferred = figure.axes
     lines = {line.get_label(): line for line in returns.get_lines()}
     assert lines["true return"].get_ydata().tolist() == pytest.approx(list(EARLY.values()))
     assert [t.get_text() for t in outcomes.get_xticklabels()] == ["0 %", "1 %", "2 %", "100 %"]
     assert len(outcomes.patches) == len(OUTCOMES) * len(EARLY)
+    assert [len(line.get_xdata()) for line in preferred.get_lines()] == [5] * len(EARLY)
+
+
+def test_the_spread_of_preferences_by_hand():
+    steady = made_up_rows({0.0: 0.2, 1.0: 0.99})
+    spread = made_up_rows({0.01: 0.6}, spread=0.1)
+    first, middle, last = module.preferences(steady + spread)
+    assert (first["mean"], first["deviation"]) == (pytest.approx(0.8), pytest.approx(0))
+    assert first["sampling"] == pytest.approx(0.04)
+    assert (middle["least"], middle["greatest"]) == (pytest.approx(0.2), pytest.approx(0.6))
+    assert middle["deviation"] == pytest.approx(np.sqrt(0.02))
+    assert middle["low"] < middle["deviation"] <= middle["high"]
+    assert [s["undecided"] for s in (first, middle, last)] == [False, True, False]
+    assert [s["wide"] for s in (first, middle, last)] == [False, True, False]
