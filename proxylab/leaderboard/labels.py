@@ -21,7 +21,7 @@ from proxylab.leaderboard.cache import cached
 from proxylab.leaderboard.policies import ROLES, SETS, TRUSTED, WEAK, PolicySuite
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
-from proxylab.rollouts.thread_map import thread_map
+from proxylab.rollouts.thread_map import one_network_thread, thread_map
 from proxylab.screening.policies import load_policies
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import Interval, bootstrap_interval
@@ -191,4 +191,7 @@ def _normalised(
     def run(name: str, stage: Stage) -> NDArray[np.float64]:
         return _returns(suite.policies[name], stage)
 
-    return thread_map(run, list(suite.policies), stages, track, f"{suite.task}: labels on {split}")
+    shown = f"{suite.task}: labels on {split}"
+    by_torch = any(getattr(policy, "uses_torch", False) for policy in suite.policies.values())
+    with one_network_thread(by_torch):
+        return thread_map(run, list(suite.policies), stages, track, shown)
