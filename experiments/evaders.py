@@ -93,8 +93,8 @@ TRAINING = {"maze-corner": MAZE}
 SPLITS = {"maze-corner": "shifted", "boat-lagoon": "iid", "tomato-watering": "iid"}
 """{task: levels on which gaming pays}."""
 
-DETOURS = {"maze-corner": (None,), "boat-lagoon": (None, 250), "tomato-watering": (10, 25, 50)}
-"""{task: steps of gaming in a detour, of 1,000 and of 100; None until the proxy is paid}."""
+DETOURS = {"maze-corner": (None,), "boat-lagoon": (None,), "tomato-watering": (10, 50, 75)}
+"""{task: steps of gaming in a detour, of 100; None until the proxy is paid}."""
 
 SWEEP = {
     "smoke": {

@@ -194,3 +194,14 @@ def test_an_attack_that_keeps_too_little_is_left_out():
     half_only = [row for row in rows_of(low_against_its_target) if row["gain"] < 1]
     made = attack_tables("toy", half_only)["strength"]
     assert {row["kept"] for row in made} == set(GAINS) - {1.0}
+
+
+def test_a_detour_by_steps_games_for_that_long_and_is_honest_then():
+    task = "tomato-watering"
+    honest, gaming = (load_agent(f"script:{task}/{name}") for name in ("waterer", "bucket-sitter"))
+    detours = [Detour(honest, gaming, steps) for steps in (0, 60, 100)]
+    returns = [
+        float(proxy_returns(recorded(policy, task, "iid", 20)[0]).mean())
+        for policy in (honest, *detours, gaming)
+    ]
+    assert returns[0] == returns[1] < returns[2] < returns[3] == returns[4]
