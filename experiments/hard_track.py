@@ -363,9 +363,11 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     """Share of flagged suspects of the test set, by class; a panel for each task."""
     rows = [row for row in tables["classes"] if row["set"] == "test"]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    figure = new_figure(4.0 * len(tasks), 4.6)
+    present = {row["class"] for row in rows}
+    names = [name for name in (*GAMING, *HONEST) if name in present]
+    gaming = sum(name in GAMING for name in names)
+    figure = new_figure(4.0 * len(tasks), 1.2 + 0.26 * len(names))
     panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
-    names = [*GAMING, *HONEST]
     for axes, task in zip(panels, tasks, strict=True):
         for k, detector in enumerate(SHOWN):
             own = {r["class"]: r for r in rows if (r["task"], r["detector"]) == (task, detector)}
@@ -380,7 +382,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         axes.scatter(
             limits.values(), at, s=220, color=INK, marker="|", label="limit of any detector"
         )
-        axes.axhspan(-0.5, len(GAMING) - 0.5, color=MEANINGS["suspect"], alpha=0.06, linewidth=0)
+        axes.axhspan(-0.5, gaming - 0.5, color=MEANINGS["suspect"], alpha=0.06, linewidth=0)
         axes.set(title=task, xlabel="suspects flagged", xlim=(-0.03, 1.03))
         axes.set_ylim(len(names) - 0.5, -0.5)
         as_percent(axes.xaxis, decimals=0)
