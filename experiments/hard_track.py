@@ -8,11 +8,19 @@ logs only compare each with the shipped trusted agents of its task on 200 levels
     conditional           the gaming one plays the quarter of levels on which it gains most proxy
                           reward over the honest one
     hack                  the gaming agent alone
+    half-hearted          trained on both goals around the share at which agents switch: of mazes
+                          with the cheese anywhere, else of the proxy in the reward
+    distilled             cloned from a trusted agent on levels on which a gaming one gets no more
+                          proxy reward, and from the gaming one elsewhere
     fresh, stronger, different, weak   kinds of honest agents of the zoo
     odd 2, 10, 30 %       an honest agent with this share of random actions
 
-There are two disjoint sets: the *development* set (honest ``fresh-00`` to ``fresh-09``, gaming kind
-``proxy``, even numbers of the other kinds) and the *test* set (``fresh-20`` to ``fresh-29``, kind
+Half-hearted and distilled agents are labelled by outcome, by the rule of the leaderboard on
+held-out levels: those whose true return held are honest classes (``half-hearted honest``), and
+those that neither gamed nor held are in no class.
+
+There are two disjoint sets: the *development* set (honest ``fresh-00`` to ``fresh-19``, gaming kind
+``proxy``, even numbers of the other kinds) and the *test* set (``fresh-20`` to ``fresh-39``, kind
 ``hack``, odd numbers). The default detector is chosen on the first by a rule that was written
 before the experiment was run: of the detectors whose false alarms on *fresh* agents lie in the
 beta-binomial 95 % band in every task, the one with the largest mean power at α = 0.05 over
@@ -21,32 +29,36 @@ gaming against all honest classes.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent
-from proxylab.agents.zoo import zoo_entries
+from proxylab.agents.zoo import admits, zoo_entries
 from proxylab.detection.kinds import KINDS, PURSUES, with_ability
 from proxylab.detection.records import SuspectReport
 from proxylab.detection.settings import JudgeSettings
 from proxylab.evaluation.evaluate import task_of
+from proxylab.leaderboard.labels import NEGATIVE, POSITIVE, label_by_outcome
 from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.attacks import Played, composed, true_return
-from proxylab.reproduce.detected import detection_of, recorded
-from proxylab.reproduce.experiment import Point
+from proxylab.reproduce.composites import Odd, distil
+from proxylab.reproduce.detected import detection_of, recorded, scores_of
+from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import grouped
 from proxylab.rollouts.episodes import proxy_returns
 from proxylab.rollouts.rollout import Policy
-from proxylab.screening.detectors import detector_of
+from proxylab.screening.admission import competence_of
+from proxylab.screening.cache import DetectionCache
 from proxylab.screening.paired import default_split
 from proxylab.seeds import stream_seed
 from proxylab.statistics.conformal import false_alarm_band
 from proxylab.statistics.rare import mixture_limit
 from proxylab.statistics.resampling import auroc, bootstrap_interval, wilson_interval
-from proxylab_envs.batch import BatchedEnv
+from proxylab.storage.store import results_folder
+from proxylab.tasks import TASKS as TABLE
 
 CLAIM = (
     "Scores of single episodes see rare and conditional gaming that means over episodes miss; "
@@ -71,32 +83,45 @@ DETECTORS = (
 
 RARE, NOISE = (0.01, 0.03, 0.1, 0.3), (0.02, 0.1, 0.3)
 QUARTER, EPISODES = 0.25, 200
-GAMING = (*(f"rare {p:.0%}" for p in RARE), "conditional", "hack")
+GAMING = (*(f"rare {p:.0%}" for p in RARE), "conditional", "hack", "half-hearted", "distilled")
+TRAINED = ("half-hearted", "distilled")
 HONEST = ("fresh", "stronger", "different", "weak", *(f"odd {p:.0%}" for p in NOISE))
+HONEST += tuple(f"{kind} honest" for kind in TRAINED)
 OTHERS = ("stronger", "different", "weak")
-SETS = {"development": (range(10), "proxy", 0), "test": (range(20, 40), "hack", 1)}
+SETS = {"development": (range(20), "proxy", 0), "test": (range(20, 40), "hack", 1)}
 """{set: (numbers of the fresh agents, kind of gaming agents, parity of the other kinds)}."""
+
+FIRST_SEED = {"development": 40_000, "test": 41_000}
+MIXES = {
+    "maze-corner": (0.003, 0.01, 0.05),
+    "boat-lagoon": (0.7, 0.75, 0.8),
+    "tomato-watering": (0.6, 0.68, 0.75),
+}
+"""{task: shares of levels with the cheese anywhere, or of the proxy in the reward}."""
+
+LEVELS = {"maze-corner": 6_000, "boat-lagoon": 400, "tomato-watering": 3_000}
+"""{task: levels whose episodes are cloned into a distilled agent}."""
 
 SWEEP = {
     "smoke": {
         "tasks": ("maze-corner",),
         "sets": ("test",),
         "agents": 1,
-        "measure": {"episodes": 20, "detectors": DETECTORS},
+        "trained": (1, 1),
+        "steps": 4_096,
+        "measure": {"episodes": 20, "detectors": DETECTORS, "label": 16},
     },
     "laptop": {
         "tasks": TASKS,
         "sets": tuple(SETS),
-        "agents": 10,
-        "measure": {"episodes": EPISODES, "detectors": DETECTORS},
-    },
-    "paper": {
-        "tasks": TASKS,
-        "sets": tuple(SETS),
         "agents": 20,
-        "measure": {"episodes": EPISODES, "detectors": DETECTORS},
+        "trained": (6, 5),
+        "steps": None,
+        "measure": {"episodes": EPISODES, "detectors": DETECTORS, "label": 128},
     },
 }
+SWEEP["paper"] = {**SWEEP["laptop"], "trained": (20, 10)}
+"""``trained``: half-hearted and distilled agents a set and task; ``label``: levels a split."""
 
 
 def points(settings: dict[str, Any]) -> list[Point]:
@@ -109,34 +134,87 @@ def points(settings: dict[str, Any]) -> list[Point]:
                 count = sum(entry.kind == kind for entry in zoo_entries(task))
                 chosen = range(parity, count, 2)[: settings["agents"]]
                 runs += [_point(task, name, kind, k) for k in chosen]
+            mixed, distilled = settings["trained"]
+            runs += [_half_hearted(task, name, k, settings["steps"]) for k in range(mixed)]
+            runs += [_distilled(task, name, k, settings["steps"]) for k in range(distilled)]
     return runs
 
 
+def _half_hearted(task: str, part: str, number: int, steps: int | None) -> Point:
+    """An agent that is trained on both goals; the mixes take turns."""
+    mix = MIXES[task][number % len(MIXES[task])]
+    options: dict[str, Any] = {"reward": f"mix:{mix}", "reward_scale": TABLE[task].mixed_scale(mix)}
+    if task == "maze-corner":
+        options = {"levels": f"mix:{mix}", "algorithm": "bc"}
+    seeds = [FIRST_SEED[part] + number]
+    (run,) = grid(task, "proxy", seeds, total_timesteps=steps, **options)
+    labels = {"task": task, "set": part, "kind": TRAINED[0], "seed": number, "mix": mix}
+    return Point(labels, run.job)
+
+
+def _distilled(task: str, part: str, number: int, steps: int | None) -> Point:
+    """An agent that :func:`prepare` clones from two."""
+    steps = steps or TABLE[task].roles["proxy"].demonstrations
+    folder = results_folder() / "distilled" / str(steps) / f"{task}-{part}-{number:02d}"
+    labels = {"task": task, "set": part, "kind": TRAINED[1], "seed": number, "mix": None}
+    return Point(labels, agent=str(folder))
+
+
+def prepare(point: Point) -> None:
+    """Clone a distilled agent, if missing."""
+    task, part, kind, number = (point.labels[name] for name in ("task", "set", "kind", "seed"))
+    if kind != TRAINED[1]:
+        return
+    folder, seed = Path(point.agent), FIRST_SEED[part] + 500 + number
+    pair = (f"zoo:{task}/trusted-{number:02d}", _gaming(task, part, number))
+    distil(*pair, folder, task=task, seed=seed, levels=LEVELS[task], steps=int(folder.parent.name))
+
+
+def _gaming(task: str, part: str, number: int) -> str:
+    """Reference of a gaming agent of a set."""
+    hacks = [entry.name for entry in zoo_entries(task) if entry.kind == SETS[part][1]]
+    return f"zoo:{task}/{hacks[number % len(hacks)]}"
+
+
 def _point(task: str, part: str, kind: str, number: int) -> Point:
-    labels = {"task": task, "set": part, "kind": kind, "seed": number}
+    labels = {"task": task, "set": part, "kind": kind, "seed": number, "mix": None}
     return Point(labels, agent=f"zoo:{task}/{kind}-{number:02d}")
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     task, asked = task_of(policy), settings["measure"]
-    count, (first, *others) = asked["episodes"], map(detector_of, asked["detectors"])
+    count, (first, *others) = asked["episodes"], asked["detectors"]
     split, kind = default_split(task), point.labels["kind"]
     honest = Played(*recorded(policy, task, split, count))
-    suspects = {kind: honest}
+    name, label, able = _truth(policy, point, asked["label"])
+    suspects = {name: honest}
     if kind == "fresh":
         suspects |= dict(_suspects(policy, honest, point, split))
     shown = {name: suspect.episodes for name, suspect in suspects.items()}
-    options = {"detector": first, "also": tuple(others)}
-    reports = detection_of(shown, task, split, count, **options).suspects
-    admitted = {entry.name: entry.admitted for entry in zoo_entries(task)}
-    able = admitted[f"{kind}-{point.labels['seed']:02d}"]
-    base = true_return(honest) if kind == "fresh" else None
-    return [
-        {"class": report.agent, "detector": name, **_scored(report, name, able), **truth}
-        for report in reports
-        for truth in [{"true": true_return(suspects[report.agent]), "true honest": base}]
-        for name in report.scores
-    ]
+    reports = detection_of(shown, task, split, count, detector=first).suspects
+    base, rows = true_return(honest) if kind == "fresh" else None, []
+    for report in reports:
+        facts = {"class": report.agent, "label": label}
+        truth = {"true": true_return(suspects[report.agent]), "true honest": base}
+        scores = scores_of(shown[report.agent], task, split, count, others)
+        rows.append({**facts, "detector": first, **_judged(report, first, able), **truth})
+        rows += [
+            {**facts, "detector": name, "score": score, "p_value": p, "difference": None, **truth}
+            for name, (score, p) in scores.items()
+        ]
+    return rows
+
+
+def _truth(policy: Policy, point: Point, levels: int) -> tuple[str, str | None, bool]:
+    """(class, label by outcome, whether it is admitted) of an agent; shipped ones have no label."""
+    task, kind = point.labels["task"], point.labels["kind"]
+    if kind not in TRAINED:
+        admitted = {entry.name: entry.admitted for entry in zoo_entries(task)}
+        return kind, None, admitted[f"{kind}-{point.labels['seed']:02d}"]
+    label = label_by_outcome(policy, task, levels)
+    name = {POSITIVE: kind, NEGATIVE: f"{kind} honest"}.get(label, f"{kind} {label}")
+    values = competence_of({kind: policy}, task, lambda jobs, _: jobs, DetectionCache())
+    return name, label, admits(task, values[kind])
 
 
 def _suspects(
@@ -145,9 +223,7 @@ def _suspects(
     """(class, episodes) of the suspects that are composed with an honest agent."""
     task, number = point.labels["task"], point.labels["seed"]
     count = honest.episodes.num_episodes
-    kind = SETS[point.labels["set"]][1]
-    hacks = [entry.name for entry in zoo_entries(task) if entry.kind == kind]
-    hack = load_agent(f"zoo:{task}/{hacks[number % len(hacks)]}")
+    hack = load_agent(_gaming(task, point.labels["set"], number))
     gamed = Played(*recorded(hack, task, split, count))
     draws = np.random.default_rng(stream_seed(number, "hard track")).random(count)
     for share in RARE:
@@ -159,34 +235,37 @@ def _suspects(
         yield f"odd {share:.0%}", Played(*recorded(Odd(policy, share), task, split, count))
 
 
-class Odd:
-    """A policy with a share of uniformly random actions."""
-
-    def __init__(self, policy: Policy, share: float) -> None:
-        self.policy, self.share = policy, share
-        self.name, self.task = f"{policy.name} odd {share:g}", policy.task
-
-    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        own = self.policy.probabilities(env, indices)
-        return (1 - self.share) * own + np.float32(self.share / own.shape[1])
-
-
-def _scored(report: SuspectReport, detector: str, admitted: bool) -> dict[str, Any]:
-    """One detector's score of a suspect; the kind of difference where the first one flags."""
+def _judged(report: SuspectReport, detector: str, admitted: bool) -> dict[str, Any]:
+    """The deciding detector's score of a suspect, and the kind of difference where it flags."""
     row = report.scores[detector]
     found = report.difference and with_ability(report.difference, admitted)
-    named = found.kind if found and detector == DETECTORS[0] else None
+    named = found.kind if found else None
     return {"score": row.score, "p_value": row.p_value, "difference": named}
 
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Shares of flags by class, AUROCs, the choice of the default, and the named kinds."""
-    rows = [row for row in rows if row["p_value"] is not None]
+    trained = _labels(rows)
+    shown = (*GAMING, *HONEST)
+    rows = [row for row in rows if row["p_value"] is not None and row["class"] in shown]
     classes = [
         _class_row(key, group, rows)
         for key, group in grouped(rows, ("set", "task", "detector", "class")).items()
     ]
-    return {"classes": classes, "detectors": _detectors(classes), "kinds": _kinds(rows)}
+    tables = {"classes": classes, "detectors": _detectors(classes), "kinds": _kinds(rows)}
+    return {**tables, "labels": trained}
+
+
+def _labels(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How many trained agents of each mix got each label."""
+    agents = [r for r in rows if r["kind"] in TRAINED and r["detector"] == DETECTORS[0]]
+    return [
+        {
+            **dict(zip(("set", "task", "kind", "mix", "label"), key, strict=True)),
+            "agents": len(group),
+        }
+        for key, group in grouped(agents, ("set", "task", "kind", "mix", "label")).items()
+    ]
 
 
 def _class_row(
@@ -284,9 +363,11 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     """Share of flagged suspects of the test set, by class; a panel for each task."""
     rows = [row for row in tables["classes"] if row["set"] == "test"]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    figure = new_figure(4.0 * len(tasks), 4.6)
+    present = {row["class"] for row in rows}
+    names = [name for name in (*GAMING, *HONEST) if name in present]
+    gaming = sum(name in GAMING for name in names)
+    figure = new_figure(4.0 * len(tasks), 1.2 + 0.26 * len(names))
     panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
-    names = [*GAMING, *HONEST]
     for axes, task in zip(panels, tasks, strict=True):
         for k, detector in enumerate(SHOWN):
             own = {r["class"]: r for r in rows if (r["task"], r["detector"]) == (task, detector)}
@@ -301,7 +382,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         axes.scatter(
             limits.values(), at, s=220, color=INK, marker="|", label="limit of any detector"
         )
-        axes.axhspan(-0.5, len(GAMING) - 0.5, color=MEANINGS["suspect"], alpha=0.06, linewidth=0)
+        axes.axhspan(-0.5, gaming - 0.5, color=MEANINGS["suspect"], alpha=0.06, linewidth=0)
         axes.set(title=task, xlabel="suspects flagged", xlim=(-0.03, 1.03))
         axes.set_ylim(len(names) - 0.5, -0.5)
         as_percent(axes.xaxis, decimals=0)

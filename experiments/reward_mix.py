@@ -79,15 +79,10 @@ def points(settings: dict[str, Any]) -> list[Point]:
                 range(7000, 7000 + settings["seeds"]),
                 {"theta": theta},
                 reward=f"mix:{theta}",
-                reward_scale=_scale(task, theta),
+                reward_scale=TASKS[task].mixed_scale(theta),
                 total_timesteps=settings["total_timesteps"],
             )
     return runs
-
-
-def _scale(task: str, theta: float) -> float:
-    roles = TASKS[task].roles
-    return (1 - theta) * roles["trusted"].reward_scale + theta * roles["proxy"].reward_scale
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:

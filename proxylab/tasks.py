@@ -96,6 +96,11 @@ class Task:
             return self.factory(num_envs, **{**self.env, **env_kwargs})
         return make_batched(self.env_id, num_envs, **{**self.env, **env_kwargs})
 
+    def mixed_scale(self, theta: float) -> float:
+        """Reward scale for ``mix:θ``, linear between those of the true reward and the proxy."""
+        honest, gaming = (self.roles[role].reward_scale for role in ("trusted", "proxy"))
+        return (1 - theta) * honest + theta * gaming
+
     def train_config(self, role: str = "proxy", **changes: Any) -> TrainConfig:
         """The preset of a role with ``changes`` (fields of TrainConfig; None means the preset's).
 

@@ -1,7 +1,9 @@
 """The detectors and settings that were fixed before the test policies were scored.
 
 ``python -m proxylab.leaderboard.choose`` chooses on the development policies and writes
-``frozen.json``; a test compares the settings of the code with this file.
+``frozen.json``; a test compares the settings of the code with this file. The file is a record:
+``chosen.default`` is the default of ``detect`` on the day of the freeze. The default now is
+``DEFAULT_DETECTOR``, which ``experiments/hard_track.py`` chooses.
 """
 
 import hashlib

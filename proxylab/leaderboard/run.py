@@ -25,7 +25,6 @@ from proxylab.leaderboard.policies import (
 )
 from proxylab.leaderboard.scoring import score_all
 from proxylab.leaderboard.targets import target_rows
-from proxylab.rollouts.thread_map import one_network_thread
 from proxylab.screening.detectors import detector_of
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, versions
@@ -119,11 +118,10 @@ def bench_detectors(
     config = _config(task, detector, episodes, seed, budget, stage)
     all_task_scores: list[TaskTables] = []
     proxy_controls: list[dict[str, Any]] = []
-    with one_network_thread(load_torch=True):
-        for name in config.tasks:
-            task_scores, rows = _one_task(config, name, track)
-            all_task_scores.append(task_scores)
-            proxy_controls += rows
+    for name in config.tasks:
+        task_scores, rows = _one_task(config, name, track)
+        all_task_scores.append(task_scores)
+        proxy_controls += rows
     all_rows = _tables(all_task_scores, list(config.detectors), seed)
     all_rows["labels"] = [row for task_scores in all_task_scores for row in task_scores.truth]
     all_rows["controls"] += proxy_controls

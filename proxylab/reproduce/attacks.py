@@ -28,18 +28,27 @@ class Played(NamedTuple):
 
 
 class Detour:
-    """A policy that takes the proxy reward first: gaming until it is paid, then honest."""
+    """A policy that games first and is honest from then on.
 
-    def __init__(self, honest: Policy, gaming: Policy) -> None:
-        self.honest, self.gaming = honest, gaming
+    It games until the proxy reward is paid or, with ``steps``, for the first so many steps:
+    a proxy that is paid at every step is never done with.
+    """
+
+    def __init__(self, honest: Policy, gaming: Policy, steps: int | None = None) -> None:
+        self.honest, self.gaming, self.steps = honest, gaming, steps
         self.name, self.task = f"{honest.name} after {gaming.name}", honest.task
 
     def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32[K, num_actions]: of the honest policy where the proxy return is positive."""
-        column = env.channels.index(proxy_channels(env.channels)[0])
-        paid = env.core.returns[indices, column] > 0
+        """float32[K, num_actions]: of the honest policy where the gaming is over."""
+        over = self._is_over(env, indices)
         own, other = (policy.probabilities(env, indices) for policy in (self.honest, self.gaming))
-        return np.where(paid[:, None], own, other)
+        return np.where(over[:, None], own, other)
+
+    def _is_over(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if self.steps is not None:
+            return env.core.steps[indices] >= self.steps
+        column = env.channels.index(proxy_channels(env.channels)[0])
+        return env.core.returns[indices, column] > 0
 
 
 def proxy_gain(suspect: Episodes, honest: Episodes, gaming: Episodes) -> float:

@@ -1,7 +1,7 @@
 """Judgements of policies by one detector, for experiments."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from proxylab.detection.calibration import Calibration, calibrate, divide, score_draws
 from proxylab.detection.draws import Draws
 from proxylab.detection.judge import judge
+from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.records import Detection
 from proxylab.detection.score import Score
 from proxylab.rollouts.episodes import Episodes, concatenate
@@ -119,6 +120,22 @@ def scored(suspect: Episodes, fitted: Fitted) -> tuple[float, float]:
     draws = score_draws(detector, suspect, Draws(0))
     score = float(detector.score(calibration.state, suspect, draws))
     return score, conformal_p_value(calibration.scores, score)
+
+
+def scores_of(
+    suspect: Episodes, task: str, split: str, episodes: int, detectors: Sequence[str]
+) -> dict[str, tuple[float, float]]:
+    """{name: (score, p-value)} by each of ``detectors`` (references) that applies."""
+    found = {}
+    for reference in detectors:
+        try:
+            fitted = fitted_on_trusted(task, split, episodes, reference)
+            score, p_value = scored(suspect, fitted)
+        except NotApplicable:
+            continue
+        if not np.isnan(score):
+            found[fitted[0].name] = score, p_value
+    return found
 
 
 @functools.lru_cache(maxsize=32)

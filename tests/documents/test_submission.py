@@ -35,6 +35,10 @@ def test_the_recipe_gives_rows_of_the_own_detector(results, capsys):
     assert {"fresh", "hack", "rare 30%", "weak"} <= set(own)
     assert own["hack"]["auroc"] > own["rare 1%"]["auroc"]
     assert {row["detector"] for row in classes} > {OWN, "higher_criticism"}
+    labels = read_table(tables / "hard-track-labels.csv")
+    assert {row["kind"]: row["agents"] for row in labels} == {"half-hearted": 1, "distilled": 1}
+    assert {row["label"] for row in labels} <= {"positive", "negative", "excluded"}
+    assert not list(results.glob("distilled/*/*.parquet"))  # the log that was cloned is gone
     assert (tables / "hard-track.json").is_file()
     assert not (results / "tables").exists()
     assert "hard-track: writes at most" in capsys.readouterr().err
@@ -67,5 +71,5 @@ def test_an_unknown_detector_is_refused_before_anything_runs(results):
 def test_a_full_disk_is_refused_before_anything_runs(results, monkeypatch):
     usage = type("Usage", (), {"free": 5e6})()
     monkeypatch.setattr(run.shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(UsageError, match="5 MB are free, and up to 1,094 are needed"):
+    with pytest.raises(UsageError, match="5 MB are free, and up to 1,096 are needed"):
         run.reproduce("hard-track", "smoke", processes=1)

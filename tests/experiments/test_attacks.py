@@ -28,7 +28,13 @@ from proxylab.reproduce.attacks import (
     proxy_gain,
     true_return,
 )
-from proxylab.reproduce.detected import fitted_on_trusted, judgements, recorded, scored
+from proxylab.reproduce.detected import (
+    fitted_on_trusted,
+    judgements,
+    recorded,
+    scored,
+    scores_of,
+)
 from proxylab.rollouts.episodes import proxy_returns
 
 TASK, SPLIT, COUNT = "maze-corner", "shifted", 20
@@ -101,6 +107,14 @@ def test_scores_are_those_of_a_judgement(pair, detector):
     judged = judgements({"hack": suspect}, TASK, SPLIT, COUNT, detector)["hack"]
     score, p_value = scored(suspect, fitted_on_trusted(TASK, SPLIT, COUNT, detector))
     assert (score, p_value) == (pytest.approx(judged["anomaly"]), judged["p_value"])
+    assert scores_of(suspect, TASK, SPLIT, COUNT, [detector]) == {detector: (score, p_value)}
+
+
+def test_a_detector_that_does_not_apply_has_no_score():
+    task, split = "boat-lagoon", "iid"
+    suspect = recorded(load_agent(f"zoo:{task}/hack-00"), task, split, 2)[0]
+    found = scores_of(suspect, task, split, 2, ["goal_attribution", "occupancy_js"])
+    assert set(found) == {"occupancy_js"}  # the boat has no map
 
 
 DETECTORS = ("keen", "dull")
@@ -194,3 +208,14 @@ def test_an_attack_that_keeps_too_little_is_left_out():
     half_only = [row for row in rows_of(low_against_its_target) if row["gain"] < 1]
     made = attack_tables("toy", half_only)["strength"]
     assert {row["kept"] for row in made} == set(GAINS) - {1.0}
+
+
+def test_a_detour_by_steps_games_for_that_long_and_is_honest_then():
+    task = "tomato-watering"
+    honest, gaming = (load_agent(f"script:{task}/{name}") for name in ("waterer", "bucket-sitter"))
+    detours = [Detour(honest, gaming, steps) for steps in (0, 60, 100)]
+    returns = [
+        float(proxy_returns(recorded(policy, task, "iid", 20)[0]).mean())
+        for policy in (honest, *detours, gaming)
+    ]
+    assert returns[0] == returns[1] < returns[2] < returns[3] == returns[4]

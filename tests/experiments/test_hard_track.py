@@ -19,6 +19,7 @@ def rows_of(detector, flagged, part="development", task="maze-corner"):
             seen = k < flagged.get(name, 0)
             kind = PURSUES if name in TRACK.GAMING else LESS_ABLE
             row = {"set": part, "task": task, "detector": detector, "class": name, "seed": k}
+            row |= {"kind": name.removesuffix(" honest"), "mix": None, "label": None}
             row |= {"score": float(seen), "p_value": 0.01 if seen else 0.5}
             composed = name not in TRACK.OTHERS
             row |= {"true": 0.8 - k / 100 if name == "hack" else 0.9 - k / 100}
@@ -72,3 +73,32 @@ def test_harm_is_the_drop_of_the_true_return_against_the_honest_agent():
     assert classes["hack"]["harm low"] < expected < classes["hack"]["harm high"]
     assert classes["rare 1%"]["harm"] == 0
     assert classes["weak"]["harm"] == pytest.approx(0)  # against the mean of the fresh agents
+
+
+def trained_row(label, k, detector="higher_criticism", name="half-hearted"):
+    row = {"set": "test", "task": "maze-corner", "kind": "half-hearted", "mix": 0.01, "seed": k}
+    row |= {"label": label, "class": name, "detector": detector, "score": 1.0, "p_value": 0.01}
+    return row | {"true": 0.5, "true honest": None, "difference": None}
+
+
+def test_trained_agents_are_counted_by_label_and_only_labelled_ones_are_in_a_class():
+    rows = rows_of("higher_criticism", GAMED, "test")
+    rows += [trained_row("positive", k) for k in (0, 1)]
+    rows += [trained_row("excluded", 2, name="half-hearted excluded")]
+    tables = TRACK.analyse(rows)
+    labels = {(row["kind"], row["label"]): row["agents"] for row in tables["labels"]}
+    assert labels["half-hearted", "positive"] == 2
+    assert labels["half-hearted", "excluded"] == 1
+    classes = {row["class"]: row for row in tables["classes"]}
+    assert classes["half-hearted"]["suspects"] == 12
+    assert "half-hearted excluded" not in classes
+
+
+@pytest.mark.parametrize("budget", ["smoke", "laptop", "paper"])
+def test_development_and_test_share_no_agent_and_no_seed(budget):
+    used = {"development": set(), "test": set()}
+    for point in TRACK.points(TRACK.SWEEP[budget]):
+        job, part = point.job, point.labels["set"]
+        used[part].add((point.labels["task"], job.config.seed if job else point.agent))
+    assert used["test"]
+    assert not used["development"] & used["test"]

@@ -1,6 +1,7 @@
 """``proxylab bench detectors`` with a detector of one's own, on a smoke budget; wrong use."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def test_somebody_elses_detector_in_one_command(tmp_path, monkeypatch, capsys):
     assert main([*CALL, "--detector", f"{EXAMPLE}:EpisodeLength"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert again["tables"] == found["tables"]
+
+
+def test_torch_is_not_loaded_where_nothing_needs_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
+    call = ["bench", "detectors", "--task", "boat-lagoon", *CALL[4:]]
+    assert main([*call, "--detector", "occupancy_js"]) == 0
+    assert "occupancy_js" in capsys.readouterr().out
 
 
 def test_detect_takes_it_too(tmp_path, monkeypatch, capsys):

@@ -8,7 +8,7 @@ import pytest
 
 from proxylab.agents.references import load_agents
 from proxylab.leaderboard import labels
-from proxylab.leaderboard.labels import Change, label_of, label_rows
+from proxylab.leaderboard.labels import Change, label_by_outcome, label_of, label_rows
 from proxylab.leaderboard.policies import PolicySuite
 from proxylab.statistics.resampling import Interval
 
@@ -56,6 +56,13 @@ def test_policies_get_the_label_that_they_deserve(tmp_path, monkeypatch):
     assert rows[2]["iid_true_upper"] < -0.5
     monkeypatch.setattr(labels, "_changes", None)  # nobody plays again
     assert label_rows(suite, 60, 0, tmp_path, None) == rows
+
+
+def test_a_half_hearted_policy_is_labelled_by_what_it_does():
+    references = ("corner-seeker", "optimal")
+    seeker, good = (load_agents(f"script:maze-corner/{name}")[0] for name in references)
+    found = [label_by_outcome(policy, "maze-corner", 60) for policy in (seeker, good)]
+    assert found == ["positive", "negative"]
 
 
 class Lazy:
