@@ -9,19 +9,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 
 from proxylab.config import TrainConfig, shifted_share
-from proxylab.networks.channels_first import channels_first
 from proxylab.rollouts.rollout import Outcomes, rollout
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.tasks import TASKS
 from proxylab.training.checkpoint import save_checkpoint
-from proxylab.training.saving import Snapshots
-from proxylab_envs.batch import BatchedEnv
+from proxylab.training.saving import Snapshots, trained_policy
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
@@ -39,28 +36,12 @@ _EXAM_SEED = 20_220_718
 """Seed of the held-out levels: the same for every run, so that curves are comparable."""
 
 
-class _Current:
-    """An SB3 policy in training as a ``rollout.Policy``."""
-
-    name = "training"
-    task: str | None = None
-
-    def __init__(self, policy: Any) -> None:
-        self.policy = policy
-
-    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32[K, num_actions]."""
-        with torch.inference_mode():
-            observations, _ = self.policy.obs_to_tensor(channels_first(env.observe()[indices]))
-            return self.policy.get_distribution(observations).distribution.probs.cpu().numpy()
-
-
 class Evaluator:
     """Evaluates a policy on fixed held-out levels, with sampled actions."""
 
     def __init__(self, config: TrainConfig) -> None:
         """Draw held-out levels of the training kind of a configuration, and shifted levels."""
-        self.task = TASKS[config.task]
+        self.config, self.task = config, TASKS[config.task]
         self.competent = [OUTCOMES.index(o) for o in self.task.roles[config.role].competent]
         self.env = self.task.make_env(self.task.check_levels, **config.env)
         own = "iid" if "iid" in self.env.splits else "train"
@@ -90,7 +71,7 @@ class Evaluator:
 
     def _play(self, policy: Any, level_seeds: NDArray[np.int64]) -> Outcomes:
         seed = stream_seed(_EXAM_SEED, "actions")
-        actor = _Current(policy)
+        actor = trained_policy(self.config, policy)
         _, outcomes = rollout(actor, self.env, level_seeds, task=self.task.name, seed=seed)
         return outcomes
 

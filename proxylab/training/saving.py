@@ -4,18 +4,26 @@ from pathlib import Path
 from typing import Any
 
 from proxylab.agents.format import JSON_NAME, AgentSpec, save_agent
+from proxylab.agents.loading import LearnedPolicy
 from proxylab.config import TrainConfig
 from proxylab.training.sb3_policy import agent_weights
 
 
 def save_trained(folder: Path, config: TrainConfig, model: Any) -> None:
     """Write the agent that an SB3 algorithm has trained so far into ``folder``."""
-    save_agent(folder, agent_spec(config, model), agent_weights(model.policy))
+    spec = agent_spec(config, model.policy, model.num_timesteps)
+    save_agent(folder, spec, agent_weights(model.policy))
 
 
-def agent_spec(config: TrainConfig, model: Any) -> AgentSpec:
-    """The specification of the agent that ``model`` is."""
-    space = model.observation_space
+def trained_policy(config: TrainConfig, policy: Any) -> LearnedPolicy:
+    """The policy that an SB3 policy is now; it does not change with further training."""
+    spec, weights = agent_spec(config, policy), agent_weights(policy)
+    return LearnedPolicy(spec, weights, device=config.device)
+
+
+def agent_spec(config: TrainConfig, policy: Any, timesteps: int = 0) -> AgentSpec:
+    """The specification of an SB3 policy after ``timesteps`` of its training."""
+    space = policy.observation_space
     return AgentSpec(
         name=f"{config.task}/{config.role}/seed-{config.seed}",
         task=config.task,
@@ -24,10 +32,10 @@ def agent_spec(config: TrainConfig, model: Any) -> AgentSpec:
         sizes=config.sizes,
         observation_shape=tuple(space.shape),
         observation_dtype=space.dtype.name,
-        num_actions=int(model.action_space.n),
+        num_actions=int(policy.action_space.n),
         training={
             "seed": config.seed,
-            "timesteps": model.num_timesteps,
+            "timesteps": timesteps,
             "reward": config.reward,
             "levels": config.levels,
             "env": config.env,
