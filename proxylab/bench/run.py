@@ -7,13 +7,14 @@ from proxylab.bench.app import bench_app
 from proxylab.bench.envs import bench_envs
 from proxylab.bench.monitor import bench_monitor
 from proxylab.bench.procgen import bench_procgen
+from proxylab.bench.rewards import bench_rewards
 from proxylab.bench.statistics import bench_statistics
 from proxylab.bench.timing import Measured
 from proxylab.bench.training import bench_training
 from proxylab.errors import UsageError
 from proxylab.leaderboard.run import Leaderboard
 
-BENCHES = ("envs", "statistics", "training", "procgen", "app", "monitor", "detectors")
+BENCHES = ("envs", "statistics", "training", "procgen", "app", "monitor", "rewards", "detectors")
 
 PLAIN = {
     "envs": bench_envs,
@@ -21,6 +22,7 @@ PLAIN = {
     "procgen": bench_procgen,
     "app": bench_app,
     "monitor": bench_monitor,
+    "rewards": bench_rewards,
 }
 """Benchmarks without options."""
 

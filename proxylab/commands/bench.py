@@ -17,7 +17,9 @@ class Bench:
     """Measure speed on this machine against the best known alternative, or compare detectors."""
 
     what: Positional[
-        Literal["envs", "statistics", "training", "procgen", "app", "monitor", "detectors"]
+        Literal[
+            "envs", "statistics", "training", "procgen", "app", "monitor", "rewards", "detectors"
+        ]
     ] = "envs"
     """what to measure"""
     task: Text | None = None
