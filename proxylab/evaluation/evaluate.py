@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from proxylab.agents.format import TEXT_CHARACTERS
 from proxylab.agents.references import load_agents
 from proxylab.agents.scripted import ScriptedPolicy
+from proxylab.config import MODEL
 from proxylab.console.output import Track, no_progress
 from proxylab.console.terminal import one_line
 from proxylab.environments.resolve import make_environment, task_in_environment
@@ -25,6 +26,7 @@ from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab.storage.limits import check_episodes
 from proxylab.tasks import known_task
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.channels import OUTCOMES, proxy_channels
 from proxylab_envs.levels import Levels
 
@@ -191,7 +193,7 @@ class Stage:
     def summary(self, outcomes: Outcomes, reward: str) -> Summary:
         """:class:`Summary` of a policy that was trained on ``reward``."""
         rng = np.random.default_rng(stream_seed(self.seed, "evaluation bootstrap"))
-        weights = self.env.weights(reward)
+        weights = channel_weights(self.env, reward)
         return summarise(outcomes, self.optimal, weights, self.proxy_channel, rng)
 
     def play(self, policy: Policy) -> dict[str, Outcomes]:
@@ -223,10 +225,19 @@ def _agent_result(plays: Sequence[Play]) -> AgentResult:
     policy, stage = plays[0].policy, plays[0].stage
     reward = trained_reward(policy)
     splits = {play.stage.split: play.stage.result(play.outcomes, reward) for play in plays}
-    weights = stage.env.weights(reward)
+    weights = channel_weights(stage.env, reward)
     proxy_trained = bool(weights[stage.env.channels.index("true")] < 1)
     verdict, reason = goal_verdict(splits, proxy_trained, "shifted" in stage.env.splits)
     return AgentResult(policy.name, stage.task, reward, verdict, reason, splits)
+
+
+def channel_weights(env: BatchedEnv[Any], reward: str) -> NDArray[np.float32]:
+    """float32[C] weights of the channels in a training reward.
+
+    A reward model has none; what it pays for is unknown, so the proxy channel stands for it: the
+    agent counts as trained on a proxy.
+    """
+    return env.weights("proxy" if reward.startswith(MODEL) else reward)
 
 
 def trained_reward(policy: Policy) -> str:

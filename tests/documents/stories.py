@@ -33,6 +33,7 @@ SMOKE = {
     "list": "",
     "doctor": "",
     "train": "--total-timesteps 4096 --out results/runs/maze-corner/proxy/seed-0",
+    "rewards": "",
     "evaluate": "--episodes 12",
     "detect": "--episodes 6",
     "record": "--episodes 12",
@@ -54,6 +55,7 @@ EXPECTED_OUTPUT = {
     "list": "maze-corner|occupancy_js",
     "doctor": "python .* ok",
     "train": r"success on held-out levels",
+    "rewards": "pairs: |held out accuracy|prefers the same clip|reward model",
     "evaluate": "ok|goal-misgeneralization|proxy-gaming|capability-failure|inconclusive",
     "detect": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",
     "record": "walk|trusted|suspect|demonstrations",
@@ -111,7 +113,10 @@ def with_smoke_budget(words):
     verb = words[where + 1]
     assert verb in SMOKE, f"there is a verb nobody tests: {shlex.join(words)}"
     ends_by_itself = verb == "app" and "--export" in words
-    return words + ([] if ends_by_itself else shlex.split(SMOKE[verb]))
+    quick = [] if ends_by_itself else shlex.split(SMOKE[verb])
+    if "--out" in quick and "--out" in words:
+        quick = quick[: quick.index("--out")]
+    return words + quick
 
 
 def run_in(folder, words):

@@ -6,6 +6,7 @@ import torch
 
 from proxylab.agents.references import load_agents, load_stored
 from proxylab.errors import UsageError
+from proxylab.evaluation.evaluate import evaluate
 from proxylab.rewards.collect import RANDOM, collect
 from proxylab.rewards.fit import FitConfig, fit
 from proxylab.rewards.model import RewardModel, combine, load_model, save_model
@@ -169,3 +170,10 @@ def test_other_observations_are_refused(folder, tmp_path):
         train(TASK, out=tmp_path, reward=f"model:{folder}", env={"size": 11}, **SMALL)
     with pytest.raises(UsageError, match="reward model of maze-corner"):
         train("boat-race", out=tmp_path / "other", reward=f"model:{folder}")
+
+
+def test_an_agent_of_a_reward_model_is_evaluated_as_trained_on_a_proxy(folder, tmp_path):
+    train(TASK, out=tmp_path / "run", reward=f"model:{folder}", **SMALL)
+    (agent,) = evaluate(str(tmp_path / "run"), episodes=20).agents
+    assert agent.trained_reward == f"model:{folder}"
+    assert agent.verdict in ("proxy-gaming", "capability-failure", "inconclusive")
