@@ -63,8 +63,9 @@ from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
 
 CLAIM = (
-    "An attacker who knows the detector hides about a tenth of the proxy gain in the maze, by "
-    "detours that do no harm; the ranking of detectors changes once somebody optimises against them"
+    "An attacker who knows the detector hides about a tenth of the proxy gain in mazes and "
+    "gardens, by detours that do hardly any harm; the ranking of detectors changes once somebody optimises "
+    "against them"
 )
 DETECTORS = (
     "higher_criticism",
@@ -80,7 +81,7 @@ SETS = {DEVELOPMENT: (0, "proxy"), TEST: (20, "hack")}
 EPISODES = 200
 SELECTIVE, DETOUR, TRAINED, BOTH = "selective", "detour", "trained", "trained, selective"
 
-MAZE = {
+MAZE: dict[str, Any] = {
     "levels": "shifted",
     "reward": "proxy",
     "num_levels": 512,
