@@ -64,8 +64,8 @@ from proxylab.seeds import stream_seed
 
 CLAIM = (
     "An attacker who knows the detector hides about a tenth of the proxy gain in mazes and "
-    "gardens, by detours that do hardly any harm; the ranking of detectors changes once somebody optimises "
-    "against them"
+    "gardens, by detours that do hardly any harm; the ranking of detectors changes once somebody "
+    "optimises against them"
 )
 DETECTORS = (
     "higher_criticism",
