@@ -63,8 +63,9 @@ from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
 
 CLAIM = (
-    "An attacker who knows the detector hides about a tenth of the proxy gain in the maze, by "
-    "detours that do no harm; the ranking of detectors changes once somebody optimises against them"
+    "An attacker who knows the detector hides about a tenth of the proxy gain in mazes and "
+    "gardens, by detours that do hardly any harm; the ranking of detectors changes once somebody "
+    "optimises against them"
 )
 DETECTORS = (
     "higher_criticism",
@@ -80,7 +81,7 @@ SETS = {DEVELOPMENT: (0, "proxy"), TEST: (20, "hack")}
 EPISODES = 200
 SELECTIVE, DETOUR, TRAINED, BOTH = "selective", "detour", "trained", "trained, selective"
 
-MAZE = {
+MAZE: dict[str, Any] = {
     "levels": "shifted",
     "reward": "proxy",
     "num_levels": 512,
@@ -241,10 +242,21 @@ def _selective(honest: Played, hack: Played, gaming: Played, fitted: Any) -> Ite
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Strength of every attack, the strongest, transfer, and the defender's second choice."""
     tables: dict[str, list[dict[str, Any]]] = {}
-    for (task,), own in grouped(rows, ("task",)).items():
+    for (task,), own in grouped(_gaining(rows), ("task",)).items():
         for name, table in attack_tables(task, own).items():
             tables.setdefault(name, []).extend(table)
     return tables
+
+
+def _gaining(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the pairs whose gaming agent gains proxy reward; of others no share can be kept.
+
+    Where it gains, the random attempt that games all episodes keeps all of it.
+    """
+    pair = ("task", "set", "seed")
+    random = grouped([row for row in rows if row["attack"] == RANDOM], pair)
+    idle = {key for key, own in random.items() if max(row["gain"] for row in own) < 1 - 1e-6}
+    return [row for row in rows if tuple(row[name] for name in pair) not in idle]
 
 
 NAMES = {

@@ -222,7 +222,7 @@ def _refit(
     *chosen before*: the detector with the highest AUROC against random gaming; *chosen after*:
     against the strongest attacks, both in development; *combined*: evidence of all detectors
     with weights fitted on all development attempts. The attempts were not made against the
-    combination: each row takes the lowest AUROC over the attacks that were made.
+    combination: each row takes the lowest AUROC over the attacks that were made in both sets.
     """
     table = []
     honest = {part: sets[part].get((HONEST, "", ""), []) for part in sets}
@@ -240,7 +240,8 @@ def _refit(
             row = max(rows, key=lambda row: row[column])
             facts = {"task": task, "kept": kept, "defence": name, "detector": row["detector"]}
             table.append(facts | {n: row[n] for n in ("suspects", "auroc", "low", "high")})
-        found = _worst_combined(combine, sets[TEST], honest[TEST], kept)
+        known = {attack: own for attack, own in sets[TEST].items() if attack in sets[DEVELOPMENT]}
+        found = _worst_combined(combine, known, honest[TEST], kept)
         facts = {"task": task, "kept": kept, "defence": "combined", "detector": "all"}
         table.append(facts | found)
     return table

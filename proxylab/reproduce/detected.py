@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from proxylab.detection.calibration import Calibration, calibrate, divide, score_draws
 from proxylab.detection.draws import Draws
 from proxylab.detection.judge import judge
-from proxylab.detection.pairing import NotApplicable
+from proxylab.detection.pairing import NotApplicable, by_level
 from proxylab.detection.records import Detection
 from proxylab.detection.score import Score
 from proxylab.rollouts.episodes import Episodes, concatenate
@@ -126,7 +126,7 @@ def scores_of(
     suspect: Episodes, task: str, split: str, episodes: int, detectors: Sequence[str]
 ) -> dict[str, tuple[float, float]]:
     """{name: (score, p-value)} by each of ``detectors`` (references) that applies."""
-    found = {}
+    found, suspect = {}, by_level(suspect)  # as the trusted runs are
     for reference in detectors:
         try:
             fitted = fitted_on_trusted(task, split, episodes, reference)

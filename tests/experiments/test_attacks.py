@@ -107,7 +107,16 @@ def test_scores_are_those_of_a_judgement(pair, detector):
     judged = judgements({"hack": suspect}, TASK, SPLIT, COUNT, detector)["hack"]
     score, p_value = scored(suspect, fitted_on_trusted(TASK, SPLIT, COUNT, detector))
     assert (score, p_value) == (pytest.approx(judged["anomaly"]), judged["p_value"])
-    assert scores_of(suspect, TASK, SPLIT, COUNT, [detector]) == {detector: (score, p_value)}
+    found = scores_of(suspect, TASK, SPLIT, COUNT, [detector])
+    assert found == {detector: (pytest.approx(score), p_value)}
+
+
+def test_episodes_in_another_order_than_the_trusted_ones_are_sorted_by_level(pair):
+    suspect = pair[1].episodes
+    wanted = scores_of(suspect, TASK, SPLIT, COUNT, ["first_divergence"])
+    turned = suspect.select(np.arange(COUNT)[::-1])
+    assert scores_of(turned, TASK, SPLIT, COUNT, ["first_divergence"]) == wanted
+    assert set(wanted) == {"first_divergence"}
 
 
 def test_a_detector_that_does_not_apply_has_no_score():
