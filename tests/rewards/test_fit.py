@@ -198,6 +198,13 @@ EDITS = {
     "offset": ("offset", ["a", 1.0, 1.0], "offset is not"),
     "digest": ("sha256", "0" * 64, "sha256"),
     "training": ("training", [], "training is not an object"),
+    "list": ("members", [3], "members is not between"),
+    "true": ("clip_length", True, "clip_length is not between"),
+    "float": ("num_actions", 0.0, "num_actions is not between"),
+    "long task": ("task", "x" * 300, "task is not a short text"),
+    "env": ("env", "{}", "env is not an object"),
+    "five sides": ("observation_shape", [1, 1, 1, 1, 1], "observation_shape is not"),
+    "few offsets": ("offset", [0.0], "offset is not"),
     "missing": ("widths", None, "the field 'widths' is missing"),
 }
 

@@ -89,7 +89,9 @@ def edited(file, path, sql):
     """A copy of the file in which ``sql`` replaces the selection of all columns."""
     with open_database() as database:
         database.execute("set threads = 1")
-        database.execute(f"copy (select {sql} from '{file}') to '{path}' (format parquet)")
+        chosen = sql.replace("{file}", str(file)).removesuffix("--")
+        table = chosen if " from " in chosen else f"{chosen} from '{file}'"
+        database.execute(f"copy (select {table}) to '{path}' (format parquet)")
     return path
 
 
@@ -109,6 +111,23 @@ CHANGES = {
     "no clip": ("* replace (null::blob as left_observations)", "observations of clip"),
     "no actions": ("* replace (null::blob as left_actions)", "a value of a left clip is missing"),
     "negative": ("* replace (-left_clip as left_clip)", "negative"),
+    "probability": ("* replace ('x' as probability)", "the column probability is VARCHAR"),
+    "time": ("* replace (true as time)", "the column time is BOOLEAN"),
+    "episode": ("* replace ('1' as left_episode)", "the column left_episode is"),
+    "policies": ("* replace ([1, 2] as right_policy)", "the column right_policy is"),
+    "no policy": ("* replace (null::varchar as left_policy)", "a value of a left clip is missing"),
+    "no seed": ("* replace (null::bigint as left_level_seed)", "a value of a left clip is missing"),
+    "no rater": ("* replace (null::varchar as rater)", "rater is missing"),
+    "no schema": ("* replace (null::varchar as schema)", "the same in all rows"),
+    "deep env": ("* replace (repeat('[', 4000) as env)", "env is not JSON"),
+    "twice env": ("""* replace ('{"a": 1, "a": 2}' as env)""", "env is not JSON"),
+    "shape text": ("""* replace ('["3"]' as observation_shape)""", "not a list of counts"),
+    "shape deep": ("* replace ('[1, 1, 1, 1, 1, 1]' as observation_shape)", "not a list of counts"),
+    "shape true": ("* replace ('[true, 9]' as observation_shape)", "not a list of counts"),
+    "no length": ("* replace (null::bigint as length)", "the same in all rows"),
+    "long length": ("* replace (1000000::bigint as length)", "not a list of counts"),
+    "no rows": ("* from (select * from '{file}' limit 0) --", "it holds no answers"),
+    "bytes": ("* replace ('ab'::blob as left_observations)", "take 2 bytes, not"),
     "long text": ("* replace (repeat('x', 100000) as rater)", "a text is longer"),
 }
 
