@@ -142,13 +142,9 @@ def show_model(
     """
     model = load_model(path)
     spec = model.spec
-    env = known_task(spec.task).make_env(1, **spec.env)
     names = sources or default_sources(spec.task)
     policies = [p for name in names for p in source_policies(name, spec.task)]
-    agreements: list[Agreement] = []
-    for split in SPLITS:
-        if split in env.splits:
-            agreements += _agreements(model, policies, split, how, seed)
+    judged = agreements(model, policies, how, seed)
     figure = "" if out is None else str(_heat_map(model, how, seed, Path(out)))
     return Shown(
         model=str(path),
@@ -157,9 +153,18 @@ def show_model(
         clip_length=spec.clip_length,
         training=spec.training,
         sources=tuple(policy.name for policy in policies),
-        agreements=tuple(agreements),
+        agreements=tuple(judged),
         figure=figure,
     )
+
+
+def agreements(
+    model: RewardModel, policies: Sequence[Policy], how: str = "mean", seed: int = 0
+) -> list[Agreement]:
+    """One :class:`Agreement` per split and channel, on new clips of policies."""
+    splits = known_task(model.spec.task).make_env(1, **model.spec.env).splits
+    rows = (_agreements(model, policies, s, how, seed) for s in SPLITS if s in splits)
+    return [row for group in rows for row in group]
 
 
 def _agreements(
