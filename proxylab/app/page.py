@@ -13,15 +13,19 @@ KINDS = {
 STATIC = files("proxylab.app") / "static"
 
 
-def page_files() -> dict[str, tuple[bytes, str]]:
-    """{path: (bytes, media type)} of all static files."""
+PAGE, RATING = "page.html", "rate.html"
+"""The page of two agents on one level, and the one on which people rate clips."""
+
+
+def page_files(page: str = PAGE) -> dict[str, tuple[bytes, str]]:
+    """{path: (bytes, media type)} of all static files; ``page`` is served as ``/``."""
     served = {
         f"/static/{entry.name}": (entry.read_bytes(), KINDS[f".{entry.name.rsplit('.')[-1]}"])
         for entry in STATIC.iterdir()
-        if entry.name != "page.html"
+        if not entry.name.endswith(".html")
     }
     served["/static/palette.css"] = (palette().encode(), KINDS[".css"])
-    served["/"] = ((STATIC / "page.html").read_bytes(), KINDS[".html"])
+    served["/"] = ((STATIC / page).read_bytes(), KINDS[".html"])
     return served
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxylab.errors import UsageError
+from proxylab.rewards.raters import ANSWERS
+from proxylab.storage.limits import LIMITS
 
 MAX_BYTES = 16_384
 """Largest body of a request; the largest level that can be drawn takes 4 kB."""
@@ -48,6 +50,8 @@ FIELDS = {
     "greedy": Field(bool, lambda _: True, "true or false", default=False),
     "spoke": _between(0, 23, default=None),
     "targets": Field(bool, lambda _: True, "true or false", default=True),
+    "number": _between(0, LIMITS.preference_pairs),
+    "answer": Field(str, lambda s: s in ANSWERS, f"one of {', '.join(ANSWERS)}"),
 }
 """{name: :class:`Field`} of all requests."""
 

@@ -18,13 +18,17 @@ from starlette.routing import Route
 from proxylab.app import api
 from proxylab.app.connections import Connection
 from proxylab.app.gate import ASGIApp, Gate, TooLarge, read_body
-from proxylab.app.page import page_files
+from proxylab.app.page import RATING, page_files
+from proxylab.app.rating_page import RatingPage
 from proxylab.app.requests import read_json
 from proxylab.app.state import World
 from proxylab.app.token import Token
 from proxylab.app.verdicts import Verdicts
 from proxylab.errors import UsageError
 from proxylab.rollouts.thread_map import one_network_thread
+
+Answer = Callable[[Mapping[str, Any]], Any]
+"""Function (request) -> JSON value."""
 
 BACKLOG = 64
 """Length of the queue of connections that wait to be accepted."""
@@ -54,12 +58,29 @@ def make_app(
         "occupancy": api.occupancy,
         "verdict": verdicts.ask,
     }
+    posts = {name: partial(function, worlds) for name, function in functions.items()}
+    return _gated((page_files(), api.catalogue(worlds), posts), host, port, token)
+
+
+def make_rating_app(page: RatingPage, host: str, port: int, token: Token | None) -> Gate:
+    """The ASGI application of the rating page; arguments as of :func:`make_app`."""
+    posts = {"question": page.ask, "answer": page.answer, "undo": page.undo}
+    return _gated((page_files(RATING), page.catalogue(), posts), host, port, token)
+
+
+def _gated(
+    parts: tuple[Mapping[str, tuple[bytes, str]], Mapping[str, Any], Mapping[str, Answer]],
+    host: str,
+    port: int,
+    token: Token | None,
+) -> Gate:
+    """The application of ``parts``: files, catalogue, and functions of a posted request."""
+    files, catalogue, functions = parts
     posts = [
-        Route(f"/api/{name}", partial(_answer, partial(answer, worlds)), methods=["POST"])
+        Route(f"/api/{name}", partial(_answer, answer), methods=["POST"])
         for name, answer in functions.items()
     ]
-    catalogue = json.dumps(api.catalogue(worlds)).encode(), "application/json"
-    files = page_files() | {"/api/catalogue": catalogue}
+    files = {**files, "/api/catalogue": (json.dumps(catalogue).encode(), "application/json")}
     routes = [*(Route(path, partial(_file, *file)) for path, file in files.items()), *posts]
     handlers = {404: partial(_wrong, 404, "there is nothing here"), 500: _broken}
     handlers[405] = partial(_wrong, 405, "this method is not known here")
@@ -68,7 +89,7 @@ def make_app(
     return Gate(starlette, host, port, token)
 
 
-async def _answer(answer: Callable[[Mapping[str, Any]], Any], request: Request) -> Response:
+async def _answer(answer: Answer, request: Request) -> Response:
     """Run a function of the request in a thread; an invalid request gives one line."""
     try:
         answer_json = await run_in_threadpool(answer, read_json(await read_body(request)))

@@ -4,9 +4,10 @@ import contextlib
 import socket
 import sys
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -85,16 +86,27 @@ def app(
         UsageError: the port is taken, an agent or task cannot be found, the extra is missing,
             or the token is too short.
     """
-    if no_token and token is not None:
-        raise UsageError("--token and --no-token exclude each other")
-    secret = None if no_token else new_token(token)
+    secret = chosen_token(token, no_token)
     if export:
         return _export(make_worlds(agents, device, tasks), Path(export), episodes, track)
-    parts = _parts()
+    make_app = import_server().make_app
     worlds = make_worlds(agents, device, tasks)
     counts = {name: len(world.agents) for name, world in worlds.items()}
-    size, url = _serve(parts, worlds, host, port, secret, serve, ready, open_browser)
+
+    def warmed_up(*where: Any) -> Any:
+        warm_up(worlds)
+        return make_app(worlds, *where)
+
+    listening = Listening(host, port, secret, serve, ready, open_browser)
+    size, url = listening.run(warmed_up, page_files())
     return App(url, "", size, counts)
+
+
+def chosen_token(token: str | None, no_token: bool) -> str | None:
+    """The token that opens the page; None for none."""
+    if no_token and token is not None:
+        raise UsageError("--token and --no-token exclude each other")
+    return None if no_token else new_token(token)
 
 
 def _export(worlds: Mapping[str, World], path: Path, episodes: int, track: Track) -> App:
@@ -111,36 +123,51 @@ def _export(worlds: Mapping[str, World], path: Path, episodes: int, track: Track
     return App("", str(path), len(text.encode()), counts)
 
 
-def _serve(
-    parts: tuple[Callable[..., Any], Callable[..., Any]],
-    worlds: Mapping[str, World],
-    host: str,
-    port: int,
-    secret: str | None,
-    serve: bool,
-    ready: Callable[[str], Any],
-    open_browser: bool,
-) -> tuple[int, str]:
-    """Serve until interrupted, or fetch everything once: (bytes fetched, address)."""
-    make_app, Server = parts
-    listener = _listen(host, port)
-    port = listener.getsockname()[1]
-    if warning := exposure(host, port, secret):
-        print(warning, file=sys.stderr)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    token = None if secret is None else Token(secret, port)
-    warm_up(worlds)
-    server = Server(make_app(worlds, host, port, token), listener)
-    ready(f"the page is at {url}{f'?token={secret}' if secret else ''} (Ctrl-C stops)")
-    if serve:
+@dataclass(frozen=True)
+class Listening:
+    """Where and how a page is served; fields as the arguments of :func:`app`.
+
+    Attributes:
+        host: address to listen on.
+        port: to listen on; 0 takes a free one.
+        secret: token that opens the page; None for none.
+        serve: False starts, fetches the page once, and stops.
+        ready: function (line), called with the page's address once it can be opened.
+        open_browser: show the page in the default browser.
+    """
+
+    host: str
+    port: int
+    secret: str | None
+    serve: bool
+    ready: Callable[[str], Any]
+    open_browser: bool
+
+    def run(self, make_app: Callable[..., Any], files: Iterable[str]) -> tuple[int, str]:
+        """Serve until interrupted, or fetch everything once: (bytes fetched, address).
+
+        Args:
+            make_app: function (host, port, token) -> ASGI application.
+            files: paths of its files.
+        """
+        host, secret = self.host, self.secret
+        listener = _listen(host, self.port)
+        port = listener.getsockname()[1]
+        if warning := exposure(host, port, secret):
+            print(warning, file=sys.stderr)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        token = None if secret is None else Token(secret, port)
+        server = import_server().Server(make_app(host, port, token), listener)
+        self.ready(f"the page is at {url}{f'?token={secret}' if secret else ''} (Ctrl-C stops)")
+        if not self.serve:
+            with server:
+                return fetch_all(url, token, files), url
         with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C stops it
-            if open_browser:
+            if self.open_browser:
                 server.run_and_call(lambda: webbrowser.open(_browser_address(url, token)))
             else:
                 server.run()
         return 0, url
-    with server:
-        return fetch_all(url, token), url
 
 
 def _browser_address(url: str, token: Token | None) -> str:
@@ -157,14 +184,15 @@ def exposure(host: str, port: int, secret: str | None) -> str:
     return f"no token: everybody who reaches {host}:{port} can use the page"
 
 
-def _parts() -> tuple[Callable[..., Any], Callable[..., Any]]:
+def import_server() -> ModuleType:
+    """The module of the server; ``UsageError`` without the extra that it needs."""
     try:
-        from proxylab.app.server import Server, make_app  # starlette is an optional extra
+        from proxylab.app import server  # starlette is an optional extra
     except ImportError as error:
         if error.name and error.name.split(".")[0] in ("starlette", "uvicorn"):
             raise UsageError(NEEDED) from None
         raise
-    return make_app, Server
+    return server
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -179,11 +207,11 @@ def _listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"cannot listen on {host}:{port} ({reason}): try another --port") from None
 
 
-def fetch_all(url: str, token: Token | None = None) -> int:
-    """Fetch the page, its files and the catalogue; their total bytes."""
+def fetch_all(url: str, token: Token | None, files: Iterable[str]) -> int:
+    """Fetch the page's ``files`` and the catalogue; their total bytes."""
     size = 0
     headers = {} if token is None else token.header()
-    for path in (*page_files(), "/api/catalogue"):
+    for path in (*files, "/api/catalogue"):
         request = Request(url.rstrip("/") + path, headers=headers)
         with urlopen(request, timeout=30) as answer:
             size += len(answer.read())

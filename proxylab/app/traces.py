@@ -41,11 +41,14 @@ def trace(policy: Policy, env: BatchedEnv, seed: int = 0, greedy: bool = False) 
     }
 
 
-def _frame(env: BatchedEnv) -> dict[str, Any]:
+def scene_frame(env: BatchedEnv) -> dict[str, Any]:
     """The current state of the first environment, and its changing scenery."""
-    core = env.core
-    frame = {"states": int(core.state_ids[0]), "rewards": core.rewards[0].round(3).tolist()}
-    return {**frame, **env.scene_state(0)}
+    return {"states": int(env.core.state_ids[0]), **env.scene_state(0)}
+
+
+def _frame(env: BatchedEnv) -> dict[str, Any]:
+    """The same with the rewards of the last step."""
+    return {**scene_frame(env), "rewards": env.core.rewards[0].round(3).tolist()}
 
 
 WATER_CELL = 0.75

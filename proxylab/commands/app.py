@@ -3,15 +3,34 @@
 import functools
 import os
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
-from proxylab.console.options import Device, File, Flag, NonNegative, Port, Text
+from proxylab.console.options import (
+    Device,
+    File,
+    Flag,
+    NonNegative,
+    Port,
+    Positive,
+    Seed,
+    Text,
+)
+from proxylab.errors import UsageError
 
 if TYPE_CHECKING:
+    from proxylab.app.rating_serving import Rated
     from proxylab.app.serving import App as Served
+
+OF_PAGE = ("agents", "tasks", "export", "episodes", "device")
+OF_RATE = (
+    *("task", "sources", "pairs", "clips", "length", "levels", "seed"),
+    *("rater_name", "question"),
+)
+"""Options that are refused with --rate, and without it."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +38,8 @@ class App:
     """Serve a local web page: move the cheese, draw walls, compare two agents.
 
     The page lists all shipped agents and the AGENTS named here. --export writes the page
-    as one file that needs no server.
+    as one file that needs no server. --rate FILE --task TASK serves another page instead, on
+    which a person says which of two clips is better; the same command continues the file.
     """
 
     agents: Positional[tuple[Text, ...]] = ()
@@ -44,29 +64,82 @@ class App:
     """require no token: every user of this machine can use the page"""
     no_open: Flag = False
     """do not open the page in a browser (the default from a terminal on a desktop)"""
+    rate: File | None = None
+    """preferences file (.parquet) of a person's answers, begun or continued"""
+    task: Text | None = None
+    """of --rate: task of the clips"""
+    sources: Annotated[tuple[Text, ...], arg(name="from")] = ()
+    """of --rate: policies of the clips: agents, scripts, or random; random and the scripts by
+    default"""
+    pairs: Positive | None = None
+    """of --rate: number of questions; 100 by default"""
+    clips: Positive | None = None
+    """of --rate: number of clips; 400 by default"""
+    length: Positive | None = None
+    """of --rate: steps of a clip; 50 in the boats, 25 elsewhere by default"""
+    levels: Text | None = None
+    """of --rate: train, shifted or mix:<share of shifted levels>"""
+    seed: Seed = 0
+    """of --rate: of levels, clips and pairs"""
+    rater_name: Text | None = None
+    """of --rate: name of the rater in the file; person by default"""
+    question: Text | None = None
+    """of --rate: what the page asks; which clip is better, and the goal, by default"""
     json: Flag = False
     """print one JSON object"""
 
-    def run(self) -> "Served":
+    def run(self) -> "Served | Rated":
         """Serve until interrupted, or write the file."""
+        self._refuse_others()
+        return self._serve() if self.rate is None else self._rate(self.rate)
+
+    def _refuse_others(self) -> None:
+        """``UsageError`` for an option of the other page."""
+        for option in fields(self):
+            if getattr(self, option.name) == option.default:
+                continue
+            shown = "from" if option.name == "sources" else option.name.replace("_", "-")
+            if self.rate is None and option.name in OF_RATE:
+                raise UsageError(f"--{shown} is an option of --rate FILE")
+            if self.rate is not None and option.name in OF_PAGE:
+                words = "AGENTS are" if shown == "agents" else f"--{shown} is"
+                raise UsageError(f"{words} not for --rate: it takes --task and --from")
+
+    def _serve(self) -> "Served":
         from proxylab.app import app
         from proxylab.console.output import track
 
         return app(
             self.agents,
             self.tasks,
-            self.host,
-            self.port,
-            serve=not self.no_serve,
             export=self.export,
             episodes=self.episodes,
             device=self.device,
-            ready=functools.partial(print, file=sys.stderr, flush=True),
             track=track,
-            token=self.token,
-            no_token=self.no_token,
-            open_browser=not self.no_open and _on_a_desktop(),
+            **self._listening(),
         )
+
+    def _rate(self, file: Path) -> "Rated":
+        from proxylab.app.rating_serving import rate
+
+        if self.task is None:
+            raise UsageError("--rate: name the task of the clips with --task")
+        names = ("pairs", "clips", "length", "levels", "rater_name")
+        given = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
+        given |= {"seed": self.seed, "question": self.question}
+        return rate(file, self.task, self.sources, **given, **self._listening())
+
+    def _listening(self) -> dict[str, Any]:
+        """Arguments of both pages: where they are served, and to whom."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "serve": not self.no_serve,
+            "ready": functools.partial(print, file=sys.stderr, flush=True),
+            "token": self.token,
+            "no_token": self.no_token,
+            "open_browser": not self.no_open and _on_a_desktop(),
+        }
 
 
 def _on_a_desktop() -> bool:

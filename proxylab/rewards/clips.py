@@ -80,12 +80,27 @@ class Clips:
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
 
+@dataclass(frozen=True)
+class Recording:
+    """Clips with what is needed to rate and to replay them.
+
+    Attributes:
+        clips: the N :class:`Clips`.
+        rewards: float32[N, T, C], reward of every channel at every step, 0 after the end.
+        before: object[N], the actions (int8[first]) of the episode before the clip.
+    """
+
+    clips: Clips
+    rewards: NDArray[np.float32]
+    before: NDArray[np.object_]
+
+
 def clip_length(task: str) -> int:
     """Default number of steps of a clip."""
     return CLIP_STEPS.get(task, STEPS)
 
 
-def record_clips(
+def record(
     policies: Sequence[Policy],
     task: str,
     *,
@@ -96,7 +111,7 @@ def record_clips(
     per_episode: int = 4,
     env_kwargs: Mapping[str, Any] | None = None,
     seed: int = 0,
-) -> tuple[Clips, NDArray[np.float32]]:
+) -> Recording:
     """Record clips of several policies, each as often as the others.
 
     Args:
@@ -111,8 +126,8 @@ def record_clips(
         seed: of levels, actions and first steps.
 
     Returns:
-        (:class:`Clips`, float32[N, T, C] reward of every channel at every step, 0 after the end).
-        The rewards are for raters; a reward model never sees them.
+        :class:`Recording`, the clips of each policy in turn. The rewards are for simulated raters;
+        a reward model never sees them.
 
     Raises:
         UsageError: an unknown task, no policies, or a clip longer than an episode.
@@ -134,9 +149,17 @@ def record_clips(
         parts.append({name: array[:each] for name, array in taken.items()})
         parts[-1]["policy"] = np.full(each, number, np.int32)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    rewards = columns.pop("rewards")
+    rest = {name: columns.pop(name) for name in ("rewards", "before")}
     names = tuple(policy.name for policy in policies)
-    return Clips(task=task, env=env_kwargs, policies=names, **columns), rewards
+    return Recording(Clips(task=task, env=env_kwargs, policies=names, **columns), **rest)
+
+
+def record_clips(
+    policies: Sequence[Policy], task: str, **options: Any
+) -> tuple[Clips, NDArray[np.float32]]:
+    """The clips and rewards of :func:`record`, which takes the same arguments."""
+    recording = record(policies, task, **options)
+    return recording.clips, recording.rewards
 
 
 def _clips_of(
@@ -161,9 +184,20 @@ def _clips_of(
         begin = (rng.random((len(some), per_episode)) * history["lengths"][:, None]).astype(int)
         which = np.repeat(np.arange(len(some)), per_episode)
         parts.append(_cut(history, which, begin.ravel(), length))
+        parts[-1]["before"] = _beginnings(history["actions"], which, begin.ravel())
         parts[-1] |= {"level_seed": some[which], "episode": which + done}
         done += len(some)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _beginnings(
+    actions: NDArray[np.int8], which: NDArray[np.int64], begin: NDArray[np.int64]
+) -> NDArray[np.object_]:
+    """object[K]: the actions before step ``begin`` (int64[K]) of the episodes ``which``."""
+    before = np.empty(len(which), object)
+    for k, (episode, step) in enumerate(zip(which.tolist(), begin.tolist(), strict=True)):
+        before[k] = actions[episode, :step]
+    return before
 
 
 def _at_once(task: str, env_kwargs: Mapping[str, Any]) -> int:

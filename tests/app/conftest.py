@@ -1,5 +1,6 @@
 """The page's server in a thread, and a headless browser where there is one."""
 
+import importlib
 import socket
 
 import pytest
@@ -53,3 +54,10 @@ def page(browser):
     yield opened
     context.close()
     assert not errors
+
+
+@pytest.fixture
+def scripted_rater(pytestconfig, monkeypatch):
+    """The module docs/examples/scripted_rater.py."""
+    monkeypatch.syspath_prepend(str(pytestconfig.rootpath / "docs" / "examples"))
+    return importlib.import_module("scripted_rater")

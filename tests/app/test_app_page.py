@@ -95,7 +95,7 @@ def test_a_server_that_is_gone_is_said_in_words(page, address):
     opened(page, address, "#seed=1")
     page.context.set_offline(True)
     drag(page, (7, 3), (7, 6))
-    page.locator("#said", has_text="fetch").wait_for()
+    page.locator("#said", has_text="the server does not answer").wait_for()
     page.context.set_offline(False)
     settled(page, lambda: drag(page, (7, 6), (7, 5)))
     assert "edits=66f68c" in page.url

@@ -5,6 +5,7 @@ import { EmbeddedSource } from "./embedded.js";
 import { gifOf, pngOf, saveAs } from "./exports.js";
 import { listenToKeys } from "./keys.js";
 import { showLegend } from "./legend.js";
+import { loadPictures } from "./pictures.js";
 import { Player } from "./player.js";
 import { Pointer } from "./pointer.js";
 import { ServerSource } from "./server.js";
@@ -20,7 +21,7 @@ async function begin() {
   const source = held ? new EmbeddedSource(JSON.parse(held.textContent)) : new ServerSource();
   const sides = [new Side(byId("side-a"), "a", "s"), new Side(byId("side-b"), "b", "t")];
   const catalogue = await source.catalogue();
-  const session = new Session(source, catalogue, sides, await pictures(catalogue.sprites));
+  const session = new Session(source, catalogue, sides, await loadPictures(catalogue.sprites));
   const player = new Player(session, byId("play"), () => Number(byId("speed").value));
   const ways = actionsOf(session, player);
   session.listeners.push((text) => (text === null ? reflect(session) : say(text)));
@@ -31,17 +32,6 @@ async function begin() {
     if (location.hash !== writeAddress(session.state)) session.attempt(() => session.open(location.hash));
   });
   await session.attempt(() => session.open(location.hash));
-}
-
-/* {name: picture} of sprites, all loaded. */
-async function pictures(sprites) {
-  const loaded = Object.entries(sprites).map(async ([name, address]) => {
-    const picture = new Image();
-    picture.src = address;
-    await picture.decode();
-    return [name, picture];
-  });
-  return Object.fromEntries(await Promise.all(loaded));
 }
 
 function say(text) {

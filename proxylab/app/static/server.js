@@ -26,12 +26,34 @@ export class ServerSource {
   }
 }
 
+/* The same of `proxylab app --rate`. */
+export class RatingSource {
+  async catalogue() {
+    return readAnswer(await fetch("/api/catalogue"));
+  }
+
+  question(query) { return post("question", query); }
+
+  answer(query) { return post("answer", query); }
+
+  undo(query) { return post("undo", query); }
+}
+
 async function post(name, query) {
-  return readAnswer(await fetch(`/api/${name}`, {
+  return readAnswer(await reached(`/api/${name}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(query),
   }));
+}
+
+/* fetch, which says in words that nothing answers. */
+async function reached(address, options) {
+  try {
+    return await fetch(address, options);
+  } catch {
+    throw new Error("the server does not answer: is it still running?");
+  }
 }
 
 async function readAnswer(answer) {

@@ -6,6 +6,7 @@ import { courseHeat } from "./courseheat.js";
 import { PIECES, editsBetween, findCell, rowsOf, sameThings, withEdits } from "./level.js";
 import { exactOccupancy, indexed } from "./walks.js";
 import { readAddress, writeAddress } from "./state.js";
+import { arrowsOf } from "./things.js";
 
 const IDLE_MS = 120;
 
@@ -228,12 +229,4 @@ export class Session {
     });
     for (const listen of this.listeners) listen(null);
   }
-}
-
-function arrowsOf(rows) {
-  const found = [];
-  rows.forEach((line, row) => [...line].forEach((character, col) => {
-    if ("^v<>".includes(character)) found.push([character, [row, col]]);
-  }));
-  return found;
 }

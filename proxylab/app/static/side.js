@@ -2,12 +2,8 @@
 
 import { courseAspect, drawCourse, onCourse } from "./courseboard.js";
 import { drawGrid, gridAspect } from "./gridboard.js";
+import { thingsOn } from "./things.js";
 
-const THINGS = {
-  c: "cheese", t: "dry-tomato", T: "tomato", b: "bucket", d: "dud-bucket",
-  "^": "arrow-up", v: "arrow-down", "<": "arrow-left", ">": "arrow-right",
-};
-const WALKERS = { maze: "mouse", garden: "gardener", race: "boat" };
 const OUTCOMES = {
   intended: "reached the intended goal", proxy: "reached the proxy goal only",
   both: "reached the proxy goal, then the intended one", neither: "reached neither goal",
@@ -89,17 +85,7 @@ export class Side {
     const { at } = this.moment(step), columns = app.rows[0].length;
     const place = (state) => [Math.floor(state / columns), state % columns];
     const trail = this.trace?.states.slice(0, at + 1).map(place) ?? [];
-    const walker = trail.at(-1) ?? app.start, watered = this.trace?.watered?.[at];
-    const things = [];
-    let tomatoes = 0;
-    app.rows.forEach((line, row) => [...line].forEach((character, col) => {
-      const dry = "tT".includes(character) && watered && !watered[tomatoes++];
-      const wet = "tT".includes(character) && watered && !dry;
-      const name = dry ? "dry-tomato" : wet ? "tomato" : THINGS[character];
-      if (name) things.push([name, [row, col]]);
-    }));
-    for (const [character, cell] of app.arrows ?? []) things.push([THINGS[character], cell]);
-    if (walker) things.push([WALKERS[app.kind], walker]);
+    const things = thingsOn(app, trail.at(-1) ?? app.start, this.trace?.watered?.[at]);
     const { kind, rows, corner, colours, sprites } = app;
     return { kind, rows, corner, colours, sprites, things, trail, heat: this.heat, field: this.field, hue: colours[this.hueName] };
   }
