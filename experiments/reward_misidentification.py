@@ -147,7 +147,7 @@ def _pays(model: RewardModel, script: str, split: str, count: int) -> float:
     """Mean reward of the state in which a script's episodes end, in standard deviations."""
     share = float(split == "shifted")
     given: dict[str, Any] = {"levels": split, "share": share, "per_episode": 1, "seed": 2}
-    clips, _ = record_clips([ScriptedPolicy(TASK, script)], TASK, count=count, length=100, **given)
+    clips, *_ = record_clips([ScriptedPolicy(TASK, script)], TASK, count=count, length=100, **given)
     return float(step_rewards(model, clips)[:, -1].mean())
 
 

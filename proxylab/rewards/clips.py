@@ -7,7 +7,7 @@ and the reward model how an episode ended.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +80,7 @@ class Clips:
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(NamedTuple):
     """Clips with what is needed to rate and to replay them.
 
     Attributes:
@@ -100,7 +99,7 @@ def clip_length(task: str) -> int:
     return CLIP_STEPS.get(task, STEPS)
 
 
-def record(
+def record_clips(
     policies: Sequence[Policy],
     task: str,
     *,
@@ -152,14 +151,6 @@ def record(
     rest = {name: columns.pop(name) for name in ("rewards", "before")}
     names = tuple(policy.name for policy in policies)
     return Recording(Clips(task=task, env=env_kwargs, policies=names, **columns), **rest)
-
-
-def record_clips(
-    policies: Sequence[Policy], task: str, **options: Any
-) -> tuple[Clips, NDArray[np.float32]]:
-    """The clips and rewards of :func:`record`, which takes the same arguments."""
-    recording = record(policies, task, **options)
-    return recording.clips, recording.rewards
 
 
 def _clips_of(

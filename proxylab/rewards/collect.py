@@ -95,7 +95,7 @@ def collect(
     if not 1 <= pairs <= LIMITS.preference_pairs:
         raise UsageError(f"pairs {pairs} is not between 1 and {LIMITS.preference_pairs:,}")
     policies = [p for source in sources for p in source_policies(source, task)]
-    recorded, rewards = record_clips(
+    recorded, rewards, _ = record_clips(
         policies,
         task,
         count=clips or min(2 * pairs, MOST_CLIPS),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from proxylab.config import shifted_share
 from proxylab.errors import UsageError
-from proxylab.rewards.clips import Clips, Recording, record
+from proxylab.rewards.clips import Clips, Recording, record_clips
 from proxylab.rewards.collect import source_policies
 from proxylab.rewards.preferences import Preferences
 from proxylab.rollouts.rollout import Policy
@@ -115,7 +115,7 @@ def draw_questions(
         raise UsageError(f"pairs {pairs} is not between 1 and {LIMITS.preference_pairs:,}")
     policies = [p for source in sources for p in source_policies(source, task)]
     share, own = shifted_share(levels), stream_seed(seed, "clips")
-    recording = record(policies, task, count=clips, share=share, length=length, seed=own)
+    recording = record_clips(policies, task, count=clips, share=share, length=length, seed=own)
     if len(recording.clips) < 2:
         raise UsageError("a question needs two clips")
     left, right = _pairs(recording.clips, pairs, stream_seed(seed, "questions"))

@@ -172,7 +172,7 @@ def _agreements(
 ) -> list[Agreement]:
     """One per channel of the environment, on new clips of a split."""
     spec, own = model.spec, stream_seed(seed, f"show {split}")
-    clips, paid = record_clips(
+    clips, paid, _ = record_clips(
         policies,
         spec.task,
         count=CLIPS,

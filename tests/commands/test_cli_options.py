@@ -65,6 +65,7 @@ POSITIONALS = {
     "play": ["maze-corner"],
     "procgen": ["check"],
     "zoo": ["build", "maze-corner"],
+    "rewards": ["list"],
     "reproduce": ["x"],
     "import-sb3": ["x", "--task", "maze-corner"],
     "export": ["x", "--to", "onnx"],

@@ -71,7 +71,7 @@ def test_a_policy_does_not_diverge_from_itself():
 
 def test_states_beyond_the_clips_are_novel():
     boats = "boat-lagoon"  # its observations are vectors that all vary
-    clips, _ = record_clips([UniformPolicy(boats)], boats, count=60, length=20)
+    clips, *_ = record_clips([UniformPolicy(boats)], boats, count=60, length=20)
     fence = Fence(clips)
     flat = clips.observations.reshape(-1, *clips.observations.shape[2:])
     within = fence.distance(flat).mean()

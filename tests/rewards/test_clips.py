@@ -19,7 +19,7 @@ def recorded():
 
 
 def test_every_policy_gives_as_many_clips(recorded):
-    clips, rewards = recorded
+    clips, rewards, _ = recorded
     assert len(clips) == 40
     assert np.bincount(clips.policy).tolist() == [20, 20]
     assert clips.observations.shape == (40, 12, 3, 9, 9)
@@ -27,7 +27,7 @@ def test_every_policy_gives_as_many_clips(recorded):
 
 
 def test_after_the_end_the_last_observation_stays_and_nothing_is_paid(recorded):
-    clips, rewards = recorded
+    clips, rewards, _ = recorded
     ended = clips.actions == PAUSE
     assert ended.any()
     rows, steps = np.nonzero(ended[:, 1:])
@@ -38,7 +38,7 @@ def test_after_the_end_the_last_observation_stays_and_nothing_is_paid(recorded):
 
 
 def test_clips_are_pieces_of_the_episodes_that_rollout_plays():
-    clips, rewards = record_clips([OPTIMAL], MAZE, count=8, length=100, per_episode=1, seed=5)
+    clips, rewards, _ = record_clips([OPTIMAL], MAZE, count=8, length=100, per_episode=1, seed=5)
     env = TASKS[MAZE].make_env(8)
     episodes, _ = rollout(OPTIMAL, env, clips.level_seed, task=MAZE, seed=0)
     for k in range(8):
@@ -55,7 +55,7 @@ def test_the_seed_decides_everything():
 
 
 def test_shifted_levels_can_be_asked_for():
-    clips, _ = record_clips([OPTIMAL], MAZE, count=20, levels="shifted", share=1.0)
+    clips, *_ = record_clips([OPTIMAL], MAZE, count=20, levels="shifted", share=1.0)
     assert (clips.level_seed >= 1 << 32).all()
 
 
