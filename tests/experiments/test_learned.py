@@ -192,14 +192,22 @@ def test_the_honest_runs_are_of_other_seeds():
     assert not seeds["model"] & seeds["honest"]
 
 
-def test_both_run_on_the_smoke_budget(tmp_path, monkeypatch):
+def smoke(name, tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
-    names = ["overoptimization", "early-warning"]
-    for made in reproduce(names, "smoke", processes=1, folder=ROOT / "experiments").experiments:
-        assert made.failed == {}
+    (made,) = reproduce(name, "smoke", processes=1, folder=ROOT / "experiments").experiments
+    assert made.failed == {}
+
+
+def test_overoptimization_runs_on_the_smoke_budget(tmp_path, monkeypatch):
+    smoke("overoptimization", tmp_path, monkeypatch)
     rows = read_table(tmp_path / "runs/smoke/tables/overoptimization-runs.csv")
     assert {row["kind"] for row in rows} == {"rl", "best-of-n"}
     start = [row for row in rows if row["kind"] == "rl" and row["step"] == 0]
     assert all(abs(row["kl_nats"]) < 1e-6 for row in start)
+
+
+@pytest.mark.slow
+def test_early_warning_runs_on_the_smoke_budget(tmp_path, monkeypatch):
+    smoke("early-warning", tmp_path, monkeypatch)
     alarms = read_table(tmp_path / "runs/smoke/tables/early-warning-alarms.csv")
     assert {row["alarm"] for row in alarms} >= {"occupancy_js", "never stop", "oracle"}

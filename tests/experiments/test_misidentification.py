@@ -40,6 +40,7 @@ def test_the_causes_are_differences_paired_by_seed():
     assert table["added by both beyond the sum"]["mean"] == pytest.approx(-0.4)
 
 
+@pytest.mark.slow
 def test_it_runs_on_the_smoke_budget(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     folder = ROOT / "experiments"

@@ -123,7 +123,7 @@ def test_a_penalty_keeps_a_policy_near_its_reference(tmp_path):
     reference, env = load_stored("zoo:maze-corner/proxy-00"), TASKS[TASK].make_env(256)
     env.reset_levels(env.sample_level_seeds(Levels("shifted"), 256, 0), np.arange(256))
     before, far = reference.probabilities(env, np.arange(256)), {}
-    options = {"role": "proxy", "levels": "shifted", "total_timesteps": 32_768}
+    options = {"role": "proxy", "levels": "shifted", "total_timesteps": 16_384}
     options |= {"kl_to": reference.name, "start_from": reference.name}
     for kl in (0.0, 0.3):
         train(TASK, out=tmp_path / f"kl-{kl}", kl=kl, **options)
