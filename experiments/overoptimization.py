@@ -42,7 +42,8 @@ from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
     "Trained on a reward model of few answers, a policy first gets better and then loses what it "
-    "had, while the model's reward rises; with enough answers it does not turn"
+    "had, while the model's reward rises; in boat-lagoon enough answers prevent it, in "
+    "tomato-watering, whose observations hide the difference, they do not"
 )
 BOAT, TOMATO = "boat-lagoon", "tomato-watering"
 ARMS = ((SINGLE, 0.0),)
