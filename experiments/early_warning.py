@@ -39,7 +39,10 @@ from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
 from proxylab.tasks import TASKS
 
-CLAIM = "Alarms that compare a policy with trusted ones see overoptimisation without the hard proxy"
+CLAIM = (
+    "Open, not run at its size yet: do alarms that compare a policy with trusted ones see "
+    "overoptimisation without the hard proxy?"
+)
 BOAT, TOMATO = "boat-lagoon", "tomato-watering"
 SPLIT = "iid"
 MODEL, HONEST = "model", "honest"

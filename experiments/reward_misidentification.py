@@ -34,8 +34,8 @@ from proxylab.storage import store
 from proxylab.training.train import train
 
 CLAIM = (
-    "A reward model of ratings with the cheese in the corner pays for the corner; it misleads a "
-    "policy that is trained with the cheese anywhere as well"
+    "Open, not run at its size yet: does a reward model of ratings with the cheese in the corner "
+    "mislead a policy that is trained with the cheese anywhere as well?"
 )
 TASK = "maze-corner"
 SCRIPTS = ("optimal", "corner-seeker")
