@@ -256,7 +256,9 @@ def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison
                 row["spread_ratio_high"],
                 rule,
                 passed,
-                "" if passed else "another task: the spread starts high, on a half-trained policy",
+                ""
+                if passed
+                else "another task, a small model: the members differ as much on the reference",
             )
         )
     return comparisons
@@ -316,6 +318,8 @@ def _draw_turns(tables: dict[str, list[dict[str, Any]]], tasks: list[str]) -> Fi
         panels[0, column].set(title=task)
         _draw_variants(panels[1, column], rows)
     panels[0, 0].set(ylabel="runs that turn")
+    handles, labels = panels[1, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -332,7 +336,7 @@ def _draw_shares(axes: Any, rows: list[dict[str, Any]]) -> None:
             (mean - low, high - mean),
             fmt="o-",
             color=colour,
-            label=f"{flip:.0%} of answers flipped",
+            label=f"{flip:.0%} flipped" if flip else "no answers flipped",
         )
     axes.set(xscale="log", xlabel="answers of the rater", ylim=(-0.03, 1.03))
     as_percent(axes.yaxis)
@@ -355,7 +359,6 @@ def _draw_variants(axes: Any, rows: list[dict[str, Any]]) -> None:
     pairs = ", ".join(f"{n:,}" for n in sorted(several))
     axes.set(xlabel=f"true return / optimum ({pairs} answers)", xlim=(-0.02, 1.05))
     axes.grid(axis="x")
-    axes.legend()
 
 
 def _name(how: str, kl: float) -> str:
