@@ -20,7 +20,7 @@ from safetensors.numpy import load as parse_safetensors
 
 from proxylab.errors import UsageError
 from proxylab.rewards.clips import Clips
-from proxylab.rewards.raters import ANSWERS
+from proxylab.rewards.raters import ANSWERS, SCHEMA, SIDES
 from proxylab.storage.limits import LIMITS, regular_file
 from proxylab.storage.store import open_database
 from proxylab.storage.whole_files import whole_file
@@ -29,8 +29,6 @@ from proxylab.untrusted.confined import Confined
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SCHEMA = "proxylab.preferences/1"
-SIDES = ("left", "right")
 TARGETS = {"left": 1.0, "right": 0.0, "equal": 0.5}
 """Answer: probability of ``left`` that a reward model is fitted to; the others are left out."""
 

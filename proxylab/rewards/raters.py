@@ -18,6 +18,10 @@ LEFT, RIGHT, EQUAL, UNSURE = "left", "right", "equal", "unsure"
 ANSWERS = (LEFT, RIGHT, EQUAL, UNSURE)
 """Answers in a preferences file; their numbers are their places here."""
 
+SIDES = (LEFT, RIGHT)
+SCHEMA = "proxylab.preferences/1"
+"""Of a preferences file."""
+
 KINDS = ("boltzmann", "noiseless")
 
 

@@ -12,7 +12,6 @@ from proxylab.environments.placement import at_every_cell
 from proxylab.errors import UsageError
 from proxylab.rewards.clips import Clips, record_clips
 from proxylab.rewards.collect import default_sources, source_policies
-from proxylab.rewards.fit import clip_inputs
 from proxylab.rewards.model import RewardModel, combine, load_model, model_folders
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
@@ -194,10 +193,9 @@ def _agreements(
 
 def step_rewards(model: RewardModel, clips: Clips, how: str = "mean") -> NDArray[np.float64]:
     """float64[N, T]: what the model gives for every step of clips."""
-    rows = clip_inputs(model.spec, clips).reshape(-1, model.spec.sizes[0])
-    offset, scale = (np.array(v)[:, None] for v in (model.spec.offset, model.spec.scale))
-    standard = ((model.raw(rows) - offset) / scale).astype(np.float32)
-    return combine(standard, how).reshape(clips.actions.shape).astype(np.float64)
+    flat = clips.observations.reshape(-1, *clips.observations.shape[2:])
+    paid = combine(model.rewards(flat, clips.actions.ravel()), how)
+    return paid.reshape(clips.actions.shape).astype(np.float64)
 
 
 def _agreement(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save as serialise_safetensors
 
-from proxylab.rewards.raters import ANSWERS
+from proxylab.rewards.raters import ANSWERS, SCHEMA, SIDES
 from proxylab.storage.limits import LIMITS
 from proxylab.storage.store import open_confined
 from proxylab.storage.strict_json import parse_json
@@ -23,9 +23,7 @@ from proxylab.untrusted.confined import Refusal, bound, run
 if TYPE_CHECKING:
     import duckdb
 
-SCHEMA = "proxylab.preferences/1"
 DTYPES = ("uint8", "float32")
-SIDES = ("left", "right")
 TEXTS = ("schema", "task", "env", "observation_dtype", "observation_shape")
 """Columns with one value in all rows, as ``length``."""
 
