@@ -40,8 +40,8 @@ from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
 from proxylab.tasks import TASKS
 
 CLAIM = (
-    "Open, not run at its size yet: do alarms that compare a policy with trusted ones see "
-    "overoptimisation without the hard proxy?"
+    "In boat-lagoon detectors that compare with trusted policies stop overoptimisation at half of "
+    "the best return, without a stop 0.05 of it is left; the reward model's own signs warn of nothing"
 )
 BOAT, TOMATO = "boat-lagoon", "tomato-watering"
 SPLIT = "iid"
@@ -286,13 +286,13 @@ def _share(name: str, rows: list[dict[str, Any]], column: str) -> dict[str, Any]
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     tasks = list(dict.fromkeys(row["task"] for row in tables["alarms"]))
-    figure = new_figure(5.4 * len(tasks) + 1.6, 8.4)
+    figure = new_figure(5.4 * len(tasks) + 2.6, 8.6)
     panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
     for axes, task in zip(panels, tasks, strict=True):
         _draw_task(axes, [row for row in tables["alarms"] if row["task"] == task])
         axes.set(title=task)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return {"": figure}
 
 
