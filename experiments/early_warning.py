@@ -41,7 +41,7 @@ from proxylab.tasks import TASKS
 
 CLAIM = (
     "In boat-lagoon detectors that compare with trusted policies stop overoptimisation at half of "
-    "the best return, without a stop 0.05 of it is left; the reward model's own signs warn of nothing"
+    "the best return, where 0.05 of it is left without a stop; the reward model's own signs do not"
 )
 BOAT, TOMATO = "boat-lagoon", "tomato-watering"
 SPLIT = "iid"
