@@ -258,7 +258,12 @@ class TrainConfig:
             self._check_evasion()
 
     def _check_learned(self) -> None:
-        """``ValueError`` for a reward model or a penalty that cannot be used."""
+        """``ValueError`` for a reward model or a penalty that cannot be used.
+
+        The members of a model are combined by their mean where nothing else is said.
+        """
+        if self.reward_folder is not None and self.reward_combine is None:
+            object.__setattr__(self, "reward_combine", "mean")
         if self.reward_combine is not None and self.reward_folder is None:
             raise ValueError("reward_combine needs the reward model:<folder>")
         if (self.kl is None) != (self.kl_to is None):

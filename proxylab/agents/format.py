@@ -74,33 +74,32 @@ class AgentSpec:
         for name in ("name", "task", "role", "architecture"):
             value = getattr(self, name)
             short = isinstance(value, str) and len(value) <= TEXT_CHARACTERS
-            _require(short, name, f"a string of at most {TEXT_CHARACTERS} characters")
+            require(short, name, f"a string of at most {TEXT_CHARACTERS} characters")
         object.__setattr__(self, "architecture", current_architecture(self.architecture))
         check_sizes(self.sizes)
         shape = self.observation_shape
-        _require(
-            isinstance(shape, (tuple, list)) and len(shape) <= 4, "observation_shape", "a list"
-        )
-        _require(all(_is_count(n) for n in shape), "observation_shape", "a list of counts")
+        require(isinstance(shape, (tuple, list)) and len(shape) <= 4, "observation_shape", "a list")
+        require(all(_is_count(n) for n in shape), "observation_shape", "a list of counts")
         object.__setattr__(self, "observation_shape", tuple(shape))
         dtype = self.observation_dtype
-        _require(dtype in OBSERVATION_DTYPES, "observation_dtype", " or ".join(OBSERVATION_DTYPES))
-        _require(_is_count(self.num_actions), "num_actions", "a count")
-        _require(self.preprocessing in PREPROCESSING, "preprocessing", " or ".join(PREPROCESSING))
-        _require(isinstance(self.training, dict), "training", "an object")
+        require(dtype in OBSERVATION_DTYPES, "observation_dtype", " or ".join(OBSERVATION_DTYPES))
+        require(_is_count(self.num_actions), "num_actions", "a count")
+        require(self.preprocessing in PREPROCESSING, "preprocessing", " or ".join(PREPROCESSING))
+        require(isinstance(self.training, dict), "training", "an object")
 
 
 def check_sizes(sizes: Mapping[str, Any]) -> None:
     """``AgentError`` unless ``sizes`` are small numbers, or lists of them, by name."""
-    _require(isinstance(sizes, dict), "sizes", "an object")
+    require(isinstance(sizes, dict), "sizes", "an object")
     for name, value in sizes.items():
         fits = str(name).isidentifier() and _is_size(value)
         deep = name in DEPTHS and not (_is_count(value) and value <= LIMITS.depth)
         quoted = one_line(str(name)[:NAME_CHARACTERS])
-        _require(fits and not deep, f"sizes.{quoted}", "a small number")
+        require(fits and not deep, f"sizes.{quoted}", "a small number")
 
 
-def _require(condition: bool, name: str, what: str) -> None:
+def require(condition: bool, name: str, what: str) -> None:
+    """``AgentError`` that a field is not ``what``, unless ``condition`` holds."""
     if not condition:
         raise AgentError(f"{name} is not {what}")
 
@@ -171,10 +170,16 @@ def read_agent(path: str | Path) -> tuple[AgentSpec, dict[str, NDArray[np.float3
 
 def spec_of(record: Mapping[str, Any]) -> AgentSpec:
     """The :class:`AgentSpec` in a JSON object; ``AgentError`` when a field is missing."""
-    missing = [f.name for f in fields(AgentSpec) if f.name not in record]
+    return AgentSpec(**fields_of(record, AgentSpec))
+
+
+def fields_of(record: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
+    """The fields of a dataclass in a JSON object; ``AgentError`` when one is missing."""
+    names = [f.name for f in fields(kind)]
+    missing = [name for name in names if name not in record]
     if missing:
         raise AgentError(f"the field {missing[0]!r} is missing")
-    return AgentSpec(**{f.name: record[f.name] for f in fields(AgentSpec)})
+    return {name: record[name] for name in names}
 
 
 def read_json(path: str | Path, schema: str) -> dict[str, Any]:

@@ -171,8 +171,8 @@ class LearnedRun:
         env, seeds = held_out(self.task, REFERENCE_LEVELS, "reference", "train")
         returns = []
         for folder in snapshot_folders(self.reference_run):
-            policy = load_stored(folder)
-            returns.append(float(judge_episodes(policy, policy, None, env, seeds, 0).hard.mean()))
+            _, outcomes = rollout(load_stored(folder), env, seeds, task=self.task, seed=0)
+            returns.append(float((outcomes.returns_of("true") / _optimal(env, seeds)).mean()))
             if returns[-1] > HALF:
                 break
         last = max(0, len(returns) - 1 - (returns[-1] > HALF))
@@ -255,8 +255,7 @@ class Fence:
 
     def __init__(self, clips: Clips) -> None:
         """Take mean and covariance of the observations of ``clips``."""
-        rows = clips.observations.reshape(-1, int(np.prod(clips.observations.shape[2:])))
-        rows = rows.astype(np.float64)
+        rows = clips.states.reshape(len(clips.states), -1).astype(np.float64)
         self.mean = rows.mean(0)
         covariance = np.cov(rows, rowvar=False)
         floor = 1e-3 * max(float(np.trace(covariance)) / len(covariance), 1e-12)
@@ -282,8 +281,6 @@ class _Watched:
         entropy: float64[N], summed entropy of the policy, nats.
     """
 
-    uses_torch = False
-
     def __init__(
         self,
         policy: Policy,
@@ -294,6 +291,7 @@ class _Watched:
     ) -> None:
         self.policy, self.reference, self.model, self.fence = policy, reference, model, fence
         self.name, self.task = policy.name, policy.task
+        self.uses_torch = any(getattr(p, "uses_torch", False) for p in (policy, reference))
         self.members = np.zeros((model.spec.members if model else 1, count))
         self.spread, self.novelty, self.kl, self.entropy = np.zeros((4, count))
 
@@ -328,11 +326,11 @@ class _Watched:
 
 def _optimal(env: BatchedEnv[Any], level_seeds: NDArray[np.int64]) -> float:
     """Mean optimal true return of the levels."""
-    return _mean_optimal(env.env_id, tuple(level_seeds.tolist()), env)
+    return _mean_optimal(env, tuple(level_seeds.tolist()))
 
 
 @functools.lru_cache(maxsize=8)
-def _mean_optimal(_env_id: str, seeds: tuple[int, ...], env: BatchedEnv[Any]) -> float:
+def _mean_optimal(env: BatchedEnv[Any], seeds: tuple[int, ...]) -> float:
     return float(env.optimal_returns(np.array(seeds, np.int64))["true"].mean())
 
 

@@ -5,7 +5,7 @@ clip is continued by its last observation, since a length that varies would itse
 and the reward model how an episode ended.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -74,6 +74,11 @@ class Clips:
         """Steps T of a clip."""
         return self.observations.shape[1]
 
+    @property
+    def states(self) -> NDArray[Any]:
+        """[N · T, ...]: the observations of all steps, clip by clip."""
+        return self.observations.reshape(-1, *self.observations.shape[2:])
+
     def select(self, chosen: NDArray[np.int64]) -> "Clips":
         """The clips at ``chosen`` (int64[K]), in this order."""
         names = ("policy", "level_seed", "episode", "first", "observations", "actions")
@@ -138,13 +143,18 @@ def record_clips(
     steps = length or clip_length(task)
     if not 1 <= steps <= env.max_episode_steps:
         raise UsageError(f"a clip of {steps} steps: episodes have {env.max_episode_steps} at most")
+    most = _at_once(env)
+
+    def make_env(episodes: int) -> BatchedEnv[Any]:
+        return known_task(task).make_env(min(most, episodes), **env_kwargs)
+
     each = -(-count // len(policies))
     episodes = -(-each // per_episode)
     parts = []
     for number, policy in enumerate(policies):
         own = stream_seed(seed, f"clips {number}")
         seeds = env.sample_level_seeds(Levels(levels, share), episodes, stream_seed(own, "levels"))
-        taken = _clips_of(policy, (task, env_kwargs), seeds, (steps, per_episode), own)
+        taken = _clips_of(policy, make_env, seeds, (steps, per_episode), own)
         parts.append({name: array[:each] for name, array in taken.items()})
         parts[-1]["policy"] = np.full(each, number, np.int32)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -155,21 +165,21 @@ def record_clips(
 
 def _clips_of(
     policy: Policy,
-    where: tuple[str, dict[str, Any]],
+    make_env: Callable[[int], BatchedEnv[Any]],
     level_seeds: NDArray[np.int64],
     shape: tuple[int, int],
     seed: int,
 ) -> dict[str, NDArray[Any]]:
-    """Columns of the clips of one policy on ``level_seeds``; ``shape`` is (T, clips an episode)."""
+    """Columns of the clips of one policy on ``level_seeds``; ``shape`` is (T, clips an episode).
+
+    ``make_env`` gives as many environments as fit of those that are asked for.
+    """
     length, per_episode = shape
-    task, env_kwargs = where
     rng = np.random.default_rng(stream_seed(seed, "first steps"))
     parts: list[dict[str, NDArray[Any]]] = []
     done = 0
     while done < len(level_seeds):
-        env = known_task(task).make_env(
-            min(_at_once(task, env_kwargs), len(level_seeds) - done), **env_kwargs
-        )
+        env = make_env(len(level_seeds) - done)
         some = level_seeds[done : done + env.num_envs]
         history = _play(policy, env, some, stream_seed(seed, "actions"), done)
         begin = (rng.random((len(some), per_episode)) * history["lengths"][:, None]).astype(int)
@@ -191,15 +201,10 @@ def _beginnings(
     return before
 
 
-def _at_once(task: str, env_kwargs: Mapping[str, Any]) -> int:
-    """Number of episodes whose observations fit in :data:`HISTORY_BYTES`."""
-    env = known_task(task).make_env(1, **env_kwargs)
-    return int(
-        min(
-            EPISODES_AT_ONCE,
-            max(1, HISTORY_BYTES // (env.observe().nbytes * env.max_episode_steps)),
-        )
-    )
+def _at_once(env: BatchedEnv[Any]) -> int:
+    """Number of episodes whose observations fit in :data:`HISTORY_BYTES`; ``env`` is one."""
+    episode = env.observe().nbytes * env.max_episode_steps
+    return int(min(EPISODES_AT_ONCE, max(1, HISTORY_BYTES // episode)))
 
 
 def _play(

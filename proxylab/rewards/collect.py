@@ -13,7 +13,7 @@ from proxylab.agents.scripted import UniformPolicy
 from proxylab.config import shifted_share
 from proxylab.errors import UsageError
 from proxylab.rewards.clips import Clips, record_clips
-from proxylab.rewards.preferences import Preferences, write_preferences
+from proxylab.rewards.preferences import Preferences, preferences_of, write_preferences
 from proxylab.rewards.raters import LEFT, Rater
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
@@ -92,9 +92,8 @@ def collect(
     Raises:
         UsageError: an unknown task, source or channel, or too many pairs.
     """
-    if not 1 <= pairs <= LIMITS.preference_pairs:
-        raise UsageError(f"pairs {pairs} is not between 1 and {LIMITS.preference_pairs:,}")
-    policies = [p for source in sources for p in source_policies(source, task)]
+    check_pairs(pairs)
+    policies = policies_of(sources, task)
     recorded, rewards, _ = record_clips(
         policies,
         task,
@@ -118,8 +117,23 @@ def default_sources(task: str) -> list[str]:
     return [RANDOM, *(f"script:{task}/{script}" for script in scripts)]
 
 
-def source_policies(source: str | Policy, task: str) -> list[Policy]:
-    """The policies of a source of clips.
+def check_pairs(pairs: int) -> None:
+    """``UsageError`` for too few or too many questions."""
+    if not 1 <= pairs <= LIMITS.preference_pairs:
+        raise UsageError(f"pairs {pairs} is not between 1 and {LIMITS.preference_pairs:,}")
+
+
+def policies_of(sources: Sequence[str | Policy], task: str) -> list[Policy]:
+    """The policies of all sources of clips, in turn.
+
+    Raises:
+        UsageError: an agent of another task.
+    """
+    return [policy for source in sources for policy in _source_policies(source, task)]
+
+
+def _source_policies(source: str | Policy, task: str) -> list[Policy]:
+    """The policies of one source.
 
     Raises:
         UsageError: an agent of another task.
@@ -153,11 +167,10 @@ def asked(
     answer, probability = rater.answer(
         seen[left], seen[right], np.random.default_rng(stream_seed(seed, "answers"))
     )
-    used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
-    return Preferences(
-        clips=clips.select(used),
-        left=places[:pairs],
-        right=places[pairs:],
+    return preferences_of(
+        clips,
+        left,
+        right,
         answer=answer,
         rater=np.full(pairs, rater.name),
         probability=probability,

@@ -157,8 +157,7 @@ def _standard(model: RewardModel, clips: Clips) -> tuple[list[float], list[float
 def clip_inputs(spec: RewardSpec, clips: Clips) -> NDArray[np.float32]:
     """float32[N, T, I]: the inputs of a model at every step of clips."""
     count, length = clips.actions.shape
-    flat = clips.observations.reshape(count * length, *clips.observations.shape[2:])
-    return inputs(spec, flat, clips.actions.ravel()).reshape(count, length, -1)
+    return inputs(spec, clips.states, clips.actions.ravel()).reshape(count, length, -1)
 
 
 def _fitted(
@@ -265,12 +264,14 @@ class _Best:
                 self.weights[name][member] = tensor.detach()[member]
 
 
+def clip_rewards(model: RewardModel, clips: Clips) -> NDArray[np.float32]:
+    """float32[M, N, T]: each member's standardised reward of every step of clips."""
+    return model.rewards(clips.states, clips.actions.ravel()).reshape(-1, *clips.actions.shape)
+
+
 def clip_returns(model: RewardModel, clips: Clips) -> NDArray[np.float32]:
     """float32[M, N]: each member's standardised return of each clip."""
-    count, length = clips.actions.shape
-    flat = clips.observations.reshape(count * length, *clips.observations.shape[2:])
-    rewards = model.rewards(flat, clips.actions.ravel())
-    return rewards.reshape(len(rewards), count, length).sum(2)
+    return clip_rewards(model, clips).sum(2)
 
 
 def accuracies(model: RewardModel, preferences: Preferences) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import Any
 from proxylab.agents.references import load_agent
 from proxylab.errors import UsageError
 from proxylab.rewards.fit import FitConfig, fit
-from proxylab.rewards.model import JSON_NAME, RewardModel, load_model, save_model
+from proxylab.rewards.model import JSON_NAME, RewardModel, save_model
 from proxylab.rewards.preferences import read_preferences
 from proxylab.storage.store import only_writer, results_folder
 
@@ -70,7 +70,7 @@ def fit_files(
     with only_writer(folder):
         model = fit(preferences, config, reference=policy)
         save_model(model, folder)
-    return summary(load_model(folder), folder)
+    return summary(model, folder)
 
 
 def summary(model: RewardModel, folder: str | Path) -> Fitted:

@@ -7,7 +7,7 @@ A model is stored like an agent: ``reward.json`` (specification) beside ``reward
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from proxylab.agents.format import (
     OBSERVATION_DTYPES,
     TEXT_CHARACTERS,
     check_sha256,
+    fields_of,
     loaded_weights,
     read_json,
     read_weights,
+    require,
     stored_weights,
     weights_sha256,
 )
@@ -71,32 +73,32 @@ class RewardSpec:
     def __post_init__(self) -> None:
         """Check every field; ``AgentError`` names the invalid one."""
         short = isinstance(self.task, str) and len(self.task) <= TEXT_CHARACTERS
-        _require(short, "task", "a short text")
-        _require(isinstance(self.env, dict), "env", "an object")
+        require(short, "task", "a short text")
+        require(isinstance(self.env, dict), "env", "an object")
         for name, least, most in (
             ("num_actions", 0, LIMITS.size),
             ("members", 1, MOST_MEMBERS),
             ("clip_length", 1, LIMITS.size),
         ):
-            _require(
+            require(
                 _is_count(getattr(self, name), least, most), name, f"between {least} and {most}"
             )
         for name, most in (("observation_shape", 4), ("widths", LIMITS.depth)):
             values = getattr(self, name)
             fits = isinstance(values, (list, tuple)) and len(values) <= most
             counts = fits and all(_is_count(n, 1, LIMITS.size) for n in values)
-            _require(counts, name, "a short list of counts")
+            require(counts, name, "a short list of counts")
             object.__setattr__(self, name, tuple(values))
         known = OBSERVATION_DTYPES
-        _require(self.observation_dtype in known, "observation_dtype", " or ".join(known))
+        require(self.observation_dtype in known, "observation_dtype", " or ".join(known))
         for name in ("offset", "scale"):
             values = getattr(self, name)
             fits = isinstance(values, (list, tuple)) and len(values) == self.members
             numbers = fits and all(_is_finite(value) for value in values)
-            _require(numbers, name, "a number for each member")
+            require(numbers, name, "a number for each member")
             object.__setattr__(self, name, tuple(map(float, values)))
-        _require(all(value > 0 for value in self.scale), "scale", "positive")
-        _require(isinstance(self.training, dict), "training", "an object")
+        require(all(value > 0 for value in self.scale), "scale", "positive")
+        require(isinstance(self.training, dict), "training", "an object")
 
     @property
     def sizes(self) -> list[int]:
@@ -110,11 +112,6 @@ class RewardSpec:
             shapes[f"layer{layer}.weight"] = (self.members, before, after)
             shapes[f"layer{layer}.bias"] = (self.members, after)
         return shapes
-
-
-def _require(condition: bool, name: str, what: str) -> None:
-    if not condition:
-        raise AgentError(f"{name} is not {what}")
 
 
 def _is_count(value: object, least: int, most: int) -> bool:
@@ -244,12 +241,8 @@ def load_model(path: str | Path) -> RewardModel:
     if folder.name in (JSON_NAME, WEIGHTS_NAME):
         folder = folder.parent
     record = read_json(folder / JSON_NAME, SCHEMA)
-    names = [f.name for f in fields(RewardSpec)]
-    missing = [name for name in names if name not in record]
-    if missing:
-        raise AgentError(f"{folder / JSON_NAME}: the field {missing[0]!r} is missing")
     try:
-        spec = RewardSpec(**{name: record[name] for name in names})
+        spec = RewardSpec(**fields_of(record, RewardSpec))
     except AgentError as error:
         raise AgentError(f"{folder / JSON_NAME}: {error}") from None
     weights = read_weights(folder / WEIGHTS_NAME)

@@ -89,6 +89,22 @@ class Preferences:
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
 
+def preferences_of(
+    clips: Clips, left: NDArray[np.int64], right: NDArray[np.int64], **answers: NDArray[Any]
+) -> Preferences:
+    """Answers about pairs of ``clips``, with those clips only that are in a pair.
+
+    Args:
+        clips: N clips.
+        left: int64[P], index of the left clip.
+        right: int64[P].
+        answers: the other columns of :class:`Preferences`.
+    """
+    used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    sides = places[: len(left)], places[len(left) :]
+    return Preferences(clips.select(used), *sides, **answers)
+
+
 def write_preferences(preferences: Preferences, path: str | Path) -> Path:
     """Write a preferences file (Parquet, zstd); equal preferences give equal bytes."""
     path = Path(path)

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from proxylab.config import shifted_share
 from proxylab.errors import UsageError
 from proxylab.rewards.clips import Clips, Recording, record_clips
-from proxylab.rewards.collect import source_policies
-from proxylab.rewards.preferences import Preferences
+from proxylab.rewards.collect import check_pairs, policies_of
+from proxylab.rewards.preferences import Preferences, preferences_of
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
-from proxylab.storage.limits import LIMITS
 
 CLIPS = 400
 """Clips that are recorded by default. It does not depend on the number of questions, so that more
@@ -48,12 +47,10 @@ class Questions:
     ) -> Preferences:
         """The first K questions with their answers, as they are written to a file."""
         count = len(answers)
-        asked = np.concatenate([self.left[:count], self.right[:count]])
-        used, places = np.unique(asked, return_inverse=True)
-        return Preferences(
-            clips=self.clips.select(used),
-            left=places[:count],
-            right=places[count:],
+        return preferences_of(
+            self.clips,
+            self.left[:count],
+            self.right[:count],
             answer=np.array(answers, str),
             rater=np.array(raters, str),
             probability=np.full(count, np.nan),
@@ -111,9 +108,8 @@ def draw_questions(
     Raises:
         UsageError: an unknown task or source, or too many pairs.
     """
-    if not 1 <= pairs <= LIMITS.preference_pairs:
-        raise UsageError(f"pairs {pairs} is not between 1 and {LIMITS.preference_pairs:,}")
-    policies = [p for source in sources for p in source_policies(source, task)]
+    check_pairs(pairs)
+    policies = policies_of(sources, task)
     share, own = shifted_share(levels), stream_seed(seed, "clips")
     recording = record_clips(policies, task, count=clips, share=share, length=length, seed=own)
     if len(recording.clips) < 2:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from proxylab.environments.placement import at_every_cell
 from proxylab.errors import UsageError
 from proxylab.rewards.clips import Clips, record_clips
-from proxylab.rewards.collect import default_sources, source_policies
+from proxylab.rewards.collect import default_sources, policies_of
+from proxylab.rewards.fit import clip_rewards
 from proxylab.rewards.model import RewardModel, combine, load_model, model_folders
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
@@ -142,7 +143,7 @@ def show_model(
     model = load_model(path)
     spec = model.spec
     names = sources or default_sources(spec.task)
-    policies = [p for name in names for p in source_policies(name, spec.task)]
+    policies = policies_of(names, spec.task)
     judged = agreements(model, policies, how, seed)
     figure = "" if out is None else str(_heat_map(model, how, seed, Path(out)))
     return Shown(
@@ -193,8 +194,8 @@ def _agreements(
 
 def step_rewards(model: RewardModel, clips: Clips, how: str = "mean") -> NDArray[np.float64]:
     """float64[N, T]: what the model gives for every step of clips."""
-    flat = clips.observations.reshape(-1, *clips.observations.shape[2:])
-    paid = combine(model.rewards(flat, clips.actions.ravel()), how)
+    rewards = clip_rewards(model, clips)
+    paid = combine(rewards.reshape(len(rewards), -1), how)
     return paid.reshape(clips.actions.shape).astype(np.float64)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 
 from proxylab.config import TrainConfig, shifted_share
-from proxylab.rollouts.rollout import Outcomes, rollout
+from proxylab.rollouts.rollout import Outcomes, Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.tasks import TASKS
@@ -58,20 +58,20 @@ class Evaluator:
 
     def check(self, policy: Any) -> dict[str, float]:
         """{column: value}: success, and normalised returns of both goals on each split."""
-        outcomes = self._play(policy, self.own_seeds)
+        actor = trained_policy(self.config, policy)
+        outcomes = self._play(actor, self.own_seeds)
         row = {"success": self._success(outcomes), **self._returns("iid", outcomes)}
         for split, seeds in self.splits.items():
-            row |= self._returns(split, self._play(policy, seeds))
+            row |= self._returns(split, self._play(actor, seeds))
         return row
 
     def confirm(self, policy: Any) -> float:
         """Success rate on levels that :meth:`check` does not use."""
         seeds = self._draw(self.own, self.task.final_eval_levels, "confirm")
-        return self._success(self._play(policy, seeds))
+        return self._success(self._play(trained_policy(self.config, policy), seeds))
 
-    def _play(self, policy: Any, level_seeds: NDArray[np.int64]) -> Outcomes:
+    def _play(self, actor: Policy, level_seeds: NDArray[np.int64]) -> Outcomes:
         seed = stream_seed(_EXAM_SEED, "actions")
-        actor = trained_policy(self.config, policy)
         _, outcomes = rollout(actor, self.env, level_seeds, task=self.task.name, seed=seed)
         return outcomes
 

@@ -38,11 +38,12 @@ def reward_model_of(config: TrainConfig) -> RewardModel:
             observations.
     """
     assert config.reward_folder is not None
+    assert config.reward_combine is not None
     folder = Path(config.reward_folder)
     model = load_model(folder)
     if config.reward_sha256 not in (None, model.sha256):
         raise UsageError(f"{folder} is not the reward model of this run: it has changed")
-    kind, number = parse_combination(config.reward_combine or "mean")
+    kind, number = parse_combination(config.reward_combine)
     if kind == "member" and number >= model.spec.members:
         raise UsageError(f"{folder} has {model.spec.members} members")
     if model.spec.task != config.task:
@@ -140,11 +141,11 @@ class PenalisedBuffer(RolloutBuffer):
         """Arguments of ``RolloutBuffer``; ``weight`` times the log ratio to ``reference``."""
         super().__init__(*arguments, **options)
         self.weight = np.float32(weight)
-        self.network = load_stored(reference).network.to(self.device)
         self.divergence = np.nan
-        shape = load_stored(reference).spec.observation_shape
-        if tuple(shape) != tuple(self.observation_space.shape or ()):
+        agent = load_stored(reference)
+        if agent.spec.observation_shape != tuple(self.observation_space.shape or ()):
             raise UsageError(f"kl_to: {reference} takes other observations")
+        self.network = agent.network.to(self.device)
 
     def compute_returns_and_advantage(
         self, last_values: torch.Tensor, dones: NDArray[np.bool_]

@@ -100,7 +100,7 @@ def make_config(
         raise UsageError("no CUDA device here: use --device cpu")
     changes["device"] = "cpu" if device == "auto" else device
     if str(changes.get("reward") or "").startswith(MODEL):
-        changes |= {"reward_combine": "mean"} | changes | model_facts(str(changes["reward"]))
+        changes |= model_facts(str(changes["reward"]))
     try:
         return TASKS[task].train_config(role, **changes)
     except (ValueError, TypeError) as error:
@@ -275,9 +275,9 @@ def _environments(config: TrainConfig) -> BatchedVecEnv:
         return poisoned_environments(config, levels, seed)
     env = TASKS[config.task].make_env(config.num_envs, **config.env)
     if config.reward_folder is not None:
-        given = {"model": reward_model_of(config), "how": config.reward_combine or "mean"}
+        model, how = reward_model_of(config), str(config.reward_combine)
         return ModelRewardVecEnv(
-            env, levels, seed, config.reward_scale, gamma=config.ppo.gamma, **given
+            env, levels, seed, config.reward_scale, model=model, how=how, gamma=config.ppo.gamma
         )
     if config.evade is None:
         return BatchedVecEnv(env, levels, config.reward, seed, config.reward_scale)
