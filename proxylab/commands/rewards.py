@@ -19,7 +19,7 @@ OF = {
         *("sources", "pairs", "clips", "length", "rater", "flip", "channel", "last", "levels"),
         *("seed", "out"),
     ),
-    "fit": ("members", "epochs", "reads_actions", "reference", "seed", "out"),
+    "fit": ("members", "epochs", "architecture", "reads_actions", "reference", "seed", "out"),
     "show": ("sources", "combine", "seed", "out"),
     "list": (),
 }
@@ -60,6 +60,9 @@ class Rewards:
     """fit: networks of the ensemble; 5 by default"""
     epochs: Positive | None = None
     """fit: passes over the answers, at most; 30 by default"""
+    architecture: Text | None = None
+    """fit: mlp, a network of the whole observation, or cells, one of each cell; by default cells
+    for up to four planes of 0 and 1, as in mazes"""
     reads_actions: Flag = False
     """fit: the reward depends on the action as well"""
     reference: Text | None = None
@@ -117,9 +120,8 @@ class Rewards:
     def _fit(self) -> "Fitted":
         from proxylab.rewards.fit_run import fit_files
 
-        options = {"members": self.members, "epochs": self.epochs, "seed": self.seed}
-        options["reads_actions"] = self.reads_actions
-        given = {name: value for name, value in options.items() if value is not None}
+        names = ("members", "epochs", "architecture", "reads_actions", "seed")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return fit_files(self.names, self.out, self.reference, **given)
 
     def _show(self) -> "Shown":

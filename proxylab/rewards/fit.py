@@ -7,18 +7,20 @@ of the epoch in which its loss on a held-out tenth was least.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from proxylab.errors import UsageError
+from proxylab.rewards.cells import are_planes, cell_rows
 from proxylab.rewards.clips import Clips, record_clips
-from proxylab.rewards.model import RewardModel, RewardSpec, inputs
+from proxylab.rewards.model import ARCHITECTURES, CELLS, MLP, RewardModel, RewardSpec, inputs
 from proxylab.rewards.preferences import Preferences
 from proxylab.rollouts.rollout import Policy
 from proxylab.rollouts.thread_map import one_network_thread
@@ -47,6 +49,8 @@ class FitConfig:
         least_epochs: passes over the pairs, at least.
         patience: epochs without a lower loss on the held-out answers before the fit stops.
         reads_actions: whether the reward depends on the action as well.
+        architecture: ``mlp``, a network of the whole observation; or ``cells``, one of each cell,
+            which few planes of 0 and 1 have by default.
         seed: of initial weights and orders.
     """
 
@@ -60,6 +64,7 @@ class FitConfig:
     least_epochs: int = 4
     patience: int = 5
     reads_actions: bool = False
+    architecture: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +74,9 @@ class FitConfig:
                 raise UsageError(f"{name} {getattr(self, name)} is less than 1")
         if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise UsageError("learning_rate and weight_decay are positive")
+        if self.architecture not in (None, *ARCHITECTURES):
+            known = " or ".join(ARCHITECTURES)
+            raise UsageError(f"architecture {self.architecture!r}: choose {known}")
 
     def passes(self, pairs: int) -> int:
         """Epochs for a number of pairs."""
@@ -76,7 +84,10 @@ class FitConfig:
 
 
 class Data(NamedTuple):
-    """Pairs as tensors: states float32[N, T, I] of the clips, and targets."""
+    """Pairs as tensors: inputs float32[N, T, I] of the clips, and targets.
+
+    Where the reward is linear in the inputs T is 1: they are summed over the steps.
+    """
 
     states: torch.Tensor
     left: torch.Tensor
@@ -134,7 +145,19 @@ def _spec(clips: Clips, config: FitConfig) -> RewardSpec:
         clip_length=clips.length,
         offset=(0.0,) * config.members,
         scale=(1.0,) * config.members,
+        architecture=_architecture(space, config),
     )
+
+
+def _architecture(space: spaces.Space[Any], config: FitConfig) -> str:
+    """The architecture for observations: that of ``config``, if it names one."""
+    box = isinstance(space, spaces.Box)
+    high = float(space.high.max()) if box else np.inf
+    planes = box and are_planes(space.shape, str(space.dtype), high)
+    possible = planes and not config.reads_actions
+    if config.architecture == CELLS and not possible:
+        raise UsageError("architecture cells: observations are few planes, without actions")
+    return config.architecture or (CELLS if possible else MLP)
 
 
 def _states_of(reference: Policy, clips: Clips, seed: int) -> Clips:
@@ -149,7 +172,7 @@ def _standard(model: RewardModel, clips: Clips) -> tuple[list[float], list[float
     parts = []
     for start in range(0, len(clips), CLIPS_AT_ONCE):
         some = clips.select(np.arange(start, min(start + CLIPS_AT_ONCE, len(clips))))
-        parts.append(model.raw(clip_inputs(model.spec, some).reshape(-1, model.spec.sizes[0])))
+        parts.append(model.raw(clip_inputs(model.spec, some).reshape(-1, model.spec.num_inputs)))
     rewards = np.concatenate(parts, 1, dtype=np.float64)
     return rewards.mean(1).tolist(), np.maximum(rewards.std(1), 1e-6).tolist()
 
@@ -173,15 +196,16 @@ def _fitted(
         parameters, lr=config.learning_rate, weight_decay=config.weight_decay
     )
     best = _Best(weights, config.members)
+    rewards = _network_of(spec)
     draws = np.random.default_rng(stream_seed(config.seed, "order"))
     for epoch in range(config.passes(len(train))):
         for batch in _batches(train, config, draws):
             optimiser.zero_grad()
-            _loss(weights, data, batch).sum().backward()
+            _loss(rewards, weights, data, batch).sum().backward()
             optimiser.step()
         with torch.no_grad():
             everyone = np.tile(held, (config.members, 1))
-            best.see(epoch, weights, _loss(weights, data, everyone))
+            best.see(epoch, weights, _loss(rewards, weights, data, everyone))
         if epoch - best.epoch.max() >= config.patience:
             break
     kept = {name: tensor.numpy() for name, tensor in best.weights.items()}
@@ -198,9 +222,20 @@ def _fitted(
 
 
 def _data(spec: RewardSpec, usable: Preferences) -> Data:
-    states = torch.from_numpy(clip_inputs(spec, usable.clips))
+    states = torch.from_numpy(_summed(spec, usable.clips))
     sides = (torch.from_numpy(side) for side in (usable.left, usable.right))
     return Data(states, *sides, torch.from_numpy(usable.targets()))
+
+
+def _summed(spec: RewardSpec, clips: Clips) -> NDArray[np.float32]:
+    """float32[N, T, I]: the inputs of clips; flags of cells summed over the steps, T = 1."""
+    if spec.architecture == MLP:
+        return clip_inputs(spec, clips)
+    parts = [
+        clip_inputs(spec, clips.select(np.arange(k, min(k + CLIPS_AT_ONCE, len(clips)))))
+        for k in range(0, len(clips), CLIPS_AT_ONCE)
+    ]
+    return np.concatenate([part.sum(1, keepdims=True) for part in parts])
 
 
 def _batches(
@@ -224,7 +259,25 @@ def initial_weights(spec: RewardSpec, seed: int) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _loss(weights: dict[str, torch.Tensor], data: Data, pairs: NDArray[np.int64]) -> torch.Tensor:
+Network = Callable[[dict[str, torch.Tensor], torch.Tensor], torch.Tensor]
+"""function (weights, inputs float32[M, K, I]) -> rewards float32[M, K]."""
+
+
+def _network_of(spec: RewardSpec) -> Network:
+    """The function of an architecture."""
+    if spec.architecture == MLP:
+        return network
+    rows = torch.from_numpy(cell_rows(spec.observation_shape)).expand(spec.members, -1, -1)
+
+    def of_flags(weights: dict[str, torch.Tensor], flags: torch.Tensor) -> torch.Tensor:
+        return (flags @ network(weights, rows)[:, :, None])[:, :, 0]
+
+    return of_flags
+
+
+def _loss(
+    network: Network, weights: dict[str, torch.Tensor], data: Data, pairs: NDArray[np.int64]
+) -> torch.Tensor:
     """float32[M]: mean cross entropy of each member on its pairs (int64[M, B])."""
     chosen = torch.from_numpy(np.ascontiguousarray(pairs))
     members, count = chosen.shape

@@ -27,14 +27,21 @@ from proxylab.agents.format import (
     stored_weights,
     weights_sha256,
 )
+from proxylab.agents.zoo import ZOO
 from proxylab.errors import AgentError, UsageError
+from proxylab.rewards.cells import MOST_PLANES, cell_flags, cell_rows, flag_count
 from proxylab.storage.limits import LIMITS
 from proxylab.storage.store import write_json
 from proxylab.storage.whole_files import whole_file
+from proxylab.tasks import TASKS
 
 SCHEMA = "proxylab.reward-model/1"
 JSON_NAME, WEIGHTS_NAME = "reward.json", "reward.safetensors"
 MOST_MEMBERS = 64
+
+MLP, CELLS = "mlp", "cells"
+ARCHITECTURES = (MLP, CELLS)
+"""A network of the whole observation, or one of each cell; see ``rewards.cells``."""
 
 COMBINATIONS = ("mean", "min", "uwo", "member")
 """How the members' rewards become one; see :func:`parse_combination`."""
@@ -55,6 +62,7 @@ class RewardSpec:
         clip_length: steps of the clips.
         offset: mean of each member's reward on the reference states.
         scale: standard deviation of each member's reward on them.
+        architecture: one of :data:`ARCHITECTURES`.
         training: facts about the fit.
     """
 
@@ -68,6 +76,7 @@ class RewardSpec:
     clip_length: int
     offset: tuple[float, ...]
     scale: tuple[float, ...]
+    architecture: str = MLP
     training: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -99,11 +108,27 @@ class RewardSpec:
             object.__setattr__(self, name, tuple(map(float, values)))
         require(all(value > 0 for value in self.scale), "scale", "positive")
         require(isinstance(self.training, dict), "training", "an object")
+        known = self.architecture in ARCHITECTURES
+        require(known, "architecture", " or ".join(ARCHITECTURES))
+        if self.architecture == CELLS:
+            shape = self.observation_shape
+            planes = len(shape) == 3 and shape[0] <= MOST_PLANES and not self.num_actions
+            require(planes, "observation_shape", f"up to {MOST_PLANES} planes, without actions")
+            require(flag_count(shape) <= LIMITS.size, "observation_shape", "fewer cells")
 
     @property
     def sizes(self) -> list[int]:
-        """Width of the input, of every hidden layer and of the output."""
-        return [math.prod(self.observation_shape) + self.num_actions, *self.widths, 1]
+        """Width of the network's input, of every hidden layer and of the output."""
+        if self.architecture == CELLS:
+            return [self.observation_shape[0] + 2, *self.widths, 1]
+        return [self.num_inputs, *self.widths, 1]
+
+    @property
+    def num_inputs(self) -> int:
+        """Length I of what :func:`inputs` gives for an observation."""
+        if self.architecture == CELLS:
+            return flag_count(self.observation_shape)
+        return math.prod(self.observation_shape) + self.num_actions
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """{name: shape} of the weights."""
@@ -145,6 +170,9 @@ class RewardModel:
         standard = repr((spec.offset, spec.scale)).encode()
         self.sha256 = hashlib.sha256(weights_sha256(weights).encode() + standard).hexdigest()
         self._first = np.ascontiguousarray(weights["layer0.weight"].transpose(1, 0, 2))
+        self._of_flags = (
+            self._network(cell_rows(spec.observation_shape)) if spec.architecture == CELLS else None
+        )
         self._offset = np.array(spec.offset, np.float32)[:, None]
         self._scale = np.array(spec.scale, np.float32)[:, None]
 
@@ -163,6 +191,10 @@ class RewardModel:
 
     def raw(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[M, K]: rewards before they are standardised, of inputs float32[K, I]."""
+        return self._network(rows) if self._of_flags is None else self._of_flags @ rows.T
+
+    def _network(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[M, K]: each member's network on its inputs float32[K, sizes[0]]."""
         members, width = self.spec.members, self.spec.sizes[1]
         flat = rows @ self._first.reshape(len(self._first), -1)  # one product for all members
         layer = flat.reshape(-1, members, width).transpose(1, 0, 2)
@@ -176,7 +208,12 @@ class RewardModel:
 def inputs(
     spec: RewardSpec, observations: NDArray[Any], actions: NDArray[np.integer] | None
 ) -> NDArray[np.float32]:
-    """float32[K, I]: flat observations, and the action as one of ``num_actions`` flags."""
+    """float32[K, I]: flat observations, and the action as one of ``num_actions`` flags.
+
+    For a network of each cell the flags of its combination of planes.
+    """
+    if spec.architecture == CELLS:
+        return cell_flags(observations)
     rows = observations.reshape(len(observations), -1).astype(np.float32, copy=False)
     if not spec.num_actions:
         return rows
@@ -232,12 +269,12 @@ def save_model(model: RewardModel, folder: str | Path) -> Path:
 
 
 def load_model(path: str | Path) -> RewardModel:
-    """Read a reward model from its folder, or either of its files.
+    """Read a reward model from its folder, either of its files, or ``zoo:TASK/NAME``.
 
     Raises:
-        AgentError: a file is missing, damaged, modified or over a limit.
+        AgentError: no such model, or a file is missing, damaged, modified or over a limit.
     """
-    folder = Path(path)
+    folder = _folder_of(str(path))
     if folder.name in (JSON_NAME, WEIGHTS_NAME):
         folder = folder.parent
     record = read_json(folder / JSON_NAME, SCHEMA)
@@ -248,6 +285,33 @@ def load_model(path: str | Path) -> RewardModel:
     weights = read_weights(folder / WEIGHTS_NAME)
     check_sha256(weights, record.get("sha256"), folder / WEIGHTS_NAME)
     return RewardModel(spec, loaded_weights(weights, folder / WEIGHTS_NAME), str(folder))
+
+
+SHIPPED = "zoo:"
+
+
+def _folder_of(text: str) -> Path:
+    """The folder, or the file, that a reference names."""
+    if not text.startswith(SHIPPED):
+        return Path(text)
+    task, _, name = text.removeprefix(SHIPPED).partition("/")
+    known = shipped_names(task)
+    if name not in known:
+        named = f"that of {task} has {', '.join(known)}" if known else f"{task} has none"
+        raise AgentError(f"{text}: no such reward model in the zoo; {named}")
+    return shipped_folder(task, name)
+
+
+def shipped_folder(task: str, name: str, zoo: str | Path | None = None) -> Path:
+    """Folder of a reward model in the zoo of a task (by default that of the package)."""
+    return Path(zoo or ZOO / task) / "rewards" / name
+
+
+def shipped_names(task: str) -> list[str]:
+    """Names of the shipped reward models of a task, sorted."""
+    if task not in TASKS:
+        return []
+    return [folder.name for folder in model_folders(shipped_folder(task, "x").parent)]
 
 
 def model_folders(root: str | Path) -> list[Path]:

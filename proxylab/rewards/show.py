@@ -13,13 +13,20 @@ from proxylab.errors import UsageError
 from proxylab.rewards.clips import Clips, record_clips
 from proxylab.rewards.collect import default_sources, policies_of
 from proxylab.rewards.fit import clip_rewards
-from proxylab.rewards.model import RewardModel, combine, load_model, model_folders
+from proxylab.rewards.model import (
+    SHIPPED,
+    RewardModel,
+    combine,
+    load_model,
+    model_folders,
+    shipped_names,
+)
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import wilson_interval
 from proxylab.storage.store import results_folder
 from proxylab.storage.whole_files import whole_file
-from proxylab.tasks import known_task
+from proxylab.tasks import TASKS, known_task
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import Levels
 
@@ -99,10 +106,16 @@ class Models:
 
 
 def list_models(root: str | Path | None = None) -> Models:
-    """The reward models below a folder, by default ``results/rewards``; damaged ones are named."""
+    """The reward models below a folder; damaged ones are named.
+
+    By default those below ``results/rewards`` and the shipped ones.
+    """
+    models = list(map(str, model_folders(root or results_folder() / "rewards")))
+    if root is None:
+        models += [f"{SHIPPED}{task}/{name}" for task in TASKS for name in shipped_names(task)]
     rows = []
-    for folder in model_folders(root or results_folder() / "rewards"):
-        row: dict[str, Any] = {"model": str(folder), "task": "damaged", "members": 0}
+    for folder in models:
+        row: dict[str, Any] = {"model": folder, "task": "damaged", "members": 0}
         row |= {"answers": None, "held_out_accuracy": None, "sha256": ""}
         try:
             model = load_model(folder)
@@ -207,15 +220,31 @@ def _agreement(
     pairs: NDArray[np.int64],
 ) -> Agreement:
     """Compare rewards float64[N, T] of a model and of a channel."""
-    left, right = pairs
-    differs = paid.sum(1)[left] != paid.sum(1)[right]
-    left, right = left[differs], right[differs]
-    same = (given.sum(1)[left] > given.sum(1)[right]) == (paid.sum(1)[left] > paid.sum(1)[right])
-    accuracy = low = high = float("nan")
-    if len(same):
-        accuracy = float(same.mean())
-        _, low, high = wilson_interval(int(same.sum()), len(same))
-    return Agreement(split, channel, len(same), accuracy, low, high, next_state_epic(given, paid))
+    accuracy = pair_accuracy(given.sum(1), paid.sum(1), pairs)
+    return Agreement(split, channel, *accuracy, next_state_epic(given, paid))
+
+
+def pair_accuracy(
+    given: NDArray[np.floating], paid: NDArray[np.floating], pairs: NDArray[np.int64]
+) -> tuple[int, float, float, float]:
+    """How often a model prefers the clip that is paid more.
+
+    Args:
+        given: float[N], a model's return of each clip.
+        paid: float[N], a channel's.
+        pairs: int64[2, P], indices of clips.
+
+    Returns:
+        Number of pairs whose channel's returns differ, the share of them in which the model
+        prefers the same clip, and the ends of its 95 % Wilson interval over pairs; NaN without
+        such pairs.
+    """
+    left, right = pairs[:, paid[pairs[0]] != paid[pairs[1]]]
+    same = (given[left] > given[right]) == (paid[left] > paid[right])
+    if not len(same):
+        return 0, float("nan"), float("nan"), float("nan")
+    share, low, high = wilson_interval(int(same.sum()), len(same))
+    return len(same), share, low, high
 
 
 def next_state_epic(given: NDArray[np.float64], paid: NDArray[np.float64]) -> float:

@@ -22,11 +22,12 @@ from proxylab.agents.zoo import (
     read_entry,
     zoo_entries,
 )
-from proxylab.agents.zoo_kinds import Kind, kinds_of
+from proxylab.agents.zoo_kinds import LEARNED_KIND, Kind, kinds_of
 from proxylab.config import TrainConfig
 from proxylab.console.output import Track, no_progress
 from proxylab.evaluation.competence import CompetenceScale
 from proxylab.evaluation.evaluate import Stage, splits_of
+from proxylab.rewards.shipped import make_shipped
 from proxylab.tasks import TASKS
 from proxylab.training.jobs import run_jobs
 from proxylab.training.plan import TrainingJob, plan
@@ -86,8 +87,11 @@ def build_zoo(
     Raises:
         UsageError: an unknown task or kind, or no agents.
     """
-    planned = planned_runs(task, kinds_of(task, kinds, number), total_timesteps)
+    chosen = kinds_of(task, kinds, number)
     target = Path(folder) if folder else ZOO / task
+    if LEARNED_KIND in chosen:
+        make_shipped(task)
+    planned = planned_runs(task, chosen, total_timesteps)
     packed: dict[Path, Agent] = {
         job.folder: (entry.spec, read_entry(entry)) for job, entry in shipped_runs(planned, target)
     }
@@ -183,7 +187,7 @@ def command_line(config: TrainConfig) -> str:
     preset = TASKS[config.task].train_config(config.role, algorithm=config.algorithm)
     line = f"proxylab train {config.task} --role {config.role} --seed {config.seed}"
     line += _option("algorithm", config.algorithm, "ppo")
-    for name in ("architecture", "num_envs", "total_timesteps", "start_from"):
+    for name in ("architecture", "num_envs", "total_timesteps", "start_from", "reward"):
         line += _option(name, getattr(config, name), getattr(preset, name))
     for name, value in asdict(config.ppo).items():
         line += _option(f"ppo.{name}", value, getattr(preset.ppo, name))

@@ -16,6 +16,7 @@ from proxylab.rewards.model import (
     RewardModel,
     RewardSpec,
     combine,
+    inputs,
     load_model,
     parse_combination,
     save_model,
@@ -57,7 +58,7 @@ def loss_in_plain_python(weights, data, pairs, member):
 def test_the_loss_and_its_gradient_are_those_of_bradley_and_terry():
     data, pairs = made_up(), np.arange(10)
     weights = fitting.initial_weights(SPEC, 0)
-    loss = fitting._loss(weights, data, np.stack([pairs, pairs[::-1]]))
+    loss = fitting._loss(fitting.network, weights, data, np.stack([pairs, pairs[::-1]]))
     plain = {name: tensor.detach().double().numpy() for name, tensor in weights.items()}
     for member in range(2):
         expected = loss_in_plain_python(plain, data, pairs, member)
@@ -82,7 +83,7 @@ def test_a_bias_of_the_last_layer_does_not_matter():
     """A negative control of sorts: equal lengths cannot tell a constant reward."""
     data = made_up()
     weights = fitting.initial_weights(SPEC, 0)
-    loss = fitting._loss(weights, data, np.tile(np.arange(10), (2, 1)))
+    loss = fitting._loss(fitting.network, weights, data, np.tile(np.arange(10), (2, 1)))
     loss.sum().backward()
     assert float(weights["layer1.bias"].grad.abs().max()) < 1e-5
 
@@ -192,7 +193,7 @@ EDITS = {
     "negative": ("members", -1, "members is not between"),
     "huge": ("widths", [10**9], "widths is not"),
     "deep": ("widths", [4] * 65, "widths is not"),
-    "shape": ("observation_shape", [3, 9, 10], "layer0.weight is missing or not"),
+    "shape": ("observation_shape", [2, 9, 9], "layer0.weight is missing or not"),
     "dtype": ("observation_dtype", "float64", "observation_dtype is not"),
     "scale": ("scale", [0.0, 1.0, 1.0], "scale is not positive"),
     "offset": ("offset", ["a", 1.0, 1.0], "offset is not"),
@@ -202,6 +203,8 @@ EDITS = {
     "true": ("clip_length", True, "clip_length is not between"),
     "float": ("num_actions", 0.0, "num_actions is not between"),
     "long task": ("task", "x" * 300, "task is not a short text"),
+    "architecture": ("architecture", "conv", "architecture is not"),
+    "too many cells": ("observation_shape", [3, 4000, 4000], "observation_shape is not fewer"),
     "env": ("env", "{}", "env is not an object"),
     "five sides": ("observation_shape", [1, 1, 1, 1, 1], "observation_shape is not"),
     "few offsets": ("offset", [0.0], "offset is not"),
@@ -254,3 +257,60 @@ def test_combinations():
 def test_other_combinations_are_refused(text):
     with pytest.raises(UsageError, match="choose mean"):
         parse_combination(text)
+
+
+MAZE = "maze-corner"
+SCRIPTS = (RANDOM, f"script:{MAZE}/optimal", f"script:{MAZE}/corner-seeker")
+
+
+def maze_model(**options):
+    answers = collect(MAZE, SCRIPTS, 300, Rater(5.0), levels="shifted", clips=300)
+    return fit(answers, FitConfig(members=2, epochs=20, **options)), answers
+
+
+def test_a_network_of_each_cell_learns_what_is_paid_anywhere():
+    """The mouse on the cheese is one input for all cells, where the whole observation has 49."""
+    cells, answers = maze_model()
+    assert cells.spec.architecture == "cells"
+    whole, _ = maze_model(architecture="mlp")
+    decided = answers.select(np.flatnonzero(answers.probability != 0.5))
+    assert accuracies(cells, decided).min() > 0.97
+    assert whole.spec.architecture == "mlp"
+
+
+def test_a_reward_of_flags_is_the_sum_over_cells():
+    """Referee: each cell's planes and place through the network, in plain Python."""
+    model, answers = maze_model(widths=(4,))
+    seen = answers.clips.states[::97]
+    weights, size = model.weights, seen.shape[-1]
+    for member in range(2):
+        for shown, paid in zip(
+            seen, model.raw(inputs(model.spec, seen, None))[member], strict=True
+        ):
+            total = 0.0
+            for row in range(size):
+                for column in range(size):
+                    place = [2 * row / (size - 1) - 1, 2 * column / (size - 1) - 1]
+                    at_cell = np.array([*shown[:, row, column].tolist(), *place])
+                    hidden = at_cell @ weights["layer0.weight"][member]
+                    hidden = np.tanh(hidden + weights["layer0.bias"][member])
+                    total += float(hidden @ weights["layer1.weight"][member][:, 0])
+                    total += float(weights["layer1.bias"][member][0])
+            assert paid == pytest.approx(total, abs=1e-3)
+
+
+def test_summing_flags_over_steps_changes_no_return():
+    model, answers = maze_model(widths=(4,))
+    summed = fitting._summed(model.spec, answers.clips)[:, 0]
+    returns = model.raw(inputs(model.spec, answers.clips.states, None))
+    returns = returns.reshape(2, *answers.clips.actions.shape).sum(2)
+    assert model.raw(summed) == pytest.approx(returns, abs=1e-3)
+
+
+def test_cells_are_for_planes_only():
+    with pytest.raises(UsageError, match="few planes"):
+        fit(linear_preferences(count=20, pairs=20, length=2)[0], FitConfig(architecture="cells"))
+    with pytest.raises(UsageError, match="choose mlp or cells"):
+        FitConfig(architecture="conv")
+    with pytest.raises(AgentError, match="planes"):
+        replace(SPEC, architecture="cells")

@@ -10,7 +10,14 @@ from proxylab.agents import zoo as zoo_files
 from proxylab.agents.format import AgentSpec, save_agent
 from proxylab.agents.references import load_agents
 from proxylab.agents.zoo import admits
-from proxylab.agents.zoo_kinds import CHANGES, CONTESTED, KINDS, SHIPPED, kinds_of
+from proxylab.agents.zoo_kinds import (
+    CHANGES,
+    CONTESTED,
+    KINDS,
+    LEARNED_KIND,
+    SHIPPED,
+    kinds_of,
+)
 from proxylab.cli import main
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.architectures import build_network
@@ -56,7 +63,7 @@ def test_no_seed_is_in_two_kinds(task):
     kinds = kinds_of(task)
     runs = planned_runs(task, kinds)
     seeds = [job.config.seed for _, job in runs]
-    assert tuple(kinds) == (*SHIPPED, *CONTESTED) == KINDS[2:]
+    assert tuple(kinds) == (*SHIPPED, *CONTESTED, LEARNED_KIND) == KINDS[2:]
     assert len(set(seeds)) == len(seeds) == sum(kind.number for kind in kinds.values())
     assert len({job.folder for _, job in runs}) == len(runs)
     assert {name: job.config.role for name, job in runs} == {n: k.role for n, k in kinds.items()}
