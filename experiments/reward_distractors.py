@@ -58,7 +58,13 @@ SWEEP: dict[str, dict[str, Any]] = {
         "agreements": (0.9,),
         "pairs": 40,
         "seeds": 1,
-        "measure": {"levels": 4, "clips": 60, "draws": 2, "discount": 0.9, "penalties": (1.0,)},
+        "measure": {
+            "levels": 4,
+            "clips": 60,
+            "draws": 2,
+            "discount": 0.9,
+            "penalties": (1.0, UNIFORM),
+        },
     },
     "laptop": {
         "lights": (4, 16, 64),
