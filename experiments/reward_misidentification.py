@@ -2,8 +2,8 @@
 
 A rater who wants the cheese compares clips in mazes; on a share x of them the cheese is anywhere,
 on the rest in the corner. *Reward model*: what it pays on shifted levels, at the end of the
-optimal script (the cheese) and of the corner-seeker, and how often it prefers the clip that the
-rater would.
+optimal script (the cheese) and of the corner-seeker, how often it prefers the clip that the
+rater would, and where its optimal policy goes, computed exactly.
 
 Then policies are trained by PPO on reward models: *wrong* (x = 0) or *right* (the cheese anywhere
 on all rated levels), on levels that are *ambiguous* (the cheese in the corner) or *not* (anywhere).
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from proxylab.agents.scripted import ScriptedPolicy, UniformPolicy
 from proxylab.plots.style import CYCLE, GREY, MEANINGS, as_percent, new_figure, styled
@@ -24,14 +25,17 @@ from proxylab.reproduce.measure import curve, grouped, outcome_rows, over_seeds
 from proxylab.rewards.clips import record_clips
 from proxylab.rewards.collect import RANDOM, collect
 from proxylab.rewards.fit import FitConfig, fit
-from proxylab.rewards.model import JSON_NAME, RewardModel, load_model, save_model
+from proxylab.rewards.model import JSON_NAME, RewardModel, combine, load_model, save_model
+from proxylab.rewards.optimum import shares_of_optimum
 from proxylab.rewards.raters import Rater
 from proxylab.rewards.show import agreements, step_rewards
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import bootstrap_interval
 from proxylab.storage import store
+from proxylab.tasks import TASKS
 from proxylab.training.train import train
+from proxylab_envs.levels import Levels
 
 CLAIM = (
     "Open, not run at its size yet: does a reward model of ratings with the cheese in the corner "
@@ -41,6 +45,7 @@ TASK = "maze-corner"
 SCRIPTS = ("optimal", "corner-seeker")
 SOURCES = (RANDOM, *(f"script:{TASK}/{script}" for script in SCRIPTS))
 BETA = 5.0
+DISCOUNT = 0.99
 WRONG, RIGHT = 0.0, 1.0
 """Share of rated levels with the cheese anywhere, of both models of the four cells."""
 
@@ -53,21 +58,21 @@ SWEEP: dict[str, dict[str, Any]] = {
         "pairs": 40,
         "seeds": 1,
         "timesteps": {"ambiguous": 8_192, "not ambiguous": 8_192},
-        "measure": {"levels": 30},
+        "measure": {"levels": 30, "mazes": 4},
     },
     "laptop": {
         "shares": (WRONG, 0.02, 0.05, 0.1, 0.2, RIGHT),
         "pairs": 500,
         "seeds": 20,
         "timesteps": {"ambiguous": 524_288, "not ambiguous": 1_048_576},
-        "measure": {"levels": 500},
+        "measure": {"levels": 500, "mazes": 64},
     },
     "paper": {
         "shares": (WRONG, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, RIGHT),
         "pairs": 2_000,
         "seeds": 50,
         "timesteps": {"ambiguous": 1_048_576, "not ambiguous": 3_145_728},
-        "measure": {"levels": 2_000},
+        "measure": {"levels": 2_000, "mazes": 500},
     },
 }
 
@@ -131,12 +136,24 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
         accuracy = judged[split, "true"].accuracy
         rows.append({**_nothing(), "split": split, "accuracy": accuracy})
         rows[-1] |= {f"pays_{name}": _pays(model, name, split, count) for name in SCRIPTS}
+    rows[-1] |= _optimum(model, settings["measure"]["mazes"])
     return rows
 
 
 def _nothing() -> dict[str, Any]:
-    names = ("accuracy", *(f"pays_{name}" for name in SCRIPTS))
-    return dict.fromkeys((*names, "true_return", "proxy_first", "accidental"))
+    return dict.fromkeys(VALUES)
+
+
+def _optimum(model: RewardModel, mazes: int) -> dict[str, float]:
+    """Where the optimal policy of the reward goes on shifted levels."""
+    env = TASKS[TASK].make_env(1)
+    levels = env.sample_level_seeds(Levels("shifted"), mazes, 0).tolist()
+
+    def pays(observations: NDArray[Any]) -> NDArray[np.float32]:
+        return combine(model.rewards(observations), "mean")
+
+    (shares,) = shares_of_optimum(pays, env, levels, discount=DISCOUNT)
+    return {"optimal_cheese": shares.cheese, "optimal_corner_first": shares.corner_first}
 
 
 def _sources() -> list[Policy]:
@@ -155,6 +172,8 @@ VALUES = (
     "accuracy",
     "pays_optimal",
     "pays_corner-seeker",
+    "optimal_cheese",
+    "optimal_corner_first",
     "true_return",
     "proxy_first",
     "accidental",
