@@ -5,7 +5,6 @@ usage errors are fast. stdout carries only the result.
 """
 
 import contextlib
-import difflib
 import importlib
 import io
 import json
@@ -19,7 +18,7 @@ from typing import Any
 import proxylab
 from proxylab.console.terminal import any_encoding, open_standard_streams, safe_streams
 from proxylab.console.terminal import one_line as as_line
-from proxylab.errors import DiskFullError, UsageError
+from proxylab.errors import DiskFullError, UsageError, choices
 from proxylab.storage.whole_files import is_full
 
 VERBS = {
@@ -139,9 +138,7 @@ def _version() -> str:
 def _call(verb: str, arguments: list[str]) -> int:
     """Parse, run, print; the exit code."""
     if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(VERBS)}"
-        raise UsageError(f"unknown verb {verb!r}: {hint}")
+        raise UsageError(f"unknown verb {verb!r}: {choices(verb, VERBS)}")
     command = _parse(verb, arguments)
     with safe_streams():
         with contextlib.redirect_stdout(sys.stderr):
@@ -163,11 +160,13 @@ def _parse(verb: str, arguments: list[str]) -> Any:
     """The verb's dataclass, filled from the arguments; ``UsageError`` in one line."""
     import tyro  # slow to load; --help does not need it
 
-    command = command_of(verb)
+    from proxylab.console.options import presented
+
+    command = presented(command_of(verb))
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            config = (tyro.conf.FlagCreatePairsOff,)
+            config = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
             return tyro.cli(command, prog=f"proxylab {verb}", args=arguments, config=config)
     except SystemExit as leaving:
         if leaving.code in (None, 0):

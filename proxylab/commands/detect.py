@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from proxylab.console.options import File, Flag, Text
+from proxylab.console.options import Agent, File, Flag
 from proxylab.errors import UsageError
 from proxylab.screening.settings import DetectSettings
 
@@ -27,9 +27,9 @@ class Detect(DetectSettings):
     module:function, or a log of its episodes (docs/logs.md).
     """
 
-    suspects: Positional[tuple[Text, ...]] = ()
+    suspects: Positional[tuple[Agent, ...]] = ()
     """the suspects"""
-    trusted: tuple[Text, ...] = ()
+    trusted: tuple[Agent, ...] = ()
     """the trusted agents"""
     report: File | None = None
     """write the result as an HTML page here, with levels, heat map and charts"""

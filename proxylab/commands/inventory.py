@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, choices
 from proxylab.reproduce.experiment import experiments_folder
 
 SCHEMA = "proxylab.list/1"
@@ -37,7 +37,7 @@ def inventory(what: str) -> Inventory:
         UsageError: no such kind.
     """
     if what not in LISTS:
-        raise UsageError(f"cannot list {what!r}: choose {', '.join(LISTS)}")
+        raise UsageError(f"cannot list {what!r}: {choices(what, LISTS)}")
     rows, note = LISTS[what]()
     return Inventory(what, rows, note)
 

@@ -18,7 +18,7 @@ from proxylab.config import (
     current_architecture,
 )
 from proxylab.console.output import Track, no_progress
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, choices
 from proxylab.storage import store
 from proxylab.storage.limits import LIMITS, read_within
 from proxylab.tasks import TASKS
@@ -242,8 +242,8 @@ def read_options(path: str | Path) -> dict[str, Any]:
     given = [f"{table}.{name}" for table in HYPERPARAMETERS for name in options.get(table, {})]
     unknown += [name for name in given if name not in tabled]
     if unknown:
-        known = ", ".join((*OPTIONS, *tabled))
-        raise UsageError(f"{path}: unknown option {unknown[0]!r}: choose {known}")
+        listed = choices(unknown[0], (*OPTIONS, *tabled))
+        raise UsageError(f"{path}: unknown option {unknown[0]!r}: {listed}")
     return options
 
 

@@ -23,7 +23,7 @@ from proxylab.errors import UsageError
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, machine, versions
-from proxylab.tasks import TASKS
+from proxylab.tasks import TASKS, known_task
 from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.cloning import BehaviourCloning
@@ -92,8 +92,7 @@ def make_config(
         device: ``auto`` (the CPU: these networks are small), ``cpu`` or ``cuda``.
         changes: fields of TrainConfig, None for the preset's.
     """
-    if task not in TASKS:
-        raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
+    known_task(task)
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"unknown device {device!r}: choose auto, cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
