@@ -36,7 +36,7 @@ class Record:
     greedy: Flag = False
     """agents take their most probable action instead of drawing one"""
     probabilities: bool = True
-    """write the action probabilities too, for the detectors that need them"""
+    """leave out the action probabilities, which some detectors need"""
     device: Device = "cpu"
     """where networks run"""
     json: Flag = False

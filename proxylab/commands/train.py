@@ -16,8 +16,8 @@ from proxylab.console.options import (
     Seed,
     Task,
     Text,
-    named_values,
 )
+from proxylab.console.parameters import named_values
 
 if TYPE_CHECKING:
     from proxylab.training.plan import Plan, TrainReport

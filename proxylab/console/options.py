@@ -6,11 +6,10 @@ refused with one line before anything is loaded or run.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
-from tyro.conf import FlagCreatePairsOff, arg
+from tyro.conf import FlagCreatePairsOff
 from tyro.constructors import PrimitiveConstructorSpec
 
 Flag = FlagCreatePairsOff[bool]
@@ -110,48 +109,3 @@ Env = Annotated[str, _spec(str, "ENV", _text)]
 """Id or short name of an environment, or reference to one."""
 File = Annotated[Path, _spec(Path, "PATH", lambda word: Path(_text(word)))]
 """A path; not empty, which would be the current folder."""
-
-
-def metavar_of(kind: Any) -> str | None:
-    """The name of the values of one of the types above, also where they may be None or several."""
-    for item in getattr(kind, "__metadata__", ()):
-        if isinstance(item, PrimitiveConstructorSpec):
-            return item.metavar
-    return next(filter(None, map(metavar_of, get_args(kind))), None)
-
-
-def presented(command: type[Any]) -> type[Any]:
-    """A verb's dataclass whose ``--help`` names values: ``[AGENT…]``, and no empty defaults.
-
-    Args:
-        command: the dataclass; its fields with defaults, texts and checks stay the same.
-    """
-    hints = get_type_hints(command, include_extras=True)
-    kinds = {f.name: named_values(hints[f.name], f.default) for f in fields(command)}
-    values = {f.name: f for f in fields(command)}
-    namespace = {
-        "__annotations__": kinds,
-        "__doc__": command.__doc__,
-        "__module__": command.__module__,
-    }
-    return dataclass(frozen=True)(type(command.__name__, (command,), namespace | values))
-
-
-def named_values(kind: Any, default: object) -> Any:
-    """The type of an option, annotated with what ``--help`` says of its values and default."""
-    if is_dataclass(kind):
-        return kind
-    name = metavar_of(kind) if _holds_tuple(kind) else None
-    metavar = f"[{name}…]" if default == () else f"{name}…"
-    return Annotated[kind, arg(metavar=metavar if name else None, help_behavior_hint=hint)]
-
-
-def _holds_tuple(kind: Any) -> bool:
-    """Whether a type, whatever its annotations, is a tuple."""
-    inner = get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
-    return get_origin(inner) is tuple or (inner is not kind and _holds_tuple(inner))
-
-
-def hint(default: str) -> str:
-    """What ``--help`` says of a default; nothing where the option is only off or not given."""
-    return "" if default in ("", "None", "False", "True") else f"(default: {default})"
