@@ -11,6 +11,7 @@ LAZY = {
     "train": "proxylab.training.train",
     "evaluate": "proxylab.evaluation.evaluate",
     "detect": "proxylab.screening.run",
+    "draw_report": "proxylab.screening.report_files",
     "record": "proxylab.screening.record",
     "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.agents.import_sb3",

@@ -14,6 +14,7 @@ VERBS = {
     "rewards": "learn a reward from comparisons: collect, fit, show",
     "evaluate": "run agents on every split and determine what they pursue",
     "detect": "compare suspects with trusted agents, without the true reward",
+    "report": "draw the HTML report of a finished detection again",
     "record": "run agents and write their rollouts to a log",
     "monitor": "watch a rollout log as it grows, with an alarm valid at every moment",
     "demo": "train, evaluate, detect and draw, all in one",

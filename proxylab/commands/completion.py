@@ -46,7 +46,12 @@ class Completion:
 
     def run(self) -> Script:
         """The script of a shell."""
-        return Script(self.shell, SCRIPTS[self.shell](VERBS, completions()))
+        return completion(self.shell)
+
+
+def completion(shell: str) -> Script:
+    """The completion script of ``bash``, ``zsh`` or ``fish``."""
+    return Script(shell, SCRIPTS[shell](VERBS, completions()))
 
 
 def completions() -> dict[str, Words]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from proxylab.commands.next_steps import next_step
 from proxylab.console.output import VERDICT_COLOURS, SafeConsole, coloured, escape, plain, table
 from proxylab.console.terminal import visible
 
@@ -49,6 +50,9 @@ def show(
     if not console.is_terminal:
         console = SafeConsole(width=PIPED_WIDTH)
     SHOW.get(type(result).__name__, show_facts)(console, result, command)
+    following = next_step(result, command)
+    if following:
+        print(following, file=sys.stderr)
 
 
 LIST_WIDTH = 100
