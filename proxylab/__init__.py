@@ -7,6 +7,10 @@ The three verbs are functions of the package: ``proxylab.train``, ``proxylab.eva
 from importlib import import_module
 from typing import Any
 
+from proxylab.storage.user_cache import keep_kernels
+
+keep_kernels()  # before anything imports numba
+
 LAZY = {
     "train": "proxylab.training.train",
     "evaluate": "proxylab.evaluation.evaluate",

@@ -28,6 +28,7 @@ PACKAGES = (
     "duckdb",
     "matplotlib",
     "pillow",
+    "platformdirs",
 )
 """Required distributions."""
 

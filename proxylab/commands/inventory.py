@@ -138,7 +138,7 @@ def _runs() -> tuple[Rows, str]:
 
 def _experiments() -> tuple[Rows, str]:
     folder = experiments_folder()
-    note = "No folder experiments/ from here upwards: it belongs to a checkout, not to a wheel."
+    note = "No folder experiments/ from here upwards, and none that was installed."
     if folder is None:
         return [], note
     rows = []

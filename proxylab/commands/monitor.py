@@ -56,7 +56,7 @@ class Monitor:
     device: Device = "cpu"
     """where networks run"""
     no_cache: Flag = False
-    """run the trusted agents even where results/cache holds their episodes"""
+    """run the trusted agents even where the cache holds their episodes"""
     json: Flag = False
     """print one JSON object when it ends"""
 

@@ -34,7 +34,7 @@ class Reproduce:
     detector: tuple[Detector, ...] = ()
     """detectors of your own, module:Class or file.py:Class, besides the experiment's"""
     experiments: File | None = None
-    """folder of the experiments; by default experiments/ from here upwards"""
+    """folder of the experiments; by default experiments/ from here upwards, else those installed"""
     json: Flag = False
     """print one JSON object"""
 

@@ -39,7 +39,7 @@ class DetectSettings(JudgeSettings):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """device on which networks run"""
     no_cache: bool = False
-    """run the trusted agents even if results/cache holds their rollouts on these levels"""
+    """run the trusted agents even if the cache holds their rollouts on these levels"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
