@@ -7,10 +7,6 @@ The three verbs are functions of the package: ``proxylab.train``, ``proxylab.eva
 from importlib import import_module
 from typing import Any
 
-from proxylab.storage.user_cache import keep_kernels
-
-keep_kernels()  # before anything imports numba
-
 LAZY = {
     "train": "proxylab.training.train",
     "evaluate": "proxylab.evaluation.evaluate",
@@ -35,6 +31,9 @@ def __getattr__(name: str) -> Any:
         return _version()
     if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from proxylab.storage.user_cache import keep_kernels  # not for import proxylab alone
+
+    keep_kernels()
     return getattr(import_module(LAZY[name]), name)
 
 

@@ -131,9 +131,14 @@ def _call(verb: str, arguments: list[str]) -> int:
 
 def _parse(verb: str, arguments: list[str]) -> Any:
     """The verb's dataclass, filled from the arguments; ``UsageError`` in one line."""
-    import tyro  # slow to load; --help does not need it
+    # slow to load; --help does not need them
+    import tyro
 
+    # tyro's part of the options
     from proxylab.console.parameters import presented
+    from proxylab.storage.user_cache import keep_kernels
+
+    keep_kernels()
 
     command = presented(command_of(verb))
     complaint = io.StringIO()

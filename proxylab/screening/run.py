@@ -62,9 +62,8 @@ def detect(
     settings = replace(settings or DetectSettings(), **options)
     judging, write = settings.judging(), _report_writer(report, save)
     env_task = task_in_environment(settings.task, settings.env)
-    suspect_policies, trusted_policies, task = _parties(
-        suspects, trusted, env_task, settings.device
-    )
+    device = settings.device
+    suspect_policies, trusted_policies, task = _parties(suspects, trusted, env_task, device)
     groups = [
         _same_sizes(group) for group in grouped(suspect_policies, trusted_policies, fingerprint)
     ]
@@ -87,10 +86,8 @@ def detect(
     provenance |= {"settings": settings.as_json()}
     warnings = [*detection.warnings, *warnings_about(trusted_policies)]
     detection = replace(detection, warnings=warnings, provenance=provenance)
-    if write:
-        write(
-            detection, played, rollouts[0].make_env, trusted_policies | suspect_policies, settings
-        )
+    everyone = trusted_policies | suspect_policies
+    write(detection, played, rollouts[0].make_env, everyone, settings)
     return detection
 
 
@@ -113,12 +110,10 @@ def _judged_groups(
     return judged
 
 
-def _report_writer(
-    report: str | Path | None, save: str | Path | None
-) -> Callable[..., None] | None:
-    """Function that writes report and record, after a check of the paths; None without any."""
+def _report_writer(report: str | Path | None, save: str | Path | None) -> Callable[..., None]:
+    """Function that writes what is asked for of report and record; the paths are checked."""
     if report is None and save is None:
-        return None
+        return lambda *_facts: None
     # draws: loaded when called for
     from proxylab.screening.report_data import report_data
     from proxylab.screening.report_files import record_path, report_path, write_page, write_record
