@@ -102,8 +102,9 @@ class Train:
     """train again even if the folder holds a run"""
     config: File | None = None
     """TOML file with options; the command line overrides it"""
-    tensorboard: Flag = False
-    """write TensorBoard logs into the run's folder (extra tensorboard)"""
+    track: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """log curves to TensorBoard, in the run's folder, or to Weights & Biases (WANDB_MODE=offline
+    keeps them there too); extras of the same names"""
     snapshots: Positive | None = None
     """number of times at which the agent is saved, in snapshots/ of the run"""
     dry_run: Flag = False
@@ -138,6 +139,6 @@ class Train:
         )
         if self.dry_run:
             return training_plan
-        progress = {"bar": TrainingBar, "track": track, "tensorboard": self.tensorboard}
+        progress = {"bar": TrainingBar, "track": track, "trackers": self.track}
         progress["snapshots"] = self.snapshots
         return train_all(training_plan, self.jobs, resume=self.resume, force=self.force, **progress)

@@ -279,7 +279,7 @@ def train_all(
     force: bool = False,
     bar: Callable[[TrainingJob], AbstractContextManager[Any]] | None = None,
     track: Track = no_progress,
-    tensorboard: bool = False,
+    trackers: Sequence[str] = (),
     snapshots: int | None = None,
 ) -> TrainReport:
     """Train every job of a plan: a single one in this process, several in processes.
@@ -291,7 +291,7 @@ def train_all(
         force: delete existing runs and start anew.
         bar: function (:class:`TrainingJob`) -> context manager of an object with ``show``.
         track: function (list, description) -> iterable, to show progress of several runs.
-        tensorboard: write TensorBoard logs (one run only).
+        trackers: where curves go besides: ``tensorboard``, ``wandb`` (one run only).
         snapshots: number of snapshots of the run (one run only).
 
     Returns:
@@ -300,13 +300,13 @@ def train_all(
     from proxylab.training.train import run_job  # imports torch and SB3
 
     if len(found.jobs) > 1:
-        if tensorboard:
-            raise UsageError("--tensorboard follows one run: give it one seed")
+        if trackers:
+            raise UsageError("--track follows one run: give it one seed")
         if snapshots:
             raise UsageError("--snapshots are of one run: give it one seed")
         return TrainReport(run_jobs(found.jobs, jobs, resume=resume, force=force, track=track))
     (job,) = found.jobs
     with bar(job) if bar else nullcontext() as shown:
-        options = {"resume": resume, "force": force, "bar": shown, "tensorboard": tensorboard}
+        options = {"resume": resume, "force": force, "bar": shown, "trackers": trackers}
         options["snapshots"] = snapshots
         return TrainReport([run_job(job.config, job.folder, **options)])

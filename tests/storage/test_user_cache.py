@@ -53,9 +53,7 @@ def test_a_kernel_is_compiled_into_the_cache_and_nothing_into_the_current_folder
     names = ("NUMBA_CACHE_DIR", "PROXYLAB_RESULTS")
     environment = {name: value for name, value in os.environ.items() if name not in names}
     environment |= {"PROXYLAB_CACHE": str(cache), "PYTHONPATH": f"{root}:{root / 'envs'}"}
-    code = (
-        "import proxylab; from proxylab.tasks import TASKS;TASKS['boat-race'].make_env(1).reset()"
-    )
+    code = "import proxylab; proxylab.TASKS['boat-race'].make_env(1).reset()"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=here, env=environment, capture_output=True, text=True
     )
