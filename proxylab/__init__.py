@@ -16,6 +16,8 @@ LAZY = {
     "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.agents.import_sb3",
     "export_agent": "proxylab.export.run",
+    "push": "proxylab.export.hub",
+    "pull": "proxylab.export.hub",
     "load_agent": "proxylab.agents.references",
     "load_agents": "proxylab.agents.references",
     "TASKS": "proxylab.tasks",

@@ -28,6 +28,8 @@ VERBS = {
     "zoo": "rebuild the shipped agents",
     "import-sb3": "convert a Stable-Baselines3 zip without running code in it",
     "export": "write an agent as a Stable-Baselines3 zip or an ONNX file",
+    "push": "upload an agent or a reward model to the Hugging Face Hub",
+    "pull": "download an agent or a reward model from the Hugging Face Hub",
     "completion": "print a script that completes verbs, options and names in your shell",
 }
 """verb: summary. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""

@@ -32,12 +32,18 @@ def _after_detection(result: Any, command: Any) -> list[str]:
     return ["detect", *suspects, "--report", "report.html", "--trusted", *trusted]
 
 
+def _after_pull(result: Any, _command: Any) -> list[str]:
+    shown = ["evaluate"] if result.kind == "agent" else ["rewards", "show"]
+    return [*shown, result.folder]
+
+
 NEXT: dict[str, Callable[[Any, Any], list[str]]] = {
     "TrainReport": _after_training,
     "Evaluation": _after_evaluation,
     "Detection": _after_detection,
     "Recorded": lambda result, _command: ["detect", result.out, "--trusted"],
     "Imported": lambda result, _command: ["evaluate", result.agent],
+    "Pulled": _after_pull,
     "Collected": lambda result, _command: ["rewards", "fit", result.file],
     "Fitted": lambda result, _command: ["train", result.task, "--reward", f"model:{result.model}"],
 }

@@ -105,6 +105,8 @@ Detector = Annotated[str, _spec(str, "DETECTOR", _text)]
 """Name of a detector or of a group of detectors, or reference to one."""
 Experiment = Annotated[str, _spec(str, "EXPERIMENT", _text)]
 """Name of an experiment."""
+Repository = Annotated[str, _spec(str, "OWNER/NAME", _text)]
+"""Name of a repository on the Hugging Face Hub."""
 Env = Annotated[str, _spec(str, "ENV", _text)]
 """Id or short name of an environment, or reference to one."""
 File = Annotated[Path, _spec(Path, "PATH", lambda word: Path(_text(word)))]
