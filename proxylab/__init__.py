@@ -18,6 +18,7 @@ LAZY = {
     "export_agent": "proxylab.export.run",
     "push": "proxylab.export.hub",
     "pull": "proxylab.export.hub",
+    "tune": "proxylab.training.tuning",
     "load_agent": "proxylab.agents.references",
     "load_agents": "proxylab.agents.references",
     "TASKS": "proxylab.tasks",

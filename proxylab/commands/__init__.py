@@ -30,6 +30,7 @@ VERBS = {
     "export": "write an agent as a Stable-Baselines3 zip or an ONNX file",
     "push": "upload an agent or a reward model to the Hugging Face Hub",
     "pull": "download an agent or a reward model from the Hugging Face Hub",
+    "tune": "search hyperparameters of a task's preset",
     "completion": "print a script that completes verbs, options and names in your shell",
 }
 """verb: summary. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""

@@ -43,6 +43,7 @@ NEXT: dict[str, Callable[[Any, Any], list[str]]] = {
     "Detection": _after_detection,
     "Recorded": lambda result, _command: ["detect", result.out, "--trusted"],
     "Imported": lambda result, _command: ["evaluate", result.agent],
+    "TuneReport": lambda result, _command: ["train", result.task, "--config", result.config],
     "Pulled": _after_pull,
     "Collected": lambda result, _command: ["rewards", "fit", result.file],
     "Fitted": lambda result, _command: ["train", result.task, "--reward", f"model:{result.model}"],

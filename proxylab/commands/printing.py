@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from proxylab.rewards.show import Models, Shown
     from proxylab.screening.record import Recorded
     from proxylab.training.plan import Plan, TrainReport
+    from proxylab.training.tuning import TuneReport
     from proxylab.training.zoo_build import ZooBuild
     from proxylab.training.zoo_check import ZooCheck
 
@@ -323,7 +324,19 @@ def show_script(_console: Console, result: "Script", _command: object) -> None:
     print(result.script, end="")
 
 
+def show_tuned(console: Console, result: "TuneReport", _command: object) -> None:
+    """One row per trial, the best first, and the files."""
+    rows = [
+        {"trial": trial.number or "preset", "objective": trial.value, **trial.ppo}
+        for trial in sorted(result.trials, key=lambda trial: -trial.value)
+    ]
+    table(console, rows)
+    console.print(f"objective: {escape(result.objective)}")
+    console.print(f"{escape(result.study)}, {escape(result.config)}")
+
+
 SHOW = {
+    "TuneReport": show_tuned,
     "Script": show_script,
     "Shown": show_reward_model,
     "Models": show_reward_models,
