@@ -11,10 +11,14 @@ LAZY = {
     "train": "proxylab.training.train",
     "evaluate": "proxylab.evaluation.evaluate",
     "detect": "proxylab.screening.run",
+    "draw_report": "proxylab.screening.report_files",
     "record": "proxylab.screening.record",
     "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.agents.import_sb3",
     "export_agent": "proxylab.export.run",
+    "push": "proxylab.export.hub",
+    "pull": "proxylab.export.hub",
+    "tune": "proxylab.training.tuning",
     "load_agent": "proxylab.agents.references",
     "load_agents": "proxylab.agents.references",
     "TASKS": "proxylab.tasks",
@@ -30,6 +34,9 @@ def __getattr__(name: str) -> Any:
         return _version()
     if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from proxylab.storage.user_cache import keep_kernels  # not for import proxylab alone
+
+    keep_kernels()
     return getattr(import_module(LAZY[name]), name)
 
 

@@ -5,7 +5,6 @@ usage errors are fast. stdout carries only the result.
 """
 
 import contextlib
-import difflib
 import importlib
 import io
 import json
@@ -17,32 +16,11 @@ import sys
 from typing import Any
 
 import proxylab
+from proxylab.commands import VERBS, command_of
 from proxylab.console.terminal import any_encoding, open_standard_streams, safe_streams
 from proxylab.console.terminal import one_line as as_line
-from proxylab.errors import DiskFullError, UsageError
+from proxylab.errors import DiskFullError, UsageError, choices
 from proxylab.storage.whole_files import is_full
-
-VERBS = {
-    "list": "show tasks, envs, agents, runs, experiments or detectors",
-    "train": "train an agent: a proxy-seeker (default) or a trusted one",
-    "rewards": "learn a reward from comparisons: collect, fit, show",
-    "evaluate": "run agents on every split and determine what they pursue",
-    "detect": "compare suspects with trusted agents, without the true reward",
-    "record": "run agents and write their rollouts to a log",
-    "monitor": "watch a rollout log as it grows, with an alarm valid at every moment",
-    "demo": "train, evaluate, detect and draw, all in one",
-    "play": "play a level yourself, or watch an agent play it",
-    "app": "open a local page: edit levels, watch agents",
-    "field": "draw the actions of agents in every cell of a maze",
-    "bench": "measure speed on this machine, or compare detectors",
-    "doctor": "check the installation and list what is missing",
-    "reproduce": "run an experiment: train, measure, write its tables, draw its figures",
-    "procgen": "fetch the real Procgen Maze, or compare our levels with it",
-    "zoo": "rebuild the shipped agents",
-    "import-sb3": "convert a Stable-Baselines3 zip without running code in it",
-    "export": "write an agent as a Stable-Baselines3 zip or an ONNX file",
-}
-"""verb: summary. Verb ``train`` is the class ``Train`` of ``proxylab/commands/train.py``."""
 
 GENERAL = ("-h", "--help", "--version")
 """Options without a verb."""
@@ -139,9 +117,7 @@ def _version() -> str:
 def _call(verb: str, arguments: list[str]) -> int:
     """Parse, run, print; the exit code."""
     if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(VERBS)}"
-        raise UsageError(f"unknown verb {verb!r}: {hint}")
+        raise UsageError(f"unknown verb {verb!r}: {choices(verb, VERBS)}")
     command = _parse(verb, arguments)
     with safe_streams():
         with contextlib.redirect_stdout(sys.stderr):
@@ -153,21 +129,22 @@ def _call(verb: str, arguments: list[str]) -> int:
     return command.code(result) if hasattr(command, "code") else DONE
 
 
-def command_of(verb: str) -> type:
-    """The dataclass with the options of a verb."""
-    module = importlib.import_module(f"proxylab.commands.{verb.replace('-', '_')}")
-    return getattr(module, verb.title().replace("-", ""))
-
-
 def _parse(verb: str, arguments: list[str]) -> Any:
     """The verb's dataclass, filled from the arguments; ``UsageError`` in one line."""
-    import tyro  # slow to load; --help does not need it
+    # slow to load; --help does not need them
+    import tyro
 
-    command = command_of(verb)
+    # tyro's part of the options
+    from proxylab.console.parameters import presented
+    from proxylab.storage.user_cache import keep_kernels
+
+    keep_kernels()
+
+    command = presented(command_of(verb))
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            config = (tyro.conf.FlagCreatePairsOff,)
+            config = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
             return tyro.cli(command, prog=f"proxylab {verb}", args=arguments, config=config)
     except SystemExit as leaving:
         if leaving.code in (None, 0):
@@ -185,10 +162,17 @@ def one_line(box: str) -> str:
     rules = [k for k, row in enumerate(rows) if row and set(row) <= set("─-╰╯")] + [len(rows)]
     message = " ".join(rows[: rules[0]])
     message = re.sub(r": no type matching .*\)\]: ", ": ", message)  # of an option that may be None
+    message = re.sub(r"invalid choice '(.*)' for argument .* one of \((.*)\)", _choice, message)
     hint = rows[rules[0] + 1 : rules[0] + 3]
     if hint and hint[0].startswith("Perhaps you meant"):
         message += "; " + hint[0].lower() + " " + hint[-1]
     return message.rstrip(".")
+
+
+def _choice(message: re.Match[str]) -> str:
+    """An invalid choice, with the nearest possible one or all of them."""
+    known = re.findall(r"'(.*?)'", message[2])
+    return f"invalid choice {message[1]!r}: {choices(message[1], known)}"
 
 
 def without_nan(value: Any) -> Any:

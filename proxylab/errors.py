@@ -1,7 +1,9 @@
 """Errors that the caller can fix: one line with the problem and the remedy."""
 
+import difflib
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -26,3 +28,21 @@ class DiskFullError(OSError):
 
 class AgentError(UsageError):
     """An agent that is missing, unreadable or fails a check."""
+
+
+def choices(name: object, known: Iterable[str], more: str = "") -> str:
+    """The end of a message about an unknown name: the most similar known one, or all of them.
+
+    Args:
+        name: what was written.
+        known: the names to choose from.
+        more: what else may be written, after the last name.
+    """
+    known = list(known)
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"choose {', '.join(known)}{more}"
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """The known name that is most similar to ``name``; None where none is similar."""
+    return next(iter(difflib.get_close_matches(str(name)[:100], list(known), 1)), None)

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from proxylab.config import MODEL, BCConfig, PPOConfig, TrainConfig
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, choices
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.registry import make_batched
 
@@ -108,8 +108,7 @@ class Task:
             UsageError: the task has no such role.
         """
         if role not in self.roles:
-            known = ", ".join(self.roles)
-            raise UsageError(f"{self.name} has no role {role!r}: choose {known}")
+            raise UsageError(f"{self.name} has no role {role!r}: {choices(role, self.roles)}")
         chosen = self.roles[role]
         preset: dict[str, Any] = {
             "levels": chosen.levels,
@@ -329,5 +328,5 @@ TASKS |= {
 def known_task(name: str) -> Task:
     """The task of a name; ``UsageError`` lists the known ones."""
     if name not in TASKS:
-        raise UsageError(f"unknown task {name!r}: choose {', '.join(TASKS)}")
+        raise UsageError(f"unknown task {name!r}: {choices(name, TASKS)}")
     return TASKS[name]

@@ -1,11 +1,22 @@
 """Settings that hold for every test; the thread counts must stand before numpy is imported."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from dataclasses import replace
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+if "PROXYLAB_CACHE" not in os.environ:  # workers of xdist share the folder of their session
+    _cache = tempfile.mkdtemp(prefix="proxylab-cache-")
+    atexit.register(shutil.rmtree, _cache, ignore_errors=True)
+    _installed = os.path.expanduser("~/.cache/proxylab/procgen-0.10.7")  # by `make test`
+    if os.path.isdir(_installed):
+        os.symlink(_installed, os.path.join(_cache, "procgen-0.10.7"))
+    os.environ["PROXYLAB_CACHE"] = _cache
 
 import pytest
 from hypothesis import HealthCheck, settings

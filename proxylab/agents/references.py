@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from proxylab.agents.format import JSON_NAME, WEIGHTS_NAME, read_agent
 from proxylab.agents.loading import LearnedPolicy, policy_of
 from proxylab.agents.scripted import FunctionPolicy, ScriptedPolicy
-from proxylab.agents.zoo import ZooEntry, find_entries, read_entry
+from proxylab.agents.zoo import ZooEntry, find_entries, read_entry, zoo_entries
 from proxylab.environments.plugins import is_reference, load_own, short_name
-from proxylab.errors import AgentError
+from proxylab.errors import AgentError, choices, nearest
 from proxylab.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -128,14 +128,14 @@ def _task_and_name(reference: str) -> tuple[str, str]:
     if not task or not name:
         raise AgentError(f"{reference}: write {kind}:TASK/NAME")
     if task not in TASKS:
-        raise AgentError(f"{reference}: unknown task {task!r}: choose {', '.join(TASKS)}")
+        raise AgentError(f"{reference}: unknown task {task!r}: {choices(task, TASKS)}")
     return task, name
 
 
 def _scripted(task: str, script: str) -> ScriptedPolicy:
     known = TASKS[task].make_env(1).scripts
     if script not in known:
-        raise AgentError(f"script:{task}/{script}: no such script: choose {', '.join(known)}")
+        raise AgentError(f"script:{task}/{script}: no such script: {choices(script, known)}")
     return ScriptedPolicy(task, script)
 
 
@@ -172,9 +172,24 @@ def agent_folders(path: str | Path) -> list[Path]:
     """
     folders = [folder for item in _paths(path) for folder in _folders_below(item)]
     if not folders:
-        hint = FOREIGN.get(Path(path).suffix.lower(), f"an agent is {FORMS}")
+        near = _nearest_agent(Path(path))
+        hint = f"did you mean {near}?" if near else f"an agent is {FORMS}"
+        hint = FOREIGN.get(Path(path).suffix.lower(), hint)
         raise AgentError(f"{path}: there is no agent here; {hint}")
     return list(dict.fromkeys(folders))
+
+
+def _nearest_agent(path: Path) -> str | None:
+    """A reference that resembles a path without agents: of the zoo, or a folder beside it."""
+    task, _, name = str(path).rpartition(":")[2].partition("/")
+    if task in TASKS and name:
+        near = nearest(name, [entry.name for entry in zoo_entries(task)])
+        return f"zoo:{task}/{near}" if near else None
+    parent = path.parent
+    if path.exists() or not parent.is_dir():
+        return None
+    near = nearest(path.name, [folder.name for folder in parent.iterdir() if folder.is_dir()])
+    return str(parent / near) if near else None
 
 
 def _paths(pattern: str | Path) -> list[Path]:

@@ -28,7 +28,7 @@ from proxylab.agents.format import (
     weights_sha256,
 )
 from proxylab.agents.zoo_kinds import KINDS
-from proxylab.errors import AgentError
+from proxylab.errors import AgentError, nearest
 from proxylab.storage.store import only_writer
 from proxylab.storage.whole_files import whole_file
 from proxylab.tasks import TASKS
@@ -254,9 +254,11 @@ def find_entries(task: str, pattern: str, folder: str | Path | None = None) -> l
         or (e.group != REJECTED and (pattern == e.kind or fnmatchcase(e.name, pattern)))
     ]
     if not entries_named:
-        kinds = sorted({entry.kind for entry in entries})
-        known = ", ".join(f"{kind}-00 …" for kind in kinds)
-        raise AgentError(f"zoo:{task}/{pattern}: no such agent; the zoo of {task} has {known}")
+        names = {entry.name for entry in entries} | {entry.kind for entry in entries}
+        near = nearest(pattern, sorted(names))
+        kinds = ", ".join(f"{kind}-00 …" for kind in sorted({entry.kind for entry in entries}))
+        listed = f"did you mean zoo:{task}/{near}?" if near else f"the zoo of {task} has {kinds}"
+        raise AgentError(f"zoo:{task}/{pattern}: no such agent; {listed}")
     return entries_named
 
 

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxylab.errors import UsageError
-from proxylab.tasks import TASKS
+from proxylab.errors import UsageError, choices
+from proxylab.tasks import known_task
 
 
 @dataclass(frozen=True)
@@ -207,12 +207,11 @@ def kinds_of(
     Raises:
         UsageError: an unknown task or kind, or no agents.
     """
-    if task not in TASKS:
-        raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
+    known_task(task)
     known = _all_kinds(task)
     for name in names or ():
         if name not in known:
-            raise UsageError(f"{task} has no kind of agent {name!r}: choose {', '.join(known)}")
+            raise UsageError(f"{task} has no kind of agent {name!r}: {choices(name, known)}")
     chosen = {name: known[name] for name in names or known}
     counts = {n: k.number if number is None else min(number, k.number) for n, k in chosen.items()}
     if not any(count > 0 for count in counts.values()):

@@ -15,7 +15,7 @@ from proxylab.bench.timing import REPEATS, Row, against, spread
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import splits_of
 from proxylab.reproduce.measure import outcome_rows
-from proxylab.tasks import TASKS
+from proxylab.tasks import TASKS, known_task
 
 STEPS = 16_384
 """Training steps of one timed repeat: one rollout of plain SB3 with 8 environments."""
@@ -68,8 +68,7 @@ SHOWN = {
 
 def bench_training(task: str, seeds: int) -> list[Row]:
     """Rows of all pipelines and roles, trained with every seed, and the rate against plain SB3."""
-    if task not in TASKS:
-        raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
+    known_task(task)
     if seeds < 1:
         raise UsageError(f"seeds {seeds} is less than 1")
     rows = [_rate_row(task)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from proxylab.console.options import (
+    Agent,
     Device,
     File,
     Flag,
@@ -17,6 +18,7 @@ from proxylab.console.options import (
     Port,
     Positive,
     Seed,
+    Task,
     Text,
 )
 from proxylab.errors import UsageError
@@ -42,9 +44,9 @@ class App:
     which a person says which of two clips is better; the same command continues the file.
     """
 
-    agents: Positional[tuple[Text, ...]] = ()
+    agents: Positional[tuple[Agent, ...]] = ()
     """agents of your own, in addition to the shipped ones"""
-    tasks: tuple[Text, ...] = ()
+    tasks: tuple[Task, ...] = ()
     """tasks to show; all by default"""
     host: Text = "127.0.0.1"
     """address to listen on; the default is reachable from this machine only"""
@@ -66,9 +68,9 @@ class App:
     """do not open the page in a browser (the default from a terminal on a desktop)"""
     rate: File | None = None
     """preferences file (.parquet) of a person's answers, begun or continued"""
-    task: Text | None = None
+    task: Task | None = None
     """of --rate: task of the clips"""
-    sources: Annotated[tuple[Text, ...], arg(name="from")] = ()
+    sources: Annotated[tuple[Agent, ...], arg(name="from")] = ()
     """of --rate: policies of the clips: agents, scripts, or random; random and the scripts by
     default"""
     pairs: Positive | None = None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import Flag, Positive, Seed, Text
+from proxylab.console.options import Detector, Flag, Positive, Seed, Task
 
 if TYPE_CHECKING:
     from proxylab.bench.timing import Measured
@@ -22,11 +22,11 @@ class Bench:
         ]
     ] = "envs"
     """what to measure"""
-    task: Text | None = None
+    task: Task | None = None
     """of bench training and detectors: the task; by default maze-corner, or all contested ones"""
     seeds: Positive = 5
     """of bench training: runs of each role"""
-    detector: tuple[Text, ...] = ()
+    detector: tuple[Detector, ...] = ()
     """of bench detectors: names, or module:Class or file.py:Class of your own"""
     episodes: Positive | None = None
     """of bench detectors: levels that every policy runs on; 200, or 8 with a smoke budget"""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from proxylab.console.options import Device, File, Flag, Positive, Seed, Text
+from proxylab.console.options import Device, File, Flag, Positive, Seed, Task
 
 if TYPE_CHECKING:
     from proxylab.demo.run import DemoResult
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Demo:
     """Train an agent from scratch, evaluate it, run the detector on it, draw the figures."""
 
-    task: Positional[Text] = "maze-corner"
+    task: Positional[Task] = "maze-corner"
     """maze-corner or boat-lagoon"""
     out: File = Path("demo")
     """folder of the results"""

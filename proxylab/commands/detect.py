@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from proxylab.console.options import File, Flag, Text
+from proxylab.console.options import Agent, File, Flag
 from proxylab.errors import UsageError
 from proxylab.screening.settings import DetectSettings
 
@@ -27,12 +27,14 @@ class Detect(DetectSettings):
     module:function, or a log of its episodes (docs/logs.md).
     """
 
-    suspects: Positional[tuple[Text, ...]] = ()
+    suspects: Positional[tuple[Agent, ...]] = ()
     """the suspects"""
-    trusted: tuple[Text, ...] = ()
+    trusted: tuple[Agent, ...] = ()
     """the trusted agents"""
     report: File | None = None
     """write the result as an HTML page here, with levels, heat map and charts"""
+    save: File | None = None
+    """write what the page needs here (.json): proxylab report draws it again without the agents"""
     exit_code: Flag = False
     """exit with 3 when a suspect is flagged, 4 when a verdict is inconclusive"""
     verbose: Flag = False
@@ -52,12 +54,15 @@ class Detect(DetectSettings):
             self.trusted or None,
             settings_of(self),
             report=self.report,
+            save=self.save,
             track=track,
         )
         for warning in detection.warnings:
             print(f"WARNING: {warning}", file=sys.stderr)
         if self.report:
             print(f"report: {self.report}", file=sys.stderr)
+        if self.save:
+            print(f"saved: {self.save}; proxylab report {self.save} draws it", file=sys.stderr)
         return detection
 
     def code(self, result: "Detection") -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import Device, File, Flag, Positive, Seed, Text
+from proxylab.console.options import Agent, Device, Env, File, Flag, Positive, Seed, Task
 
 if TYPE_CHECKING:
     from proxylab.evaluation.results import Evaluation
@@ -19,11 +19,11 @@ class Evaluate:
     script:TASK/NAME (script:maze-corner/optimal).
     """
 
-    agents: Positional[tuple[Text, ...]]
+    agents: Positional[tuple[Agent, ...]]
     """the agents"""
-    task: Text | None = None
+    task: Task | None = None
     """task to run on; by default each agent's own"""
-    env: Text | None = None
+    env: Env | None = None
     """another environment: procgen (the real game), an id, or module:factory of your own"""
     split: Literal["train", "iid", "shifted", "all"] = "all"
     """levels to run on; the verdict needs all"""

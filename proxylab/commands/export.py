@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import File, Flag, Text
+from proxylab.console.options import Agent, File, Flag
 
 if TYPE_CHECKING:
     from proxylab.export.run import Exported
@@ -19,7 +19,7 @@ class Export:
     networks each format holds.
     """
 
-    agent: Positional[Text]
+    agent: Positional[Agent]
     """a run folder, an agent file or zoo:TASK/NAME"""
     to: Literal["sb3", "onnx"]
     """format: a zip for stable_baselines3.PPO.load, or ONNX"""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import Device, File, Flag, Seed, Text
+from proxylab.console.options import Agent, Device, File, Flag, Seed
 
 if TYPE_CHECKING:
     from proxylab.evaluation.action_fields import Fields
@@ -20,7 +20,7 @@ class Field:
     script:TASK/NAME.
     """
 
-    agents: Positional[tuple[Text, ...]]
+    agents: Positional[tuple[Agent, ...]]
     """the agents, side by side"""
     split: Literal["train", "iid", "shifted"] = "shifted"
     """kind of level"""

@@ -28,6 +28,7 @@ PACKAGES = (
     "duckdb",
     "matplotlib",
     "pillow",
+    "platformdirs",
 )
 """Required distributions."""
 
@@ -35,6 +36,9 @@ EXTRAS = {
     "app": (("starlette", "uvicorn"), "the page of proxylab app"),
     "human": (("pygame",), "windows for render_mode='human'"),
     "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
+    "wandb": (("wandb",), "training curves in Weights & Biases"),
+    "tune": (("optuna",), "proxylab tune"),
+    "hub": (("huggingface_hub",), "proxylab push and pull"),
     "minari": (("h5py",), "logs in Minari's HDF5 layout"),
     "onnx": (("onnxruntime",), "suspects that are ONNX files"),
     "ray": (("ray",), "experiments on many machines"),

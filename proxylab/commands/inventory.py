@@ -1,10 +1,12 @@
 """Tables of all tasks, environments, agents, runs, experiments and detectors."""
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proxylab.errors import UsageError
+from proxylab.console.output import plain
+from proxylab.errors import UsageError, choices
 from proxylab.reproduce.experiment import experiments_folder
 
 SCHEMA = "proxylab.list/1"
@@ -19,27 +21,42 @@ class Inventory:
         what: the kind.
         rows: list of dicts with the same keys.
         note: advice for an empty table.
+        columns: keys that the console shows; all where there are none.
     """
 
     what: str
     rows: Rows
     note: str = ""
+    columns: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``list --json`` prints."""
         return {"schema": SCHEMA, "what": self.what, "rows": self.rows}
 
 
-def inventory(what: str) -> Inventory:
+def inventory(what: str, words: Sequence[str] = ()) -> Inventory:
     """The :class:`Inventory` of ``tasks``, ``envs``, ``agents``, ``runs``, … .
+
+    Args:
+        what: the kind.
+        words: parts of texts; only the rows that hold all of them are listed.
 
     Raises:
         UsageError: no such kind.
     """
     if what not in LISTS:
-        raise UsageError(f"cannot list {what!r}: choose {', '.join(LISTS)}")
+        raise UsageError(f"cannot list {what!r}: {choices(what, LISTS)}")
     rows, note = LISTS[what]()
-    return Inventory(what, rows, note)
+    chosen = [row for row in rows if _holds(row, words)]
+    if rows and not chosen:
+        note = f"No row holds {' and '.join(words)}: proxylab list {what} shows all {len(rows)}."
+    return Inventory(what, chosen, note, COLUMNS.get(what, ()))
+
+
+def _holds(row: dict[str, Any], words: Sequence[str]) -> bool:
+    """Whether the texts of a row hold all words, in any case."""
+    text = " ".join(plain(value) for value in row.values()).casefold()
+    return all(word.casefold() in text for word in words)
 
 
 def _tasks() -> tuple[Rows, str]:
@@ -51,11 +68,13 @@ def _tasks() -> tuple[Rows, str]:
             env = task.make_env(1)
         except ValueError as error:  # an optional environment that is not installed
             facts = {"task": name, "env": str(error), "roles": list(task.roles)}
+            facts["description"] = task.description
             rows.append({**dict.fromkeys(rows[0], ""), **facts})
             continue
         rows.append(
             {
                 "task": name,
+                "description": task.description,
                 "env": task.env_id,
                 "roles": list(task.roles),
                 "splits": list(env.splits),
@@ -119,7 +138,7 @@ def _runs() -> tuple[Rows, str]:
 
 def _experiments() -> tuple[Rows, str]:
     folder = experiments_folder()
-    note = "No folder experiments/ from here upwards: it belongs to a checkout, not to a wheel."
+    note = "No folder experiments/ from here upwards, and none that was installed."
     if folder is None:
         return [], note
     rows = []
@@ -159,3 +178,11 @@ LISTS = {
     "detectors": _detectors,
 }
 """kind: function () -> (rows, advice for an empty table)."""
+
+COLUMNS = {
+    "tasks": ("task", "roles", "rewards", "scripts"),
+    "envs": ("env", "observation", "splits", "rewards"),
+    "agents": ("agent", "group", "iid_success", "shifted_success", "competence"),
+    "detectors": ("detector", "access", "unit", "computed", "default"),
+}
+"""kind: columns that fit a line of 100 characters; the JSON has all."""

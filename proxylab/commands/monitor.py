@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from proxylab.console.options import Device, File, Flag, Positive, Rate, Seed, Text
+from proxylab.console.options import (
+    Agent,
+    Detector,
+    Device,
+    File,
+    Flag,
+    Positive,
+    Rate,
+    Seed,
+    Task,
+    Text,
+)
 
 if TYPE_CHECKING:
     from proxylab.monitor.run import MonitorReport
@@ -24,9 +35,9 @@ class Monitor:
 
     log: Positional[File]
     """the log; it may still grow"""
-    trusted: tuple[Text, ...] = ()
+    trusted: tuple[Agent, ...] = ()
     """agents or logs to compare with; by default those shipped for the task"""
-    task: Text | None = None
+    task: Task | None = None
     """the task, where the log does not name it"""
     follow: Flag = False
     """wait for more lines, until Ctrl-C"""
@@ -36,7 +47,7 @@ class Monitor:
     """levels on which the calibration policies are scored"""
     seed: Seed = 0
     """of these levels and the action draws"""
-    detector: Text = "higher_criticism"
+    detector: Detector = "higher_criticism"
     """higher_criticism (evidence by episode), occupancy_js, occupancy_tv or state_action_js"""
     alpha: Rate = 0.05
     """probability of ever raising the alarm on an honest policy"""
@@ -45,7 +56,7 @@ class Monitor:
     device: Device = "cpu"
     """where networks run"""
     no_cache: Flag = False
-    """run the trusted agents even where results/cache holds their episodes"""
+    """run the trusted agents even where the cache holds their episodes"""
     json: Flag = False
     """print one JSON object when it ends"""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import File, Flag, Seed, Text
+from proxylab.console.options import Agent, File, Flag, Seed, Task
 
 if TYPE_CHECKING:
     from proxylab.evaluation.play import PlayResult
@@ -19,7 +19,7 @@ class Play:
     stdin.
     """
 
-    task: Positional[Text]
+    task: Positional[Task]
     """the task"""
     split: Literal["train", "iid", "shifted"] = "shifted"
     """kind of level"""
@@ -27,7 +27,7 @@ class Play:
     """chooses the level"""
     level: File | None = None
     """text file with a level of your own (maze-corner)"""
-    agent: Text | None = None
+    agent: Agent | None = None
     """watch this agent instead of playing"""
     record: File | None = None
     """log to which the episode is added, for detect and train --bc.expert (docs/logs.md)"""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from proxylab.commands.next_steps import next_step
 from proxylab.console.output import VERDICT_COLOURS, SafeConsole, coloured, escape, plain, table
 from proxylab.console.terminal import visible
 
 if TYPE_CHECKING:
     from proxylab.bench.timing import Measured
+    from proxylab.commands.completion import Script
     from proxylab.commands.evaluate import Evaluate
     from proxylab.commands.installation import Diagnosis
     from proxylab.commands.inventory import Inventory
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from proxylab.rewards.show import Models, Shown
     from proxylab.screening.record import Recorded
     from proxylab.training.plan import Plan, TrainReport
+    from proxylab.training.tuning import TuneReport
     from proxylab.training.zoo_build import ZooBuild
     from proxylab.training.zoo_check import ZooCheck
 
@@ -48,16 +51,28 @@ def show(
     if not console.is_terminal:
         console = SafeConsole(width=PIPED_WIDTH)
     SHOW.get(type(result).__name__, show_facts)(console, result, command)
+    following = next_step(result, command)
+    if following:
+        print(following, file=sys.stderr)
 
 
-def show_inventory(console: Console, result: "Inventory", _command: object) -> None:
-    """A table with shortened digests, or advice where it is empty."""
-    rows = [
-        {**row, "sha256": row["sha256"][:12]} if "sha256" in row else row for row in result.rows
-    ]
-    table(console, rows)
-    if not rows:
+LIST_WIDTH = 100
+"""Columns of a list; more only where a word is so long."""
+
+
+def show_inventory(_console: Console, result: "Inventory", _command: object) -> None:
+    """A table of the main columns, wrapped between words, or advice where it is empty."""
+    if not result.rows:
         print(result.note, file=sys.stderr)
+        return
+    rows = [{name: row[name] for name in result.columns or row} for row in result.rows]
+    longest = [max(map(_longest_word, (name, *(row[name] for row in rows)))) for name in rows[0]]
+    width = max(LIST_WIDTH, sum(longest) + 2 * len(longest))
+    table(SafeConsole(width=width), rows)
+
+
+def _longest_word(value: object) -> int:
+    return max((len(word) for word in plain(value).replace("_", " ").split()), default=0)
 
 
 def show_fields(console: Console, result: "Fields", _command: object) -> None:
@@ -304,7 +319,25 @@ def show_reward_models(console: Console, result: "Models", _command: object) -> 
         print("No reward models yet: proxylab rewards collect, then fit.", file=sys.stderr)
 
 
+def show_script(_console: Console, result: "Script", _command: object) -> None:
+    """The script as it is."""
+    print(result.script, end="")
+
+
+def show_tuned(console: Console, result: "TuneReport", _command: object) -> None:
+    """One row per trial, the best first, and the files."""
+    rows = [
+        {"trial": trial.number or "preset", "objective": trial.value, **trial.ppo}
+        for trial in sorted(result.trials, key=lambda trial: -trial.value)
+    ]
+    table(console, rows)
+    console.print(f"objective: {escape(result.objective)}")
+    console.print(f"{escape(result.study)}, {escape(result.config)}")
+
+
 SHOW = {
+    "TuneReport": show_tuned,
+    "Script": show_script,
     "Shown": show_reward_model,
     "Models": show_reward_models,
     "MonitorReport": show_monitor,

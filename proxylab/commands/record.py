@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import Device, File, Flag, Positive, Seed, Text
+from proxylab.console.options import Agent, Device, Env, File, Flag, Positive, Seed, Task
 
 if TYPE_CHECKING:
     from proxylab.screening.record import Recorded
@@ -19,13 +19,13 @@ class Record:
     its agents. docs/logs.md describes the columns.
     """
 
-    agents: Positional[tuple[Text, ...]]
+    agents: Positional[tuple[Agent, ...]]
     """the agents; all go into one log"""
     out: File
     """the log; its ending decides the format: .parquet, .jsonl, .csv, .hdf5 (Minari's layout)"""
-    task: Text | None = None
+    task: Task | None = None
     """task to run on; by default the agents'"""
-    env: Text | None = None
+    env: Env | None = None
     """another environment: procgen, an id, or module:factory of your own; see docs"""
     split: Literal["train", "iid", "shifted"] | None = None
     """levels to run on; by default shifted where the task has it"""
@@ -36,7 +36,7 @@ class Record:
     greedy: Flag = False
     """agents take their most probable action instead of drawing one"""
     probabilities: bool = True
-    """write the action probabilities too, for the detectors that need them"""
+    """leave out the action probabilities, which some detectors need"""
     device: Device = "cpu"
     """where networks run"""
     json: Flag = False

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import File, Flag, Positive, Text
+from proxylab.console.options import Detector, Experiment, File, Flag, Positive
 
 if TYPE_CHECKING:
     from proxylab.reproduce.run import Reproduction
@@ -19,7 +19,7 @@ class Reproduce:
     go to results/tables and results/figures, those of the others below results/runs.
     """
 
-    names: Positional[tuple[Text, ...]]
+    names: Positional[tuple[Experiment, ...]]
     """experiments (proxylab list experiments), or all"""
     budget: Literal["smoke", "laptop", "paper"] = "laptop"
     """smoke: minutes for all of them; laptop: hours on two cores; paper: days"""
@@ -31,10 +31,10 @@ class Reproduce:
     """draw the figures again from the tables, run nothing"""
     dry_run: Flag = False
     """show the number of new runs and their estimated hours, run nothing"""
-    detector: tuple[Text, ...] = ()
+    detector: tuple[Detector, ...] = ()
     """detectors of your own, module:Class or file.py:Class, besides the experiment's"""
     experiments: File | None = None
-    """folder of the experiments; by default experiments/ from here upwards"""
+    """folder of the experiments; by default experiments/ from here upwards, else those installed"""
     json: Flag = False
     """print one JSON object"""
 

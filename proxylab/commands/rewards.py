@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from proxylab.console.options import File, Flag, Positive, Seed, Share, Text
+from proxylab.console.options import Agent, File, Flag, Positive, Seed, Share, Text
 from proxylab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Rewards:
     preferences; show FOLDER: compare a model with every reward channel; list: all models"""
     names: Positional[tuple[Text, ...]] = ()
     """a task, preferences files, or the folder of a reward model"""
-    sources: Annotated[tuple[Text, ...], arg(name="from")] = ()
+    sources: Annotated[tuple[Agent, ...], arg(name="from")] = ()
     """policies of the clips: agents, scripts, or random; random and the scripts by default"""
     pairs: Positive | None = None
     """collect: number of questions; 500 by default"""
@@ -65,7 +65,7 @@ class Rewards:
     for up to four planes of 0 and 1, as in mazes"""
     reads_actions: Flag = False
     """fit: the reward depends on the action as well"""
-    reference: Text | None = None
+    reference: Agent | None = None
     """fit: agent on whose states the rewards are standardised; the clips by default"""
     combine: Text | None = None
     """show: mean, min, uwo:<weight> or member:<number>"""

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 from tyro.conf import Positional
 
 from proxylab.config import BCConfig, EvadeConfig, PPOConfig
-from proxylab.console.options import Device, File, Finite, Flag, Positive, Seed, Text
+from proxylab.console.options import (
+    Agent,
+    Device,
+    File,
+    Finite,
+    Flag,
+    Positive,
+    Seed,
+    Task,
+    Text,
+)
+from proxylab.console.parameters import named_values
 
 if TYPE_CHECKING:
     from proxylab.training.plan import Plan, TrainReport
@@ -16,7 +27,10 @@ def _optional(cls: type[Any]) -> type[Any]:
     """A dataclass with the fields and help texts of ``cls``, all optional with default None."""
     kinds = get_type_hints(cls)
     checked: dict[Any, Any] = {int: Positive, float: Finite, str: Text}
-    options = [(name, checked[kind] | None, field(default=None)) for name, kind in kinds.items()]
+    options = [
+        (name, named_values(checked[kind] | None, None), field(default=None))
+        for name, kind in kinds.items()
+    ]
     optional = make_dataclass(cls.__name__, options, frozen=True)
     optional.__doc__ = cls.__doc__
     return optional
@@ -39,7 +53,7 @@ class Train:
     Options that are not given have the task's preset values.
     """
 
-    task: Positional[Text]
+    task: Positional[Task]
     """such as maze-corner; proxylab list tasks names all"""
     role: Text = "proxy"
     """proxy or trusted"""
@@ -51,7 +65,7 @@ class Train:
     """of a reward model's members: mean (the default), min, uwo:<weight> or member:<number>"""
     kl: Finite | None = None
     """weight of a penalty for leaving the policy of --kl-to, per step"""
-    kl_to: Text | None = None
+    kl_to: Agent | None = None
     """agent for --kl"""
     seed: Seed = 0
     """of training and levels"""
@@ -74,7 +88,7 @@ class Train:
         | None
     ) = None
     """network; its sizes are set in a configuration file"""
-    start_from: Text | None = None
+    start_from: Agent | None = None
     """agent with the initial weights; random weights by default"""
     threads: Positive | None = None
     """of torch; part of the result"""
@@ -88,8 +102,9 @@ class Train:
     """train again even if the folder holds a run"""
     config: File | None = None
     """TOML file with options; the command line overrides it"""
-    tensorboard: Flag = False
-    """write TensorBoard logs into the run's folder (extra tensorboard)"""
+    track: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """log curves to TensorBoard, in the run's folder, or to Weights & Biases (WANDB_MODE=offline
+    keeps them there too); extras of the same names"""
     snapshots: Positive | None = None
     """number of times at which the agent is saved, in snapshots/ of the run"""
     dry_run: Flag = False
@@ -124,6 +139,6 @@ class Train:
         )
         if self.dry_run:
             return training_plan
-        progress = {"bar": TrainingBar, "track": track, "tensorboard": self.tensorboard}
+        progress = {"bar": TrainingBar, "track": track, "trackers": self.track}
         progress["snapshots"] = self.snapshots
         return train_all(training_plan, self.jobs, resume=self.resume, force=self.force, **progress)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import File, Flag, Positive, Text
+from proxylab.console.options import File, Flag, Positive, Task, Text
 from proxylab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Zoo:
     """build: train, measure and pack, finished runs are kept; check: train some of each kind again
     and compare their bytes; those of convolutions depend on the instruction set that oneDNN takes,
     so agents from a machine without AVX-512 need ONEDNN_MAX_CPU_ISA=AVX2"""
-    task: Positional[Text]
+    task: Positional[Task]
     """the task"""
     kinds: tuple[Text, ...] = ()
     """kinds of agents; all of the task's by default. Agents of other kinds stay"""

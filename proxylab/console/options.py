@@ -95,7 +95,19 @@ Share = Annotated[float, real(0, 1)]
 """From 0 to 1."""
 Correlation = Annotated[float, real(-1, 1)]
 """From -1 to 1."""
-Text = Annotated[str, _spec(str, "STR", _text)]
-"""A name or reference; not empty."""
+Text = Annotated[str, _spec(str, "TEXT", _text)]
+"""Not empty."""
+Task = Annotated[str, _spec(str, "TASK", _text)]
+"""Name of a task."""
+Agent = Annotated[str, _spec(str, "AGENT", _text)]
+"""Reference to an agent or to agents."""
+Detector = Annotated[str, _spec(str, "DETECTOR", _text)]
+"""Name of a detector or of a group of detectors, or reference to one."""
+Experiment = Annotated[str, _spec(str, "EXPERIMENT", _text)]
+"""Name of an experiment."""
+Repository = Annotated[str, _spec(str, "OWNER/NAME", _text)]
+"""Name of a repository on the Hugging Face Hub."""
+Env = Annotated[str, _spec(str, "ENV", _text)]
+"""Id or short name of an environment, or reference to one."""
 File = Annotated[Path, _spec(Path, "PATH", lambda word: Path(_text(word)))]
 """A path; not empty, which would be the current folder."""

@@ -15,7 +15,7 @@ from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.console.output import Track
 from proxylab.demo import figures, tables
 from proxylab.demo.traces import Trace, watch
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, choices
 from proxylab.evaluation.evaluate import evaluate
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.screening.run import detect
@@ -151,7 +151,7 @@ def demo(
         UsageError: there is no demo of that task.
     """
     if task not in DEMOS:
-        raise UsageError(f"no demo of {task!r}: choose {', '.join(DEMOS)}")
+        raise UsageError(f"no demo of {task!r}: {choices(task, DEMOS)}")
     start, folder = time.perf_counter(), Path(out) / task
     training = _train(task, seed, bar, force, total_timesteps=total_timesteps, device=device)
     run = training["run"]

@@ -4,8 +4,8 @@ import functools
 from typing import Any
 
 from proxylab.environments.plugins import is_reference, short_name
-from proxylab.errors import UsageError
-from proxylab.tasks import TASKS, own_task
+from proxylab.errors import UsageError, choices
+from proxylab.tasks import TASKS, known_task, own_task
 from proxylab_envs.registry import ENVS, OPTIONAL_ENVS, make_batched
 
 SHORT_NAMES = {"procgen": "proxylab/RealProcgenMaze-v0"}
@@ -51,8 +51,7 @@ def make_environment(
     Raises:
         UsageError: no such task or environment, or it is not installed.
     """
-    if task not in TASKS:
-        raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
+    known_task(task)
     if env is None:
         return TASKS[task].make_env(num_envs, **env_kwargs)
     if is_reference(env):
@@ -61,8 +60,8 @@ def make_environment(
         return make_own(env, num_envs)
     env_id = SHORT_NAMES.get(env, env)
     if env_id not in ENVS | OPTIONAL_ENVS:
-        known = ", ".join((*SHORT_NAMES, *ENVS, *OPTIONAL_ENVS))
-        raise UsageError(f"unknown environment {env!r}: choose {known}")
+        known = (*SHORT_NAMES, *ENVS, *OPTIONAL_ENVS)
+        raise UsageError(f"unknown environment {env!r}: {choices(env, known)}")
     try:
         return make_batched(env_id, num_envs, **{**TASKS[task].env, **env_kwargs})
     except (TypeError, ValueError) as error:

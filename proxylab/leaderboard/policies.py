@@ -12,7 +12,7 @@ from proxylab.agents.zoo import reference_count
 from proxylab.agents.zoo_kinds import CHANGES
 from proxylab.console.output import Track
 from proxylab.detection.task_view import TaskView
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, choices
 from proxylab.leaderboard.development import development_runs
 from proxylab.rollouts.episodes import Episodes
 from proxylab.screening.cache import DetectionCache
@@ -79,7 +79,7 @@ def contested(task: str | None = None) -> tuple[str, ...]:
     if task is None:
         return tuple(CHANGES)
     if task not in CHANGES:
-        raise UsageError(f"{task!r} is not on the leaderboard: choose {', '.join(CHANGES)}")
+        raise UsageError(f"{task!r} is not on the leaderboard: {choices(task, CHANGES)}")
     return (task,)
 
 

@@ -12,6 +12,7 @@ from proxylab.report.evidence import (
     Grid,
     HeatMap,
     LevelPair,
+    ReportData,
     Together,
     Track,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Grid",
     "HeatMap",
     "LevelPair",
+    "ReportData",
     "Together",
     "Track",
     "page",

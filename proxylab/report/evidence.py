@@ -148,3 +148,18 @@ class Facts:
     fdr: bool = False
     correlation: float | None = None
     hashes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page of a report needs.
+
+    Attributes:
+        detection: what ``detect --json`` prints.
+        evidence: {suspect: :class:`Evidence`}.
+        facts: settings.
+    """
+
+    detection: JsonObject
+    evidence: dict[str, Evidence]
+    facts: Facts

@@ -24,6 +24,7 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,6 +38,8 @@ from proxylab.training.plan import TrainingJob, plan
 BUDGETS = ("smoke", "laptop", "paper")
 DETECTORS = "detectors"
 """Setting of ``measure`` in experiments that compare detectors: their names."""
+INSTALLED = "share/proxylab/experiments/*.py"
+"""The experiments among the files of a wheel."""
 PARTS = ("CLAIM", "SWEEP", "points", "measure", "analyse", "draw")
 
 
@@ -150,10 +153,26 @@ def grid(
 
 
 def experiments_folder(start: str | Path = ".") -> Path | None:
-    """The nearest folder ``experiments`` in ``start`` or its parents, or None."""
+    """The nearest folder ``experiments`` in ``start`` or its parents, else the installed one.
+
+    None where neither exists: the package is a copy that was not installed.
+    """
     here = Path(start).resolve()
     candidates = (folder / "experiments" for folder in (here, *here.parents))
-    return next((folder for folder in candidates if folder.is_dir()), None)
+    return next((folder for folder in candidates if folder.is_dir()), installed_experiments())
+
+
+def installed_experiments() -> Path | None:
+    """Folder of the experiments that came with the package: of its checkout, or of its wheel."""
+    checkout = Path(__file__).parents[2] / "experiments"
+    if checkout.is_dir():
+        return checkout
+    try:
+        files = metadata.files("proxylab") or []
+    except metadata.PackageNotFoundError:
+        return None
+    marks = (Path(str(file.locate())) for file in files if file.match(INSTALLED))
+    return next((path.resolve().parent for path in marks), None)
 
 
 def find_experiments(folder: str | Path | None = None) -> dict[str, Path]:
@@ -164,8 +183,8 @@ def find_experiments(folder: str | Path | None = None) -> dict[str, Path]:
     """
     location = Path(folder) if folder else experiments_folder()
     if location is None or not location.is_dir():
-        where = folder or "a folder experiments/ from here upwards"
-        raise UsageError(f"no {where}: experiments belong to a checkout; --experiments names one")
+        where = folder or "a folder experiments/ from here upwards, and none installed"
+        raise UsageError(f"there is no {where}: --experiments DIR names one")
     return {path.stem.replace("_", "-"): path for path in sorted(location.glob("*.py"))}
 
 

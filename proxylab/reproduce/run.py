@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, choices
 from proxylab.reproduce.experiment import (
     BUDGETS,
     Assignment,
@@ -138,7 +138,7 @@ def reproduce(
             enough free space.
     """
     if budget not in BUDGETS:
-        raise UsageError(f"unknown budget {budget!r}: choose {', '.join(BUDGETS)}")
+        raise UsageError(f"unknown budget {budget!r}: {choices(budget, BUDGETS)}")
     chosen = [replace(e, detectors=_loadable(detectors)) for e in _chosen(names, folder)]
     if draw_only:
         return Reproduction([_drawn(experiment, budget) for experiment in chosen])
@@ -161,10 +161,11 @@ def _chosen(names: str | Iterable[str], folder: str | Path | None) -> list[Exper
     known = find_experiments(folder)
     names = [names] if isinstance(names, str) else list(names)
     chosen = list(known) if ALL in names else [name.replace("_", "-") for name in names]
-    unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen:
-        listed = ", ".join(known) or "none"
-        raise UsageError(f"no experiment {', '.join(unknown) or 'named'}: there are {listed}")
+    if not chosen:
+        raise UsageError(f"no experiment named: choose {', '.join(known) or 'another folder'}")
+    for name in chosen:
+        if name not in known:
+            raise UsageError(f"no experiment {name!r}: {choices(name, known)}")
     return [load_experiment(known[name]) for name in chosen]
 
 

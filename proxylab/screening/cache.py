@@ -54,7 +54,7 @@ class DetectionCache:
     """A folder of rollouts and fitted states (``<hash>.npz``) and scores (``<hash>.json``)."""
 
     def __init__(self, folder: str | Path | None = None, limit: int = LIMIT_BYTES) -> None:
-        """Store entries in ``folder``, by default in the results folder."""
+        """Store entries in ``folder``, by default in the user's cache folder."""
         self.folder = Path(folder or store.cache_folder())
         self.limit = limit
 

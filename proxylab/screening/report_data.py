@@ -4,11 +4,9 @@ No agent is run again: paths, visits and divergences come from the judged episod
 environment only provides the drawing of each level at its start.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +17,7 @@ from proxylab.detection.records import Detection, SuspectReport
 from proxylab.detection.scores.first_divergence import divergence_from_all, divergence_steps
 from proxylab.detection.task_view import TaskView, bare_view
 from proxylab.detection.verdict import clearing_margin
-from proxylab.errors import DiskFullError, UsageError
-from proxylab.report import Evidence, Facts, Goal, HeatMap, LevelPair, Together, Track, page
+from proxylab.report import Evidence, Facts, Goal, HeatMap, LevelPair, ReportData, Together, Track
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.settings import DetectSettings
@@ -32,7 +29,6 @@ from proxylab.screening.visits import (
     visit_counts,
 )
 from proxylab.statistics.sequences import NEVER
-from proxylab.storage.whole_files import whole_file
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.scenes import CourseScene, GridScene, PlaceMap
 
@@ -49,43 +45,21 @@ STATE = "state "
 """Prefix of the name of a goal that is a state."""
 
 
-def report_path(path: str | Path) -> Path:
-    """The path of a report, checked before any rollout.
-
-    Raises:
-        UsageError: the file cannot be written, or the name does not end in .html or .htm.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--report {path}: name a file that ends in .html")
-    if path.is_dir():
-        raise UsageError(f"--report {path}: this is a folder, name a file")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"--report {path}: {folder} is no folder that can be written to")
-    return path
-
-
-def write_report(
-    path: Path,
+def report_data(
     detection: Detection,
     groups: Sequence[SuspectGroup],
     make_env: Callable[[int], BatchedEnv],
     policies: Mapping[str, Policy | Episodes],
     settings: DetectSettings,
-) -> None:
-    """Write the report of a detection atomically.
+) -> ReportData:
+    """What the report of a detection needs.
 
     Args:
-        path: path of the file.
         detection: :class:`~proxylab.detection.records.Detection`.
         groups: the judged :class:`~proxylab.detection.judge.SuspectGroup` objects.
         make_env: function (number) -> environment that provides the drawings of levels.
         policies: {agent: policy or Episodes}; the report lists the hashes of their weights.
         settings: :class:`~proxylab.screening.settings.DetectSettings` of the detection.
-
-    Raises:
-        UsageError: the file cannot be written.
     """
     played = [PlayedRuns(group, make_env) for group in groups]
     hashes = {name: getattr(policy, "sha256", "") for name, policy in policies.items()}
@@ -97,15 +71,7 @@ def write_report(
         correlation=settings.correlation,
         hashes=known,
     )
-    text = page(detection.as_json(), gather(detection, played), facts)
-    try:
-        with whole_file(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-            temporary.chmod(0o644)  # readable by others, unlike a temporary file (600)
-    except DiskFullError:
-        raise
-    except OSError as error:
-        raise UsageError(f"--report {path} cannot be written: {error.strerror}") from None
+    return ReportData(detection.as_json(), gather(detection, played), facts)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Trusted agents and suspects play the same level seeds with the same action draws
 their trajectories are paired. The true reward is discarded after the rollout.
 """
 
-import functools
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -38,6 +37,7 @@ def detect(
     settings: DetectSettings | None = None,
     *,
     report: str | Path | None = None,
+    save: str | Path | None = None,
     track: Track = no_progress,
     **options: Any,
 ) -> Detection:
@@ -48,6 +48,7 @@ def detect(
         trusted: the same; by default those shipped for the task. Suspects are left out.
         settings: see :class:`DetectSettings`.
         report: path of an HTML report to write, or None.
+        save: path of a record to write, from which ``draw_report`` draws the report later.
         track: function (list, description) -> iterable, to show progress.
         options: fields of :class:`DetectSettings` that differ from ``settings``.
 
@@ -59,11 +60,10 @@ def detect(
     """
     started = time.perf_counter()
     settings = replace(settings or DetectSettings(), **options)
-    judging, write = settings.judging(), _report_writer(report)
+    judging, write = settings.judging(), _report_writer(report, save)
     env_task = task_in_environment(settings.task, settings.env)
-    suspect_policies, trusted_policies, task = _parties(
-        suspects, trusted, env_task, settings.device
-    )
+    device = settings.device
+    suspect_policies, trusted_policies, task = _parties(suspects, trusted, env_task, device)
     groups = [
         _same_sizes(group) for group in grouped(suspect_policies, trusted_policies, fingerprint)
     ]
@@ -86,10 +86,8 @@ def detect(
     provenance |= {"settings": settings.as_json()}
     warnings = [*detection.warnings, *warnings_about(trusted_policies)]
     detection = replace(detection, warnings=warnings, provenance=provenance)
-    if write:
-        write(
-            detection, played, rollouts[0].make_env, trusted_policies | suspect_policies, settings
-        )
+    everyone = trusted_policies | suspect_policies
+    write(detection, played, rollouts[0].make_env, everyone, settings)
     return detection
 
 
@@ -112,16 +110,25 @@ def _judged_groups(
     return judged
 
 
-def _report_writer(path: str | Path | None) -> Callable[..., None] | None:
-    """Function that writes the report, after a check of the path; None without a path."""
-    if path is None:
-        return None
-    from proxylab.screening.report_data import (  # draws: loaded when called for
-        report_path,
-        write_report,
-    )
+def _report_writer(report: str | Path | None, save: str | Path | None) -> Callable[..., None]:
+    """Function that writes what is asked for of report and record; the paths are checked."""
+    if report is None and save is None:
+        return lambda *_facts: None
+    # draws: loaded when called for
+    from proxylab.screening.report_data import report_data
+    from proxylab.screening.report_files import record_path, report_path, write_page, write_record
 
-    return functools.partial(write_report, report_path(path))
+    page = report_path(report) if report else None
+    record = record_path(save) if save else None
+
+    def write(*facts: Any) -> None:
+        data = report_data(*facts)
+        if page:
+            write_page(page, data)
+        if record:
+            write_record(record, data)
+
+    return write
 
 
 def _parties(

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from proxylab.console.options import Positive, Rate, Seed, Text
+from proxylab.console.options import Detector, Env, Positive, Rate, Seed, Task
 from proxylab.detection.settings import DEFAULT_DETECTOR, JudgeSettings
 from proxylab.storage.limits import check_episodes
 
@@ -16,17 +16,17 @@ class DetectSettings(JudgeSettings):
         UsageError: a number is out of range.
     """
 
-    detector: Text = DEFAULT_DETECTOR
+    detector: Detector = DEFAULT_DETECTOR
     """the score that decides: see proxylab list detectors; or module:Class, file.py:Class"""
-    also: tuple[Text, ...] = ()
+    also: tuple[Detector, ...] = ()
     """further scores to report; usual for the fast ones, all for every score"""
     alpha: Rate = 0.05
     """false-alarm rate, in (0, 1)"""
     correlation: Rate | None = None
     """assumed least correlation of proxy and intended reward, for the certificate only"""
-    task: Text | None = None
+    task: Task | None = None
     """task of the agents; by default that of the suspects"""
-    env: Text | None = None
+    env: Env | None = None
     """another environment: procgen (the original game), an id, or module:factory"""
     split: Literal["train", "iid", "shifted"] | None = None
     """split of the levels; by default shifted where the task has it"""
@@ -39,7 +39,7 @@ class DetectSettings(JudgeSettings):
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """device on which networks run"""
     no_cache: bool = False
-    """run the trusted agents even if results/cache holds their rollouts on these levels"""
+    """run the trusted agents even if the cache holds their rollouts on these levels"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

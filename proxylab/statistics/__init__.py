@@ -7,3 +7,7 @@ energy distance by episode blocks, permuted · ``resampling``  bootstrap and Wil
 intervals · ``streams``  one random stream per replicate · ``conformal``  p-values,
 false-discovery rate and realised false-alarm rates · ``planning``  distances and plans on maps.
 """
+
+from proxylab.storage.user_cache import keep_kernels
+
+keep_kernels()  # before numba loads

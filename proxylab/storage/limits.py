@@ -34,6 +34,7 @@ class Limits:
     config_dots: int = _limit(64, "", "dots in a line of a configuration file")
     config_depth: int = _limit(4, "tables", "tables within tables of a configuration file")
     record_bytes: int = _limit(64 * MIB, "bytes", "JSON file of a run, or of measurements")
+    report_bytes: int = _limit(16 * MIB, "bytes", "record or JSON of a detection (`report`)")
     num_envs: int = _limit(65_536, "", "environments stepped at once")
     threads: int = _limit(256, "", "threads of torch")
     total_timesteps: int = _limit(10**12, "steps", "environment steps of a run")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from proxylab.config import TrainConfig
 from proxylab.errors import UsageError
 from proxylab.storage.limits import LIMITS, read_within
+from proxylab.storage.user_cache import cache_root
 from proxylab.storage.whole_files import PART as PART
 from proxylab.storage.whole_files import remove_parts, whole_file
 
@@ -57,7 +58,7 @@ def variant(config: TrainConfig, preset: TrainConfig) -> str:
 
 def cache_folder() -> Path:
     """Folder where ``detect`` caches rollouts of trusted agents; safe to delete."""
-    return results_folder() / "cache"
+    return cache_root() / "rollouts"
 
 
 def leaderboard_folder() -> Path:

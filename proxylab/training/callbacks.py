@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import KVWriter
 
 from proxylab.config import TrainConfig, shifted_share
 from proxylab.rollouts.rollout import Outcomes, Policy, rollout
@@ -93,6 +94,7 @@ class TrainingCallback(BaseCallback):
     Attributes:
         rows: one dict per evaluation; the metrics of the run.
         seconds_to_competence: wall-clock seconds, None before competence.
+        writers: further outputs of the logger, see ``tracking``.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class TrainingCallback(BaseCallback):
         self.seconds_to_competence: float | None = None
         self.seconds_before = 0.0
         self.interrupted = False
+        self.writers: list[KVWriter] = []
         self._check_every = max(config.total_timesteps // examiner.task.checks, 1)
         self._save_every = max(config.total_timesteps // CHECKPOINTS, 1)
         self._saved_at = 0
@@ -131,6 +134,7 @@ class TrainingCallback(BaseCallback):
         self.seconds_to_competence = progress["seconds_to_competence"]
 
     def _on_training_start(self) -> None:
+        self.logger.output_formats += self.writers
         self._old_handler: Any = None
         if _in_main_thread():
             self._old_handler = signal.signal(signal.SIGINT, self._interrupt)
@@ -166,6 +170,9 @@ class TrainingCallback(BaseCallback):
         row = {"timesteps": self.num_timesteps, "seconds": self.seconds(), **metrics}
         before = self.rows[-1]["success"] if self.rows else 0.0
         self.rows.append(row)
+        curves = {f"evaluation/{name}": value for name, value in metrics.items()}
+        for writer in self.logger.output_formats:
+            writer.write(curves, dict.fromkeys(curves, ()), self.num_timesteps)
         if self.seconds_to_competence is None and min(before, row["success"]) >= SUCCESS_THRESHOLD:
             self.seconds_to_competence = row["seconds"]
 

@@ -18,7 +18,7 @@ from proxylab.config import (
     current_architecture,
 )
 from proxylab.console.output import Track, no_progress
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, choices
 from proxylab.storage import store
 from proxylab.storage.limits import LIMITS, read_within
 from proxylab.tasks import TASKS
@@ -242,8 +242,8 @@ def read_options(path: str | Path) -> dict[str, Any]:
     given = [f"{table}.{name}" for table in HYPERPARAMETERS for name in options.get(table, {})]
     unknown += [name for name in given if name not in tabled]
     if unknown:
-        known = ", ".join((*OPTIONS, *tabled))
-        raise UsageError(f"{path}: unknown option {unknown[0]!r}: choose {known}")
+        listed = choices(unknown[0], (*OPTIONS, *tabled))
+        raise UsageError(f"{path}: unknown option {unknown[0]!r}: {listed}")
     return options
 
 
@@ -279,7 +279,7 @@ def train_all(
     force: bool = False,
     bar: Callable[[TrainingJob], AbstractContextManager[Any]] | None = None,
     track: Track = no_progress,
-    tensorboard: bool = False,
+    trackers: Sequence[str] = (),
     snapshots: int | None = None,
 ) -> TrainReport:
     """Train every job of a plan: a single one in this process, several in processes.
@@ -291,7 +291,7 @@ def train_all(
         force: delete existing runs and start anew.
         bar: function (:class:`TrainingJob`) -> context manager of an object with ``show``.
         track: function (list, description) -> iterable, to show progress of several runs.
-        tensorboard: write TensorBoard logs (one run only).
+        trackers: where curves go besides: ``tensorboard``, ``wandb`` (one run only).
         snapshots: number of snapshots of the run (one run only).
 
     Returns:
@@ -300,13 +300,13 @@ def train_all(
     from proxylab.training.train import run_job  # imports torch and SB3
 
     if len(found.jobs) > 1:
-        if tensorboard:
-            raise UsageError("--tensorboard follows one run: give it one seed")
+        if trackers:
+            raise UsageError("--track follows one run: give it one seed")
         if snapshots:
             raise UsageError("--snapshots are of one run: give it one seed")
         return TrainReport(run_jobs(found.jobs, jobs, resume=resume, force=force, track=track))
     (job,) = found.jobs
     with bar(job) if bar else nullcontext() as shown:
-        options = {"resume": resume, "force": force, "bar": shown, "tensorboard": tensorboard}
+        options = {"resume": resume, "force": force, "bar": shown, "trackers": trackers}
         options["snapshots"] = snapshots
         return TrainReport([run_job(job.config, job.folder, **options)])

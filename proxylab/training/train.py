@@ -4,12 +4,11 @@ Equal configurations give equal bytes, also if the run was interrupted and resum
 are defined in ``store``, checkpoints in ``checkpoint``.
 """
 
-import importlib.util
 import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from proxylab.errors import UsageError
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, machine, versions
-from proxylab.tasks import TASKS
+from proxylab.tasks import TASKS, known_task
 from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.cloning import BehaviourCloning
@@ -38,6 +37,7 @@ from proxylab.training.memory import check_memory
 from proxylab.training.poisoning import buffer_options, poisoned_environments
 from proxylab.training.saving import Snapshots, save_trained, snapshot_folders
 from proxylab.training.sb3_policy import load_weights, policy_arguments, reset_values
+from proxylab.training.tracking import check_trackers, tracking
 from proxylab.training.vec_env import BatchedVecEnv
 from proxylab_envs.levels import Levels
 
@@ -92,8 +92,7 @@ def make_config(
         device: ``auto`` (the CPU: these networks are small), ``cpu`` or ``cuda``.
         changes: fields of TrainConfig, None for the preset's.
     """
-    if task not in TASKS:
-        raise UsageError(f"unknown task {task!r}: choose {', '.join(TASKS)}")
+    known_task(task)
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"unknown device {device!r}: choose auto, cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
@@ -115,6 +114,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     bar: TrainingBar | None = None,
+    trackers: Sequence[str] = (),
     snapshots: int | None = None,
     **changes: Any,
 ) -> TrainResult:
@@ -127,6 +127,7 @@ def train(
         resume: continue an unfinished run from its checkpoint.
         force: delete an existing run and start anew.
         bar: progress bar (:class:`~proxylab.console.output.TrainingBar`); none by default.
+        trackers: where curves go besides: ``tensorboard``, ``wandb``.
         snapshots: number of times at which the agent is saved, in ``snapshots/`` of the run.
         changes: see :func:`make_config`.
 
@@ -140,7 +141,8 @@ def train(
     config = make_config(task, role, **changes)
     preset = TASKS[task].train_config(role, algorithm=config.algorithm)
     folder = Path(out) if out else store.run_folder(config, preset)
-    return run_job(config, folder, resume=resume, force=force, bar=bar, snapshots=snapshots)
+    options: dict[str, Any] = {"trackers": trackers, "snapshots": snapshots}
+    return run_job(config, folder, resume=resume, force=force, bar=bar, **options)
 
 
 def run_job(
@@ -150,13 +152,13 @@ def run_job(
     resume: bool = False,
     force: bool = False,
     bar: TrainingBar | None = None,
-    tensorboard: bool = False,
+    trackers: Sequence[str] = (),
     snapshots: int | None = None,
 ) -> TrainResult:
     """Train ``config`` in ``folder``; a finished run is returned, not trained again."""
     folder = Path(folder)
     with store.only_writer(folder):
-        return _run(config, folder, resume, force, bar, tensorboard, snapshots)
+        return _run(config, folder, resume, force, bar, trackers, snapshots)
 
 
 def _run(
@@ -165,10 +167,11 @@ def _run(
     resume: bool,
     force: bool,
     bar: TrainingBar | None,
-    tensorboard: bool,
+    trackers: Sequence[str],
     snapshots: int | None,
 ) -> TrainResult:
     start = time.perf_counter()
+    check_trackers(trackers)
     if force:
         _empty(folder)
     if _is_finished(folder, config, resume):
@@ -184,14 +187,12 @@ def _run(
         load_weights(model.policy, config.start_from)
         if config.evade is not None:
             reset_values(model.policy)
-    if tensorboard:
-        model.tensorboard_log = str(folder)
-        _need_tensorboard()
     taken = None if snapshots is None else Snapshots(folder, config, snapshots)
     callback = TrainingCallback(folder, config, Evaluator(config), start, bar, taken)
     remaining = _restore(folder, config, model, callback)
-    if remaining > 0:
-        model.learn(remaining, callback=callback, reset_num_timesteps=not model.num_timesteps)
+    with tracking(trackers, folder, config, model) as callback.writers:
+        if remaining > 0:
+            model.learn(remaining, callback=callback, reset_num_timesteps=not model.num_timesteps)
     return _finish(folder, config, model, callback, record)
 
 
@@ -222,11 +223,6 @@ def _empty(folder: Path) -> None:
         raise UsageError(f"{folder} holds something else: choose another --out")
     for name in sorted(entries, key=lambda name: (name != store.COMPLETE, name == store.CONFIG)):
         shutil.rmtree(entries[name]) if entries[name].is_dir() else entries[name].unlink()
-
-
-def _need_tensorboard() -> None:
-    if importlib.util.find_spec("tensorboard") is None:
-        raise UsageError('TensorBoard is missing: pip install "proxylab[tensorboard]"')
 
 
 def _is_finished(folder: Path, config: TrainConfig, resume: bool) -> bool:

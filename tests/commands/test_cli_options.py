@@ -63,6 +63,7 @@ POSITIONALS = {
     "record": ["x", "--out", "x.jsonl"],
     "monitor": ["x"],
     "play": ["maze-corner"],
+    "tune": ["maze-corner"],
     "procgen": ["check"],
     "zoo": ["build", "maze-corner"],
     "rewards": ["list"],

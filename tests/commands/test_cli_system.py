@@ -231,6 +231,7 @@ def test_the_version(said):
 
 LIGHT = {
     *("proxylab.cli", "proxylab.errors", "proxylab.console", "proxylab.console.terminal"),
+    "proxylab.commands",
     *("proxylab.storage", "proxylab.storage.whole_files"),
 }
 """Modules of ours that ``--help`` needs."""

@@ -42,8 +42,12 @@ def platform_obstacle() -> str | None:
 
 
 def cache_folder() -> Path:
-    """Target folder of :func:`install`, in ``PROXYLAB_CACHE`` or else ~/.cache/proxylab."""
-    root = os.environ.get("PROXYLAB_CACHE") or Path.home() / ".cache" / "proxylab"
+    """Target folder of :func:`install`: in ``PROXYLAB_CACHE``, or in the user's cache folder.
+
+    The game exists for Linux only, so the rule is that of the XDG base directories.
+    """
+    user = os.environ.get("XDG_CACHE_HOME", "").strip() or Path.home() / ".cache"
+    root = os.environ.get("PROXYLAB_CACHE") or Path(user) / "proxylab"
     return Path(root) / f"procgen-{VERSION}"
 
 

@@ -34,7 +34,7 @@ from proxylab.detection.scores.mixture import MixtureDivergence
 from proxylab.detection.scores.occupancy import OccupancyDivergence
 from proxylab.detection.scores.paths import PathOutliers
 from proxylab.detection.scores.rare_episodes import RareEpisodes
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, choices
 
 ACCESS_CODES = ("W", "Q", "L", "P")
 
@@ -127,7 +127,8 @@ def find_score(name: str | Score) -> Score:
         return SCORES[name]
     module, colon, attribute = name.partition(":")
     if not colon:
-        raise UsageError(f"unknown detector {name!r}: choose {', '.join(SCORES)} or module:Class")
+        listed = choices(name, SCORES, " or module:Class")
+        raise UsageError(f"unknown detector {name!r}: {listed}")
     try:
         score = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError, TypeError) as error:
