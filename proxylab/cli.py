@@ -25,6 +25,7 @@ from proxylab.storage.whole_files import is_full
 VERBS = {
     "list": "show tasks, envs, agents, runs, experiments or detectors",
     "train": "train an agent: a proxy-seeker (default) or a trusted one",
+    "train-trusted": "train many agents of any Gymnasium environment, for detect --trusted",
     "rewards": "learn a reward from comparisons: collect, fit, show",
     "evaluate": "run agents on every split and determine what they pursue",
     "detect": "compare suspects with trusted agents, without the true reward",

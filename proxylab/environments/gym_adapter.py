@@ -12,7 +12,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.environments.plugins import load_own, short_name
+from proxylab.environments.gymnasium_ids import env_factory
+from proxylab.environments.plugins import is_reference, short_name
 from proxylab.environments.state_hash import HASHED_STATES, hash_of
 from proxylab.errors import UsageError
 from proxylab_envs.batch import BatchedEnv, shared_arrays
@@ -46,21 +47,25 @@ RANKS = 1 << 27
 
 
 def make_own(reference: str, num_envs: int) -> BatchedEnv:
-    """A batched environment over what ``module:factory`` makes.
+    """A batched environment over what ``module:factory`` or a Gymnasium id makes.
 
     Args:
-        reference: names a function without arguments that returns a ``gymnasium.Env``, or
-            a ``BatchedEnv`` class.
+        reference: a Gymnasium id, or ``module:factory``: a function without arguments that
+            returns a ``gymnasium.Env``, or a ``BatchedEnv`` class.
         num_envs: upper bound on the number of environments in the batch.
 
     Raises:
         UsageError: it cannot be made, or lacks a required part; the message names it.
     """
-    factory = load_own(reference)
-    name = short_name(reference)
+    factory, name = env_factory(reference), short_env_name(reference)
     if isinstance(factory, type) and issubclass(factory, BatchedEnv):
         return factory(num_envs)
     return OwnEnv(name, factory, min(num_envs, MAX_NUM_ENVS))
+
+
+def short_env_name(env: str) -> str:
+    """``module:factory`` without folders, or the Gymnasium id."""
+    return short_name(env) if is_reference(env) else env
 
 
 class OwnEnv(BatchedEnv):
@@ -77,7 +82,7 @@ class OwnEnv(BatchedEnv):
             UsageError: an environment cannot be made, or its spaces do not fit.
         """
         self.env_id = name
-        self.envs = [_made(name, factory) for _ in range(max(num_envs, 1))]
+        self.envs = [made(name, factory) for _ in range(max(num_envs, 1))]
         first = self.envs[0]
         observations, actions = _spaces(name, first)
         self._start = int(actions.start)
@@ -239,9 +244,12 @@ class OwnEnv(BatchedEnv):
         return text
 
 
-def _made(name: str, factory: Callable[[], Any]) -> gym.Env:
+def made(name: str, factory: Callable[[], Any]) -> gym.Env:
+    """A new environment; ``UsageError`` where the factory fails or gives something else."""
     try:
         env = factory()
+    except UsageError:
+        raise
     except Exception as error:  # whatever the user's factory raises
         raise UsageError(f"{name}: {type(error).__name__}: {error}") from None
     if not isinstance(env, gym.Env):
