@@ -1,7 +1,7 @@
 """``proxylab train-trusted``: many agents of one environment, by plain Stable-Baselines3.
 
-Seed k becomes ``seed-00k.zip``, which ``model.save`` wrote, beside ``seed-00k.json`` with its facts.
-A zip appears whole or not at all, and the facts come last, so an interrupted population
+Seed 7 becomes ``seed-007.zip``, which ``model.save`` wrote, and ``seed-007.json`` with its facts. A
+zip appears whole or not at all, and the facts come last, so an interrupted population
 continues where it was. Agents below the admission rule go to the folder ``rejected``.
 """
 

@@ -34,8 +34,11 @@ TORCH_MEMBERS = re.compile(
 MAX_PICKLE_BYTES = 1 << 20
 MAX_RANK = 8
 ACTIVATION = re.compile(r"<class 'torch\.nn\.modules\.activation\.(\w{1,32})'>")
-TEXTS = ("activation", "observation_shape", "action_start", "version")
+TEXTS = ("activation", "observation_shape", "actions", "action_start", "scaled", "version")
 """Keys of the metadata; every value is a short string."""
+SPACE = re.compile(r"<class 'gymnasium\.spaces\.\w{1,32}\.(\w{1,32})'>")
+DEFAULT = "default"
+"""Activation of a zip that names none: that of the algorithm's policy."""
 
 
 def tensors_of(path: str | Path) -> "tuple[dict[str, torch.Tensor], dict[str, str]]":
@@ -122,12 +125,35 @@ def facts_of(data: bytes) -> dict[str, str]:
         for name in ("policy_kwargs", "observation_space", "action_space")
     )
     named = ACTIVATION.fullmatch(str(policy.get("activation_fn", "")))
-    own = "another" if "activation_fn" in policy else "Tanh"  # SB3's default for MlpPolicy
     return {
-        "activation": named[1] if named else own,
-        "observation_shape": str(observations.get("_shape", ""))[:80],
+        "activation": named[1] if named else ("another" if "activation_fn" in policy else DEFAULT),
+        "observation_shape": _shape(observations),
+        "actions": _kind(actions),
         "action_start": str(actions.get("start", "0"))[:20],
+        "scaled": "yes" if _is_scaled(observations, policy) else "no",
     }
+
+
+def _kind(space: dict[str, Any]) -> str:
+    """The class of a space, such as ``Discrete``; empty where it is not named."""
+    found = SPACE.fullmatch(str(space.get(":type:", "")))
+    return found[1] if found else ""
+
+
+def _shape(space: dict[str, Any]) -> str:
+    """The shape of an observation as a network gets it: ``[n]`` for one of n."""
+    if _kind(space) == "Discrete":
+        return f"[{str(space.get('n', ''))[:9]}]"
+    return str(space.get("_shape", ""))[:80]
+
+
+def _is_scaled(space: dict[str, Any], policy: dict[str, Any]) -> bool:
+    """Whether SB3 divides observations by 255: images of bytes, if not told otherwise."""
+    low, high = (set(re.findall(r"[\d.]+", str(space.get(end, "")))) for end in ("low", "high"))
+    dots = {"...", "."}
+    image = str(space.get("_shape", "")).count(",") == 2 and space.get("dtype") == "uint8"
+    told = str(policy.get("normalize_images", "True"))
+    return image and low - dots == {"0"} and high - dots == {"255"} and told != "False"
 
 
 def main() -> None:
