@@ -42,10 +42,8 @@ def frozen_hole():
 
 def frozen_linger():
     """Paid for every step on the ice: it is best never to arrive."""
-    return OtherReward(gym.make("FrozenLake-v1"), lambda lake: 0.01 * (lake.s not in HOLES_AND_GOAL))
-
-
-HOLES_AND_GOAL = (5, 7, 11, 12, 15)
+    ends = (5, 7, 11, 12, 15)
+    return OtherReward(gym.make("FrozenLake-v1"), lambda lake: 0.01 * (lake.s not in ends))
 
 
 # CartPole-v1: the state is position, velocity, angle, angular velocity; the edge is at ±2.4.

@@ -57,10 +57,12 @@ def make_own(reference: str, num_envs: int) -> BatchedEnv:
     Raises:
         UsageError: it cannot be made, or lacks a required part; the message names it.
     """
-    factory, name = env_factory(reference), short_env_name(reference)
+    factory: Any = env_factory(reference)
+    name = short_env_name(reference)
     if isinstance(factory, type) and issubclass(factory, BatchedEnv):
         return factory(num_envs)
-    return OwnEnv(name, factory, min(num_envs, MAX_NUM_ENVS))
+    is_id = not is_reference(reference)
+    return OwnEnv(name, factory, min(num_envs, MAX_NUM_ENVS), reward_is_true=is_id)
 
 
 def short_env_name(env: str) -> str:
@@ -72,16 +74,25 @@ class OwnEnv(BatchedEnv):
     """N third-party environments, stepped one after another.
 
     Attributes:
-        has_truth: whether ``info`` holds ``reward/true``; its rewards are NaN otherwise.
+        has_truth: whether the intended reward is known; its rewards are NaN otherwise.
     """
 
-    def __init__(self, name: str, factory: Callable[[], Any], num_envs: int) -> None:
+    def __init__(
+        self, name: str, factory: Callable[[], Any], num_envs: int, reward_is_true: bool = False
+    ) -> None:
         """Make the environments and inspect the first step of one.
+
+        Args:
+            name: of the environment.
+            factory: function without arguments that returns a ``gymnasium.Env``.
+            num_envs: number of environments.
+            reward_is_true: whether the step's reward is the intended one where ``info`` holds
+                no ``reward/true``, as in an environment that Gymnasium knows by its id.
 
         Raises:
             UsageError: an environment cannot be made, or its spaces do not fit.
         """
-        self.env_id = name
+        self.env_id, self._reward_is_true = name, reward_is_true
         self.envs = [made(name, factory) for _ in range(max(num_envs, 1))]
         first = self.envs[0]
         observations, actions = _spaces(name, first)
@@ -112,7 +123,8 @@ class OwnEnv(BatchedEnv):
             raise UsageError(f"{self.env_id}: {type(error).__name__}: {error}") from None
         prefix = reward_key(PROXY_PREFIX)
         proxies = [key.removeprefix(reward_key("")) for key in info if key.startswith(prefix)]
-        self.has_truth = reward_key(TRUE) in info
+        self._reward_is_true &= reward_key(TRUE) not in info
+        self.has_truth = reward_key(TRUE) in info or self._reward_is_true
         self._plain = not proxies
         self.channels: tuple[str, ...] = (TRUE, *(sorted(proxies) or [PLAIN_PROXY]))
 
@@ -181,7 +193,7 @@ class OwnEnv(BatchedEnv):
     ) -> None:
         core = self.core
         for k, channel in enumerate(self.channels):
-            plain = self._plain and k > 0
+            plain = self._plain if k else self._reward_is_true
             core.rewards[i, k] = reward if plain else info.get(reward_key(channel), np.nan)
         core.returns[i] += core.rewards[i]
         core.steps[i] += 1
