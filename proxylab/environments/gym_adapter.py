@@ -4,6 +4,7 @@
 Gymnasium's API with a ``Discrete`` action space; the rest is optional.
 """
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,9 @@ MOST_FEATURES = 64
 
 PLAIN_PROXY = PROXY_PREFIX + "reward"
 """Channel of the reward of an environment without channels: the trained reward, intent unknown."""
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Escape sequences in a text that an environment draws."""
 
 RANKS = 1 << 27
 """Level seeds per bucket if the environment does not choose its own."""
@@ -249,11 +253,12 @@ class OwnEnv(BatchedEnv):
         return picture
 
     def render_ansi(self, index: int) -> str:
-        """The environment's own rendering, if that is text."""
-        text = self.envs[index].render()
+        """The environment's own rendering where that is text, else the observation."""
+        env = self.envs[index]
+        text = env.render() if env.render_mode == "ansi" else None
         if not isinstance(text, str):
-            raise UsageError(f"{self.env_id} draws no text: make it with render_mode ansi")
-        return text
+            return str(self.core.observations[index])
+        return COLOURS.sub("", text)
 
 
 def made(name: str, factory: Callable[[], Any]) -> gym.Env:

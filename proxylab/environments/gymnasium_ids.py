@@ -49,7 +49,7 @@ def make_by_id(env_id: str) -> gym.Env[Any, Any]:
     """
     _import_package(env_id)
     try:
-        env = gym.make(env_id, disable_env_checker=True)
+        env = gym.make(env_id, disable_env_checker=True, render_mode=_render_mode(env_id))
     except (gym.error.Error, ImportError) as error:
         raise UsageError(f"{env_id}: {one_line(error)}{_hint(env_id)}") from None
     space = env.observation_space
@@ -58,6 +58,15 @@ def make_by_id(env_id: str) -> gym.Env[Any, Any]:
 
         return FlatObsWrapper(env)
     return env
+
+
+@functools.cache
+def _render_mode(env_id: str) -> str | None:
+    """``ansi`` where an environment draws text, else ``rgb_array``; None where it draws nothing."""
+    env = gym.make(env_id, disable_env_checker=True)
+    modes = env.metadata.get("render_modes", ())
+    env.close()
+    return next((mode for mode in ("ansi", "rgb_array") if mode in modes), None)
 
 
 def _import_package(env_id: str) -> None:
