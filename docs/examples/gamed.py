@@ -84,7 +84,7 @@ def _empty_corner(column, row):
         here = (last if column else 1, last if row else 1)
         return _earliness(room) * (tuple(room.agent_pos) == here)
 
-    return _minigrid("MiniGrid-Empty-Random-6x6-v0", pay, ends=True)
+    return _minigrid("MiniGrid-Empty-Random-5x5-v0", pay, ends=True)
 
 
 def empty_top_left():

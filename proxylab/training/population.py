@@ -31,6 +31,8 @@ MEMBER_SCHEMA = "proxylab.trusted-agent/1"
 REJECTED = "rejected"
 NATURE_SIDE = 36
 """Smallest side of an image that SB3's CnnPolicy can take."""
+EVALUATED_AT_ONCE = 8
+"""Environments of an evaluation."""
 EVALUATION_SEED = 1 << 20
 """Of the evaluation's environments: training uses the agent's seed and those after it."""
 
@@ -73,7 +75,7 @@ class TrustedPopulation:
         admitted: seeds.
         rejected: seeds.
         mean_returns: of all agents, by seed.
-        seconds: of training and evaluation, summed over agents.
+        cpu_minutes: processor time of training and evaluation, summed over agents.
         trained: number of agents trained now; the others were there.
     """
 
@@ -85,7 +87,7 @@ class TrustedPopulation:
     admitted: list[int]
     rejected: list[int]
     mean_returns: dict[int, float]
-    seconds: float
+    cpu_minutes: float
     trained: int
 
     def as_json(self) -> dict[str, Any]:
@@ -160,7 +162,7 @@ def train_trusted(
         admitted=admitted,
         rejected=[seed for seed in returns if seed not in admitted],
         mean_returns=returns,
-        seconds=round(sum(float(record["seconds"]) for record in facts.values()), 1),
+        cpu_minutes=round(sum(float(f["cpu_seconds"]) for f in facts.values()) / 60, 2),
         trained=len(missing),
     )
 
@@ -186,10 +188,15 @@ def _train_all(
     """Train every member, several in parallel; the first error is raised after all have ended."""
     if not members:
         return
+    call = functools.partial(train_member, folder=folder.resolve())
+    if processes == 1 and engine == "local":
+        for member in track(members, f"{members[0].env}: training"):
+            call(member)
+        return
     bar = iter(track(members, f"{members[0].env}: training"))
     next(bar, None)
     results = execute(
-        functools.partial(train_member, folder=folder.resolve()),
+        call,
         members,
         engine=engine,
         processes=processes,
@@ -209,11 +216,11 @@ def train_member(member: Member, folder: Path) -> None:
     from stable_baselines3.common.evaluation import evaluate_policy
 
     torch.set_num_threads(1)
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     model = _model(member)
     model.learn(member.timesteps)
     trained = time.perf_counter() - started
-    judge = _vec_env(member, 1)
+    judge = _vec_env(member, min(EVALUATED_AT_ONCE, member.episodes))
     judge.seed(EVALUATION_SEED)
     greedy = member.algorithm == "dqn"
     mean, _ = evaluate_policy(model, judge, member.episodes, deterministic=greedy, warn=False)
@@ -225,6 +232,7 @@ def train_member(member: Member, folder: Path) -> None:
         "mean_return": float(np.asarray(mean)),
         "seconds": round(time.perf_counter() - started, 2),
         "seconds_of_training": round(trained, 2),
+        "cpu_seconds": round(time.process_time() - used, 2),
         "provenance": provenance_of(member.seed, trained),
     }
     write_json(_record(folder, member.seed), facts)

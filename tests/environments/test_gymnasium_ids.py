@@ -202,10 +202,13 @@ def test_a_cached_zip_is_a_fresh_one(zips, here):
 def test_an_entry_of_another_zip_is_not_taken(zips, here):
     """Negative control: the cache of one zip under the name of another."""
     first, other = (load_agent(zips / f"trusted-{k}.zip") for k in (2, 3))
-    folders = {p.parent for p in sb3.cache_folder().glob("*/agent.json")}
-    mine, theirs_ = sorted(folders, key=lambda f: json.loads((f / "agent.json").read_text())["name"])
+    entries = {
+        json.loads(path.read_text())["name"]: path.parent
+        for path in sb3.cache_folder().glob("*/agent.json")
+    }
     for name in ("agent.json", "agent.safetensors"):
-        (mine / name).write_bytes((theirs_ / name).read_bytes())
+        raw = (entries["trusted-3"] / name).read_bytes()
+        (entries["trusted-2"] / name).write_bytes(raw)
     assert load_agent(zips / "trusted-2.zip").sha256 == first.sha256 != other.sha256
 
 
@@ -235,9 +238,7 @@ def test_every_verb_that_plays_takes_an_id(zips, here, capsys, tmp_path):
     assert 1 <= played["steps"] <= 100
     watched, _ = run(capsys, "monitor", log, "--env", LAKE, "--trusted", trusted, "--episodes", "5")
     assert (watched["task"], watched["episodes"]) == (LAKE, 5)
-    imported, _ = run(
-        capsys, "import-sb3", agent, "--env", LAKE, "--out", str(tmp_path / "agent")
-    )
+    imported, _ = run(capsys, "import-sb3", agent, "--env", LAKE, "--out", str(tmp_path / "agent"))
     assert (imported["task"], imported["architecture"]) == (LAKE, "mlp-tanh")
     detected, _ = run(capsys, "detect", log, "--env", LAKE, "--trusted", trusted, "--episodes", "5")
     assert detected["suspects"][0]["agent"] == agent
