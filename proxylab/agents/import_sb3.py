@@ -6,6 +6,7 @@ that match none. What a zip was converted to is kept in the user's cache under t
 """
 
 import os
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from math import prod
@@ -29,6 +30,8 @@ from proxylab.untrusted.sb3_zip import file_sha256, read_confined, read_unpickle
 from proxylab_envs.batch import BatchedEnv
 
 SCHEMA = "proxylab.import-sb3/1"
+LIMIT_BYTES = 1 << 30
+"""Maximal size of the cache of converted zips."""
 CACHE = "sb3-1"
 """Folder of converted zips in the user's cache; its number rises when the conversion changes."""
 
@@ -121,6 +124,7 @@ def sb3_policy(file: str | Path, device: str = "cpu") -> LearnedPolicy:
             raise AgentError(f"{file}: it changed while it was read") from None
         spec, weights = _spec(file.stem, "", network, training), network.weights
         sha256 = save_agent(folder, spec, weights)
+        _make_room(folder.parent)
     return policy_of(spec, weights, name=str(file), sha256=sha256, device=device)
 
 
@@ -130,9 +134,17 @@ def cache_folder() -> Path:
     return Path(root) / CACHE
 
 
-def _read(
-    file: Path, activation: str | None, trust_pickle: bool
-) -> tuple[Network, dict[str, Any]]:
+def _make_room(cache: Path) -> None:
+    """Remove the agents that were converted first until the others fit ``LIMIT_BYTES``."""
+    folders = sorted(cache.iterdir(), key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
+    total = 0
+    for folder in folders:
+        total += sum(file.stat().st_size for file in folder.iterdir())
+        if total > LIMIT_BYTES:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read(file: Path, activation: str | None, trust_pickle: bool) -> tuple[Network, dict[str, Any]]:
     """(network, facts for the agent's ``training``) of a zip."""
     digest = file_sha256(file)
     if trust_pickle:
