@@ -10,7 +10,7 @@ from typing import Any
 
 from proxylab.errors import UsageError
 
-Kind = type[int] | type[float] | type[list]
+Kind = type[int] | type[float] | type[list[int]]
 
 SHARED: dict[str, Kind] = {"learning_rate": float, "gamma": float, "net_arch": list}
 ON_POLICY: dict[str, Kind] = {
@@ -83,7 +83,7 @@ def _typed(name: str, value: Any, kind: Kind) -> Any:
 
 def _number(name: str, value: Any, kind: Kind) -> Any:
     try:
-        number = kind(value)
+        number = int(value) if kind is int else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not abs(number) <= LARGEST:
