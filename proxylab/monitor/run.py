@@ -179,11 +179,7 @@ class Monitor:
         self.task, self.alpha, self.seed = common_task(policies, task), alpha, seed
         self.warnings = warnings_about(policies)
         rollouts = PairedRollouts(self.task, split, episodes, seed, policies, env_spec=env)
-        if rollouts.env is not None and rollouts.env.num_states > MOST_STATES:
-            raise UsageError(
-                f"{self.task} has no index of states, only hashes of observations, which cannot be "
-                "counted as they come: record the episodes and use detect"
-            )
+        _check_states(rollouts)
         self.split = rollouts.split
         cache = None if no_cache else DetectionCache()
         runs = rollouts.play_all(policies, track, cache, set(policies))
@@ -287,6 +283,15 @@ class Monitor:
             readings=list(self.readings),
             warnings=self.warnings,
             provenance=provenance_of(self.seed, seconds),
+        )
+
+
+def _check_states(rollouts: PairedRollouts) -> None:
+    """``UsageError`` where states are hashes, which are numbered only when all are known."""
+    if rollouts.env is not None and rollouts.env.num_states > MOST_STATES:
+        raise UsageError(
+            f"{rollouts.task} has no index of states, only hashes of observations, which cannot "
+            "be counted as they come: record the episodes and use detect"
         )
 
 

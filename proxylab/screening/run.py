@@ -86,15 +86,25 @@ def detect(
     if settings.env is None:  # an environment of the user's has no script
         parties = (suspect_policies, trusted_policies)
         detection = with_competence(detection, *parties, track, cache)
-    provenance = provenance_of(settings.seed, time.perf_counter() - started)
-    provenance |= {"settings": settings.as_json()}
-    warnings = [*detection.warnings, *warnings_about(trusted_policies)]
-    detection = replace(detection, warnings=warnings, provenance=provenance)
+    detection = _completed(detection, trusted_policies, settings, started)
     if write:
         write(
             detection, played, rollouts[0].make_env, trusted_policies | suspect_policies, settings
         )
     return detection
+
+
+def _completed(
+    detection: Detection,
+    trusted: dict[str, Policy | Episodes],
+    settings: DetectSettings,
+    started: float,
+) -> Detection:
+    """A detection with all warnings and its provenance."""
+    provenance = provenance_of(settings.seed, time.perf_counter() - started)
+    provenance |= {"settings": settings.as_json()}
+    warnings = [*detection.warnings, *warnings_about(trusted)]
+    return replace(detection, warnings=warnings, provenance=provenance)
 
 
 def _demand(groups: list[PolicyGroup], num_suspects: int, settings: DetectSettings) -> str:

@@ -148,6 +148,13 @@ def train_trusted(
     ]
     missing = [member for member in members if _facts(folder, member) is None]
     _train_all(missing, folder, jobs, engine, track)
+    return _population(folder, members, min_return, len(missing))
+
+
+def _population(
+    folder: Path, members: Sequence[Member], min_return: float | None, trained: int
+) -> TrustedPopulation:
+    """Apply the admission rule to agents that are all there."""
     facts = {member.seed: _facts(folder, member) or {} for member in members}
     returns = {seed: float(record["mean_return"]) for seed, record in facts.items()}
     admitted = [s for s, value in returns.items() if min_return is None or value >= min_return]
@@ -155,15 +162,15 @@ def train_trusted(
         _place(folder, seed, seed in admitted)
     return TrustedPopulation(
         folder=str(folder),
-        env=env,
-        algorithm=algorithm,
-        policy=chosen,
+        env=members[0].env,
+        algorithm=members[0].algorithm,
+        policy=members[0].policy,
         rule="all" if min_return is None else f"mean return of at least {min_return:g}",
         admitted=admitted,
         rejected=[seed for seed in returns if seed not in admitted],
         mean_returns=returns,
         cpu_minutes=round(sum(float(f["cpu_seconds"]) for f in facts.values()) / 60, 2),
-        trained=len(missing),
+        trained=trained,
     )
 
 
