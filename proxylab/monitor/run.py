@@ -162,8 +162,7 @@ class Monitor:
             alpha: bound on the probability that a new honest policy ever raises the alarm.
             device: device on which networks run.
             no_cache: see ``detect``.
-            env: an environment other than that of the task, see
-                :func:`proxylab.environments.resolve.make_environment`.
+            env: see :func:`proxylab.environments.resolve.make_environment`.
             track: function (list, description) -> iterable, to show progress.
 
         Raises:
@@ -190,12 +189,8 @@ class Monitor:
         self.process = EProcess(self._ceiling(reference, calibration), alpha)
         self._bank = ReferenceBank({name: policies[name] for name in names[0]}, rollouts)
         first = next(iter(runs.values()))
-        self.facts: dict[str, Any] = {
-            "task": self.task,
-            "policy": "watched",
-            "num_states": first.num_states,
-            "num_actions": first.num_actions,
-        }
+        sizes = {name: getattr(first, name) for name in ("num_states", "num_actions")}
+        self.facts: dict[str, Any] = {"task": self.task, "policy": "watched", **sizes}
         self.readings: list[Reading] = []
         self.skipped = 0
 
