@@ -9,6 +9,7 @@ from typing import Any
 
 LAZY = {
     "train": "proxylab.training.train",
+    "train_trusted": "proxylab.training.population",
     "evaluate": "proxylab.evaluation.evaluate",
     "detect": "proxylab.screening.run",
     "draw_report": "proxylab.screening.report_files",

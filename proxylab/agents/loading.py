@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from proxylab.agents.format import AgentSpec
 from proxylab.errors import AgentError, UsageError
-from proxylab.networks.channels_first import channels_first
+from proxylab.networks.channels_first import network_input
 from proxylab.networks.forward import BUILDERS, forward_pass, weight_shapes
 from proxylab_envs.batch import BatchedEnv
 
@@ -34,7 +34,7 @@ class LearnedPolicy:
 
     Attributes:
         name: reference or name of the agent, for tables.
-        task: task it was trained for.
+        task: task it was trained for; None where it runs in any (a zip of SB3's).
         role: its role there.
         sha256: of its weights.
         spec: :class:`AgentSpec`.
@@ -56,7 +56,7 @@ class LearnedPolicy:
         self.spec = spec
         self.weights = weights
         self.name = name or spec.name
-        self.task = spec.task
+        self.task: str | None = spec.task or None
         self.role = spec.role
         self.sha256 = sha256
         self.device = device
@@ -120,7 +120,7 @@ class LearnedPolicy:
         return features, _softmax(logits)
 
     def _observations(self, env: BatchedEnv[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
-        observations = channels_first(env.observe()[indices])
+        observations = network_input(env.observe()[indices], env.single_observation_space)
         if observations.shape[1:] != self.spec.observation_shape:
             raise AgentError(
                 f"{self.name} expects observations {self.spec.observation_shape}, "

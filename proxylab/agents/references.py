@@ -2,8 +2,8 @@
 
 A reference is a run folder or agent file, a folder or glob pattern of many,
 ``zoo:TASK/NAME`` (a shipped agent; ``trusted-*`` and ``trusted`` name many),
-``script:TASK/NAME``, an ONNX file, or ``module:function`` (a user-defined policy, whose code
-runs). ``proxylab.agents.format`` describes the agent files.
+``script:TASK/NAME``, a Stable-Baselines3 zip, an ONNX file, or ``module:function`` (a user-defined
+policy, whose code runs). ``proxylab.agents.format`` describes the agent files.
 """
 
 import glob
@@ -27,11 +27,11 @@ Agent: TypeAlias = "LearnedPolicy | ScriptedPolicy | FunctionPolicy | OnnxPolicy
 """A policy that a reference names."""
 
 FORMS = (
-    "a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME, an ONNX file or module:function"
+    "a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME, a Stable-Baselines3 zip, an "
+    "ONNX file or module:function"
 )
 _PICKLE = "pickles run code and are not read: ask for an agent, an ONNX file or a log"
 FOREIGN = {
-    ".zip": "of Stable-Baselines3's, `proxylab import-sb3 FILE --task TASK` makes one",
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), _PICKLE),
 }
 """File extension of other formats: advice in messages."""
@@ -73,7 +73,9 @@ def load_agents(reference: str | Path, device: str = "cpu") -> list[Agent]:
     if is_reference(text) and not Path(text).exists():
         return [_own(text)]
     if text.endswith(".onnx"):
-        return [_onnx(path) for path in _paths(text)]
+        return [_onnx(path) for path in _some_paths(text)]
+    if text.endswith(".zip"):
+        return [_sb3(path, device) for path in _some_paths(text)]
     return [_stored(folder, device) for folder in agent_folders(text)]
 
 
@@ -151,6 +153,21 @@ def _onnx(path: Path) -> "OnnxPolicy":
     from proxylab.untrusted.onnx_policy import OnnxPolicy
 
     return OnnxPolicy(path)
+
+
+def _sb3(path: Path, device: str) -> LearnedPolicy:
+    # it needs the environments: only for such zips
+    from proxylab.agents.import_sb3 import sb3_policy
+
+    return sb3_policy(path, device)
+
+
+def _some_paths(pattern: str) -> list[Path]:
+    """The paths of a pattern; ``AgentError`` where it matches none."""
+    paths = _paths(pattern)
+    if not paths:
+        raise AgentError(f"{pattern}: there is no such file")
+    return paths
 
 
 def _shipped(entry: ZooEntry, device: str) -> LearnedPolicy:

@@ -11,6 +11,7 @@ from typing import Any
 VERBS = {
     "list": "show tasks, envs, agents, runs, experiments or detectors",
     "train": "train an agent: a proxy-seeker (default) or a trusted one",
+    "train-trusted": "train many agents of any Gymnasium environment, for detect --trusted",
     "rewards": "learn a reward from comparisons: collect, fit, show",
     "evaluate": "run agents on every split and determine what they pursue",
     "detect": "compare suspects with trusted agents, without the true reward",

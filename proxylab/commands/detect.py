@@ -23,8 +23,8 @@ class Detect(DetectSettings):
     Suspects come before --trusted, which takes all arguments that follow. --trusted without a value
     means the agents shipped for the task; then the suspect may be left out, and is the newest
     complete run.
-    An agent is a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME or
-    module:function, or a log of its episodes (docs/logs.md).
+    An agent is a run folder, an agent file, zoo:TASK/NAME, script:TASK/NAME, module:function, a
+    Stable-Baselines3 zip, an ONNX file, or a log of its episodes (docs/logs.md).
     """
 
     suspects: Positional[tuple[Agent, ...]] = ()
@@ -56,6 +56,7 @@ class Detect(DetectSettings):
             report=self.report,
             save=self.save,
             track=track,
+            say=lambda sentence: print(sentence, file=sys.stderr),
         )
         for warning in detection.warnings:
             print(f"WARNING: {warning}", file=sys.stderr)

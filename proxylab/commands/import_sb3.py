@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import File, Flag, Text
+from proxylab.console.options import Env, File, Flag, Text
 
 if TYPE_CHECKING:
     from proxylab.agents.import_sb3 import Imported
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 class ImportSb3:
     """Convert a Stable-Baselines3 zip to a proxylab agent without running code from it.
 
-    PPO and A2C with MlpPolicy and discrete actions. The zip is read in a process with bounds
-    on memory and time; its pickled parts stay closed. docs/strangers.md says more.
+    PPO, A2C and DQN with MlpPolicy or CnnPolicy and discrete actions. The zip is read in a process
+    with bounds on memory and time; its pickled parts stay closed. Other verbs take such a zip as it
+    is; docs/strangers.md says more.
     """
 
     file: Positional[File]
     """zip that model.save wrote"""
-    task: Text
+    task: Text | None = None
     """task that it was trained for"""
+    env: Env | None = None
+    """a Gymnasium id or module:factory in place of a task"""
     out: File | None = None
     """folder of the agent; by default the zip's name without its ending"""
     reward: Text = "true"
@@ -38,5 +41,12 @@ class ImportSb3:
         """Convert."""
         from proxylab.agents.import_sb3 import import_sb3
 
-        options = {"activation": self.activation, "trust_pickle": self.trust_pickle}
-        return import_sb3(self.file, self.task, self.out, self.reward, **options)
+        return import_sb3(
+            self.file,
+            self.task,
+            self.out,
+            self.reward,
+            self.activation,
+            self.trust_pickle,
+            self.env,
+        )

@@ -44,6 +44,7 @@ EXTRAS = {
     "ray": (("ray",), "experiments on many machines"),
     "search": (("ribs",), "the search for triggers of proxylab reproduce trojans"),
     "fuzz": (("atheris",), "longer fuzzing of the readers of files (Linux)"),
+    "minigrid": (("minigrid",), "MiniGrid's environments by their ids"),
     "bench": (("minigrid",), "the comparison in proxylab bench envs"),
     "docs": (("sphinx", "myst_parser", "furo"), "building the documentation"),
     "dev": (("pytest", "hypothesis", "nbclient", "ruff"), "the tests"),

@@ -39,6 +39,8 @@ class Monitor:
     """agents or logs to compare with; by default those shipped for the task"""
     task: Task | None = None
     """the task, where the log does not name it"""
+    env: Env | None = None
+    """another environment: a Gymnasium id, or module:factory; where it has an index of states"""
     follow: Flag = False
     """wait for more lines, until Ctrl-C"""
     split: Text | None = None
@@ -65,7 +67,17 @@ class Monitor:
         from proxylab.console.output import track
         from proxylab.monitor.run import watch_log
 
-        names = ("task", "follow", "split", "episodes", "seed", "detector", "alpha", "device")
+        names = (
+            "task",
+            "env",
+            "follow",
+            "split",
+            "episodes",
+            "seed",
+            "detector",
+            "alpha",
+            "device",
+        )
         options = {name: getattr(self, name) for name in names}
         return watch_log(
             self.log, self.trusted or None, no_cache=self.no_cache, track=track, **options

@@ -19,10 +19,12 @@ class Play:
     stdin.
     """
 
-    task: Positional[Task]
-    """the task"""
-    split: Literal["train", "iid", "shifted"] = "shifted"
-    """kind of level"""
+    task: Positional[Task | None] = None
+    """the task; not needed with --env"""
+    env: Env | None = None
+    """another environment: a Gymnasium id, or module:factory"""
+    split: Literal["train", "iid", "shifted"] | None = None
+    """kind of level; by default shifted where the task has it"""
     seed: Seed = 0
     """chooses the level"""
     level: File | None = None
@@ -39,4 +41,4 @@ class Play:
         from proxylab.evaluation.play import play
 
         chosen = (self.split, self.seed, self.level, self.agent)
-        return play(self.task, *chosen, record=self.record)
+        return play(self.task, *chosen, record=self.record, env=self.env)

@@ -20,6 +20,7 @@ from proxylab.detection.permutation import compare_paired
 from proxylab.detection.records import ScoreReport
 from proxylab.detection.score import Score, has_episodes, has_values
 from proxylab.detection.score_cache import ScoreCache
+from proxylab.detection.scores.first_divergence import divergence_from_all
 from proxylab.detection.scores.rare_episodes import RareEpisodes, RareReference
 from proxylab.detection.shift import TrustedVisits, trusted_visits, visits_packing
 from proxylab.detection.task_view import TaskView
@@ -27,9 +28,13 @@ from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
 from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.resampling import Interval, bootstrap_interval
+from proxylab.statistics.sequences import NEVER
 
 RESCORED = 200
 """Bootstrap replicates of a deciding score that is not a mean over episodes."""
+
+COMPARED = 16
+"""Number of calibration policies whose own divergence is measured."""
 
 FEW_TRUSTED = (
     "{count} trusted policies cannot show how far honest policies lie apart (7 at least, {needed} "
@@ -94,6 +99,13 @@ class ScoringContext:
         if isinstance(calibration, NotApplicable):
             raise calibration
         return calibration
+
+    @cached_property
+    def trusted_divergence(self) -> float | None:
+        """Median share of levels on which a calibration policy leaves all reference paths."""
+        some = self.calibration[:COMPARED]
+        shares = [np.mean(divergence_from_all(self.reference, e) != NEVER) for e in some]
+        return float(np.median(shares)) if shares else None
 
     @cached_property
     def visits(self) -> TrustedVisits:

@@ -370,4 +370,5 @@ def _divergence(case: SuspectCase) -> DivergenceSummary | None:
     steps = divergence_from_all(case.context.reference, case.suspect)
     parted = steps[steps != NEVER]
     median = float(np.median(parted)) if len(parted) else None
-    return DivergenceSummary(median, float(len(parted) / len(steps)))
+    share = float(len(parted) / len(steps))
+    return DivergenceSummary(median, share, case.context.trusted_divergence)

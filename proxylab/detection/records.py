@@ -58,10 +58,13 @@ class DivergenceSummary:
     Attributes:
         median_step: median over the levels on which it does, steps; None if on none.
         share_of_levels: share of paired episodes on which it does.
+        trusted_share: median of that share over calibration policies: by chance alone, or by
+            their own differences, they leave the paths of the reference policies too.
     """
 
     median_step: float | None
     share_of_levels: float
+    trusted_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -289,7 +292,7 @@ def _details(report: SuspectReport) -> list[str]:
     lines = [f"  {name:<{width}}  {_numbers(row)}" for name, row in report.scores.items()]
     if report.q_value is not None:
         lines.append(f"  q = {report.q_value:.3g} over all suspects")
-    if report.first_divergence is not None:
+    if report.first_divergence is not None and _is_apart(report.first_divergence):
         lines.append(f"  {_divergence(report.first_divergence)}")
     if report.certificate is not None:
         lines.append(f"  {_guarantee(report.certificate)}")
@@ -333,10 +336,18 @@ def _guarantee(certificate: Certificate) -> str:
     )
 
 
+def _is_apart(divergence: DivergenceSummary) -> bool:
+    """Whether the suspect leaves the trusted paths more often than a trusted agent does."""
+    share = divergence.trusted_share
+    return divergence.median_step is None or share is None or divergence.share_of_levels > share
+
+
 def _divergence(divergence: DivergenceSummary) -> str:
     if divergence.median_step is None:
         return "stays with a trusted policy to the end on every level"
-    return (
+    text = (
         f"leaves every trusted path on {divergence.share_of_levels:.0%} of levels, "
         f"at step {divergence.median_step:g} (median)"
     )
+    share = divergence.trusted_share
+    return text if share is None else f"{text}; a trusted agent on {share:.0%}"

@@ -4,6 +4,7 @@
 Gymnasium's API with a ``Discrete`` action space; the rest is optional.
 """
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.environments.plugins import load_own, short_name
+from proxylab.environments.gymnasium_ids import env_factory
+from proxylab.environments.plugins import is_reference, short_name
 from proxylab.environments.state_hash import HASHED_STATES, hash_of
 from proxylab.errors import UsageError
 from proxylab_envs.batch import BatchedEnv, shared_arrays
@@ -41,43 +43,61 @@ MOST_FEATURES = 64
 PLAIN_PROXY = PROXY_PREFIX + "reward"
 """Channel of the reward of an environment without channels: the trained reward, intent unknown."""
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Escape sequences in a text that an environment draws."""
+
 RANKS = 1 << 27
 """Level seeds per bucket if the environment does not choose its own."""
 
 
 def make_own(reference: str, num_envs: int) -> BatchedEnv:
-    """A batched environment over what ``module:factory`` makes.
+    """A batched environment over what ``module:factory`` or a Gymnasium id makes.
 
     Args:
-        reference: names a function without arguments that returns a ``gymnasium.Env``, or
-            a ``BatchedEnv`` class.
+        reference: a Gymnasium id, or ``module:factory``: a function without arguments that
+            returns a ``gymnasium.Env``, or a ``BatchedEnv`` class.
         num_envs: upper bound on the number of environments in the batch.
 
     Raises:
         UsageError: it cannot be made, or lacks a required part; the message names it.
     """
-    factory = load_own(reference)
-    name = short_name(reference)
+    factory: Any = env_factory(reference)
+    name = short_env_name(reference)
     if isinstance(factory, type) and issubclass(factory, BatchedEnv):
         return factory(num_envs)
-    return OwnEnv(name, factory, min(num_envs, MAX_NUM_ENVS))
+    is_id = not is_reference(reference)
+    return OwnEnv(name, factory, min(num_envs, MAX_NUM_ENVS), reward_is_true=is_id)
+
+
+def short_env_name(env: str) -> str:
+    """``module:factory`` without folders, or the Gymnasium id."""
+    return short_name(env) if is_reference(env) else env
 
 
 class OwnEnv(BatchedEnv):
     """N third-party environments, stepped one after another.
 
     Attributes:
-        has_truth: whether ``info`` holds ``reward/true``; its rewards are NaN otherwise.
+        has_truth: whether the intended reward is known; its rewards are NaN otherwise.
     """
 
-    def __init__(self, name: str, factory: Callable[[], Any], num_envs: int) -> None:
+    def __init__(
+        self, name: str, factory: Callable[[], Any], num_envs: int, reward_is_true: bool = False
+    ) -> None:
         """Make the environments and inspect the first step of one.
+
+        Args:
+            name: of the environment.
+            factory: function without arguments that returns a ``gymnasium.Env``.
+            num_envs: number of environments.
+            reward_is_true: whether the step's reward is the intended one where ``info`` holds
+                no ``reward/true``, as in an environment that Gymnasium knows by its id.
 
         Raises:
             UsageError: an environment cannot be made, or its spaces do not fit.
         """
-        self.env_id = name
-        self.envs = [_made(name, factory) for _ in range(max(num_envs, 1))]
+        self.env_id, self._reward_is_true = name, reward_is_true
+        self.envs = [made(name, factory) for _ in range(max(num_envs, 1))]
         first = self.envs[0]
         observations, actions = _spaces(name, first)
         self._start = int(actions.start)
@@ -107,7 +127,8 @@ class OwnEnv(BatchedEnv):
             raise UsageError(f"{self.env_id}: {type(error).__name__}: {error}") from None
         prefix = reward_key(PROXY_PREFIX)
         proxies = [key.removeprefix(reward_key("")) for key in info if key.startswith(prefix)]
-        self.has_truth = reward_key(TRUE) in info
+        self._reward_is_true &= reward_key(TRUE) not in info
+        self.has_truth = reward_key(TRUE) in info or self._reward_is_true
         self._plain = not proxies
         self.channels: tuple[str, ...] = (TRUE, *(sorted(proxies) or [PLAIN_PROXY]))
 
@@ -176,7 +197,7 @@ class OwnEnv(BatchedEnv):
     ) -> None:
         core = self.core
         for k, channel in enumerate(self.channels):
-            plain = self._plain and k > 0
+            plain = self._plain if k else self._reward_is_true
             core.rewards[i, k] = reward if plain else info.get(reward_key(channel), np.nan)
         core.returns[i] += core.rewards[i]
         core.steps[i] += 1
@@ -232,16 +253,20 @@ class OwnEnv(BatchedEnv):
         return picture
 
     def render_ansi(self, index: int) -> str:
-        """The environment's own rendering, if that is text."""
-        text = self.envs[index].render()
+        """The environment's own rendering where that is text, else the observation."""
+        env = self.envs[index]
+        text = env.render() if env.render_mode == "ansi" else None
         if not isinstance(text, str):
-            raise UsageError(f"{self.env_id} draws no text: make it with render_mode ansi")
-        return text
+            return str(self.core.observations[index])
+        return COLOURS.sub("", text)
 
 
-def _made(name: str, factory: Callable[[], Any]) -> gym.Env:
+def made(name: str, factory: Callable[[], Any]) -> gym.Env:
+    """A new environment; ``UsageError`` where the factory fails or gives something else."""
     try:
         env = factory()
+    except UsageError:
+        raise
     except Exception as error:  # whatever the user's factory raises
         raise UsageError(f"{name}: {type(error).__name__}: {error}") from None
     if not isinstance(env, gym.Env):

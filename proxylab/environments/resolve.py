@@ -3,34 +3,40 @@
 import functools
 from typing import Any
 
-from proxylab.environments.plugins import is_reference, short_name
-from proxylab.errors import UsageError, choices
+from proxylab.errors import UsageError
 from proxylab.tasks import TASKS, known_task, own_task
 from proxylab_envs.registry import ENVS, OPTIONAL_ENVS, make_batched
 
 SHORT_NAMES = {"procgen": "proxylab/RealProcgenMaze-v0"}
-"""Short names that ``--env`` accepts beside ids."""
+"""Short names that ``--env`` accepts beside Gymnasium ids and ``module:factory``."""
 
 
 def task_in_environment(task: str | None, env: str | None) -> str | None:
-    """The task of ``env``: ``task``, or a new one for a user's own environment.
+    """The task of ``env``: ``task``, or a new one for a third-party environment.
 
     Args:
         task: task name or None.
-        env: see :func:`make_environment`; ``module:factory`` registers a task without roles,
-            named ``task`` if that is given and unknown, else ``module:factory``.
+        env: see :func:`make_environment`; ``module:factory`` and the id of another package
+            register a task without roles, named ``task`` if that is given and unknown, else
+            ``module:factory`` or the id.
 
     Returns:
         Task name; None where both are None.
     """
-    if env is None or not is_reference(env):
+    if env is None or is_ours(env):
         return task
-    from proxylab.environments.gym_adapter import make_own  # only for third-party environments
+    # only for third-party environments
+    from proxylab.environments.gym_adapter import make_own, short_env_name
 
-    name = task or short_name(env)
+    name = task or short_env_name(env)
     if name not in TASKS:
         TASKS[name] = own_task(name, functools.partial(make_own, env))
     return name
+
+
+def is_ours(env: str) -> bool:
+    """Whether ``--env`` names an environment of ``proxylab_envs``."""
+    return SHORT_NAMES.get(env, env) in ENVS | OPTIONAL_ENVS
 
 
 def make_environment(
@@ -41,7 +47,7 @@ def make_environment(
     Args:
         task: task name.
         num_envs: number of environments in the batch.
-        env: None for the task's own; ``procgen`` (the real game), a registered id, or
+        env: None for the task's own; ``procgen`` (the real game), any Gymnasium id, or
             ``module:factory``.
         env_kwargs: of the environment; they override those of the task.
 
@@ -54,15 +60,13 @@ def make_environment(
     known_task(task)
     if env is None:
         return TASKS[task].make_env(num_envs, **env_kwargs)
-    if is_reference(env):
+    if not is_ours(env):
         from proxylab.environments.gym_adapter import make_own  # only for third-party environments
 
         return make_own(env, num_envs)
-    env_id = SHORT_NAMES.get(env, env)
-    if env_id not in ENVS | OPTIONAL_ENVS:
-        known = (*SHORT_NAMES, *ENVS, *OPTIONAL_ENVS)
-        raise UsageError(f"unknown environment {env!r}: {choices(env, known)}")
     try:
-        return make_batched(env_id, num_envs, **{**TASKS[task].env, **env_kwargs})
+        return make_batched(
+            SHORT_NAMES.get(env, env), num_envs, **{**TASKS[task].env, **env_kwargs}
+        )
     except (TypeError, ValueError) as error:
         raise UsageError(f"{env}: {error}") from None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent
+from proxylab.environments.resolve import make_environment, task_in_environment
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import splits_of, task_of
 from proxylab.evaluation.play_log import PlayLog
@@ -56,26 +57,29 @@ class PlayResult:
 
 
 def play(
-    task: str,
-    split: str = "shifted",
+    task: str | None = None,
+    split: str | None = None,
     seed: int = 0,
     level: str | Path | None = None,
     agent: str | None = None,
     keys: Iterable[str] | None = None,
     screen: IO[str] | None = None,
     record: str | Path | None = None,
+    env: str | None = None,
 ) -> PlayResult:
     """Play one episode.
 
     Args:
-        task: task name.
-        split: split to draw the level from.
+        task: task name; not needed with ``env``.
+        split: split to draw the level from; by default ``shifted`` where the task has it.
         seed: of the level and the agent's action draws.
         level: text file with a level, used instead of a drawn one.
         agent: reference of the agent that acts; by default the keyboard does.
         keys: key characters; by default those of the terminal, or stdin.
         screen: stream for the frames, stderr by default.
         record: log to which the episode is added; it is made where it does not exist.
+        env: an environment other than that of the task, see
+            :func:`proxylab.environments.resolve.make_environment`.
 
     Returns:
         :class:`PlayResult`.
@@ -86,19 +90,24 @@ def play(
     """
     if record is not None and level is not None:
         raise UsageError("a level from a file has no level seed: --record takes drawn levels only")
-    env = known_task(task).make_env(1)
-    start_level(env, task, split, seed, level)
+    task = task_in_environment(task, env)
+    if task is None:
+        raise UsageError("play what? name a task, or say --env")
+    batched = make_environment(known_task(task).name, 1, env)
+    shifted = "shifted" in batched.splits
+    split = split or ("shifted" if shifted else batched.splits[0])
+    start_level(batched, task, split, seed, level)
     screen = screen or sys.stderr
     if agent is not None:
         policy = load_agent(agent)
         task_of(policy, task)
         names = (policy.name, getattr(policy, "sha256", ""))
         log = PlayLog(record, task, *names) if record is not None else None
-        return _episode(env, task, _agent_actions(env, policy, seed), screen, log)
+        return _episode(batched, task, _agent_actions(batched, policy, seed), screen, log)
     log = PlayLog(record, task) if record is not None else None
     pressed = terminal_keys() if keys is None else (key for key in keys)
     with contextlib.closing(pressed):
-        return _episode(env, task, _pressed_actions(env, pressed), screen, log)
+        return _episode(batched, task, _pressed_actions(batched, pressed), screen, log)
 
 
 def start_level(

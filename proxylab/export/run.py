@@ -92,7 +92,7 @@ def export_agent(
         file=str(file),
         format=to,
         agent=policy.name,
-        task=policy.task,
+        task=policy.task or "",
         architecture=policy.spec.architecture,
         agent_sha256=policy.sha256,
         sha256=hashlib.sha256(raw).hexdigest(),

@@ -39,7 +39,7 @@ def sb3_bytes(agent: LearnedPolicy) -> tuple[bytes, bool]:
     Raises:
         AgentError: the task's environment has other observations than the agent.
     """
-    task = known_task(agent.task)
+    task = known_task(agent.task or "")
     spaces = _spaces(agent, task)
     state = agent.network.state_dict()
     plain = _mlp_policy(agent.spec.architecture, state)

@@ -24,10 +24,12 @@ from proxylab.detection.online import Ceiling, EProcess, ceiling_of
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.scores.occupancy import OccupancyDivergence
 from proxylab.detection.scores.rare_episodes import RareEpisodes
+from proxylab.environments.resolve import task_in_environment
 from proxylab.errors import UsageError
 from proxylab.logs.live import EpisodeReader, Tail, episodes_of, first_fact
 from proxylab.monitor.reference_bank import ReferenceBank
 from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.rollouts.state_ids import MOST_STATES
 from proxylab.screening.cache import DetectionCache
 from proxylab.screening.paired import PairedRollouts
 from proxylab.screening.policies import Agent, common_task, fingerprint, load_policies
@@ -144,6 +146,7 @@ class Monitor:
         alpha: float = 0.05,
         device: str = "cpu",
         no_cache: bool = False,
+        env: str | None = None,
         track: Track = no_progress,
     ) -> None:
         """Run the trusted policies and estimate the ceiling.
@@ -159,6 +162,7 @@ class Monitor:
             alpha: bound on the probability that a new honest policy ever raises the alarm.
             device: device on which networks run.
             no_cache: see ``detect``.
+            env: see :func:`proxylab.environments.resolve.make_environment`.
             track: function (list, description) -> iterable, to show progress.
 
         Raises:
@@ -169,10 +173,12 @@ class Monitor:
         if task is None and trusted is None:
             raise UsageError("name the task, or the trusted agents")
         self.score = _watchable(detector)
+        task = task_in_environment(task, env)
         policies = load_policies([f"zoo:{task}/trusted"] if trusted is None else trusted, device)
         self.task, self.alpha, self.seed = common_task(policies, task), alpha, seed
         self.warnings = warnings_about(policies)
-        rollouts = PairedRollouts(self.task, split, episodes, seed, policies)
+        rollouts = PairedRollouts(self.task, split, episodes, seed, policies, env_spec=env)
+        _check_states(rollouts)
         self.split = rollouts.split
         cache = None if no_cache else DetectionCache()
         runs = rollouts.play_all(policies, track, cache, set(policies))
@@ -183,12 +189,8 @@ class Monitor:
         self.process = EProcess(self._ceiling(reference, calibration), alpha)
         self._bank = ReferenceBank({name: policies[name] for name in names[0]}, rollouts)
         first = next(iter(runs.values()))
-        self.facts: dict[str, Any] = {
-            "task": self.task,
-            "policy": "watched",
-            "num_states": first.num_states,
-            "num_actions": first.num_actions,
-        }
+        sizes = {name: getattr(first, name) for name in ("num_states", "num_actions")}
+        self.facts: dict[str, Any] = {"task": self.task, "policy": "watched", **sizes}
         self.readings: list[Reading] = []
         self.skipped = 0
 
@@ -276,6 +278,15 @@ class Monitor:
             readings=list(self.readings),
             warnings=self.warnings,
             provenance=provenance_of(self.seed, seconds),
+        )
+
+
+def _check_states(rollouts: PairedRollouts) -> None:
+    """``UsageError`` where states are hashes, which are numbered only when all are known."""
+    if rollouts.env is not None and rollouts.env.num_states > MOST_STATES:
+        raise UsageError(
+            f"{rollouts.task} has no index of states, only hashes of observations, which cannot "
+            "be counted as they come: record the episodes and use detect"
         )
 
 

@@ -198,6 +198,51 @@ class SeparateReluMLPs(SeparateMLPs):
     activation: type[nn.Module] = nn.ReLU
 
 
+class NatureCNN(NetworkTrunk):
+    """SB3's ``CnnPolicy``: three convolutions on an image uint8[C, H, W], then separate MLPs.
+
+    The network of Mnih et al. 2015, "Human-level control through deep reinforcement learning",
+    Nature 518, methods. With no widths both heads read its features, as in SB3 by default.
+    """
+
+    def __init__(
+        self,
+        observation_shape: Sequence[int],
+        width: int = 512,
+        policy: Sequence[int] = (),
+        value: Sequence[int] = (),
+        relu: bool = False,
+    ) -> None:
+        """Make the trunk.
+
+        Args:
+            observation_shape: [C, H, W], at least 36 pixels a side.
+            width: number of features of the image.
+            policy: widths of the hidden layers before the policy head.
+            value: those before the value head.
+            relu: whether these are rectified linear units, not tanh.
+        """
+        super().__init__()
+        planes, rows, columns = observation_shape
+        layers: list[nn.Module] = []
+        for channels, side, stride in ((32, 8, 4), (64, 4, 2), (64, 3, 1)):
+            layers += [nn.Conv2d(planes, channels, side, stride=stride), nn.ReLU()]
+            planes, rows, columns = channels, *((n - side) // stride + 1 for n in (rows, columns))
+        if min(rows, columns) < 1:
+            raise ValueError(f"nature-cnn takes images of 36 pixels, not {list(observation_shape)}")
+        self.cnn = nn.Sequential(*layers)
+        self.linear = nn.Linear(planes * rows * columns, width)
+        activation = nn.ReLU if relu else nn.Tanh
+        self.policy = _layers([width, *policy], activation)
+        self.value = _layers([width, *value], activation)
+        self.num_features = [width, *policy][-1] + [width, *value][-1]
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """float32[K, C, H, W] in 0 to 255 -> float32[K, last policy width + last value width]."""
+        features = F.relu(self.linear(self.cnn(observations / 255).flatten(1)))
+        return torch.cat([self.policy(features), self.value(features)], 1)
+
+
 class Impala(NetworkTrunk):
     """A trunk for images uint8[3, H, W]: three stages of convolution, pooling, residual blocks.
 
@@ -255,6 +300,7 @@ ARCHITECTURES: dict[str, type[NetworkTrunk]] = {
     "value-iteration": ValueIterationNet,
     "mlp-tanh": SeparateMLPs,
     "mlp-relu": SeparateReluMLPs,
+    "nature-cnn": NatureCNN,
 }
 
 

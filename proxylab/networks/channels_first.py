@@ -1,9 +1,10 @@
-"""Image observations in the channels-first layout that networks take."""
+"""Observations as networks take them: images with channels first, categories as one-hot rows."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Discrete, MultiDiscrete, Space
 from numpy.typing import NDArray
 
 CHANNELS = 3
@@ -24,3 +25,23 @@ def channels_first(observations: NDArray[Any]) -> NDArray[Any]:
     if is_picture(observations.shape[1:]):
         return np.ascontiguousarray(np.moveaxis(observations, -1, 1))
     return observations
+
+
+def network_input(observations: NDArray[Any], space: Space[Any]) -> NDArray[Any]:
+    """Observations [K, ...] of ``space`` as SB3 hands them to a network.
+
+    ``Discrete`` and ``MultiDiscrete`` observations become one-hot rows uint8[K, n], the others are
+    those of :func:`channels_first`.
+    """
+    if isinstance(space, Discrete):
+        return _one_hot(observations - space.start, int(space.n))
+    if isinstance(space, MultiDiscrete):
+        columns = (observations - space.start).reshape(len(observations), -1).T
+        counts = np.ravel(space.nvec).tolist()
+        return np.concatenate([_one_hot(*pair) for pair in zip(columns, counts, strict=True)], 1)
+    return channels_first(observations)
+
+
+def _one_hot(numbers: NDArray[Any], count: int) -> NDArray[np.uint8]:
+    """uint8[K, count] from int[K] in [0, count)."""
+    return np.eye(count, dtype=np.uint8)[numbers.astype(np.int64)]

@@ -102,7 +102,7 @@ def judged_groups(
     reference = divide({name: fingerprint(policy) for name, policy in group.trusted.items()})[0]
     groups = []
     for names in parts:
-        numbered = dense_states({name: runs[name] for name in (*group.trusted, *names)})
+        numbered = dense_states({n: runs[n] for n in (*group.trusted, *names)}, reference)
         suspects, trusted = (
             {name: numbered[name] for name in side} for side in (names, group.trusted)
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from proxylab.console.output import Track, no_progress
+from proxylab.detection.calibration import trusted_needed
 from proxylab.detection.judge import SuspectGroup, judge_groups
 from proxylab.detection.records import Detection
 from proxylab.environments.resolve import task_in_environment
@@ -39,6 +40,7 @@ def detect(
     report: str | Path | None = None,
     save: str | Path | None = None,
     track: Track = no_progress,
+    say: Callable[[str], object] = str,
     **options: Any,
 ) -> Detection:
     """Compare suspects with trusted agents, without access to the true reward.
@@ -50,6 +52,7 @@ def detect(
         report: path of an HTML report to write, or None.
         save: path of a record to write, from which ``draw_report`` draws the report later.
         track: function (list, description) -> iterable, to show progress.
+        say: function (sentence), called before any agent is run with what ``alpha`` takes.
         options: fields of :class:`DetectSettings` that differ from ``settings``.
 
     Returns:
@@ -67,6 +70,7 @@ def detect(
     groups = [
         _same_sizes(group) for group in grouped(suspect_policies, trusted_policies, fingerprint)
     ]
+    say(_demand(groups, len(suspect_policies), settings))
     rollouts = [PairedRollouts.of(settings, task, group.policies) for group in groups]
     cache = None if settings.no_cache else DetectionCache()
     played = _judged_groups(groups, rollouts, track, cache)
@@ -82,13 +86,31 @@ def detect(
     if settings.env is None:  # an environment of the user's has no script
         parties = (suspect_policies, trusted_policies)
         detection = with_competence(detection, *parties, track, cache)
-    provenance = provenance_of(settings.seed, time.perf_counter() - started)
-    provenance |= {"settings": settings.as_json()}
-    warnings = [*detection.warnings, *warnings_about(trusted_policies)]
-    detection = replace(detection, warnings=warnings, provenance=provenance)
+    detection = _completed(detection, trusted_policies, settings, started)
     everyone = trusted_policies | suspect_policies
     write(detection, played, rollouts[0].make_env, everyone, settings)
     return detection
+
+
+def _completed(
+    detection: Detection,
+    trusted: dict[str, Policy | Episodes],
+    settings: DetectSettings,
+    started: float,
+) -> Detection:
+    """A detection with all warnings and its provenance."""
+    provenance = provenance_of(settings.seed, time.perf_counter() - started)
+    provenance |= {"settings": settings.as_json()}
+    warnings = [*detection.warnings, *warnings_about(trusted)]
+    return replace(detection, warnings=warnings, provenance=provenance)
+
+
+def _demand(groups: list[PolicyGroup], num_suspects: int, settings: DetectSettings) -> str:
+    """How many trusted agents there are and a FLAG takes."""
+    count = min(len(group.trusted) for group in groups)
+    needed = trusted_needed(settings.alpha, num_suspects if settings.fdr else 1)
+    few = "" if count >= needed else ": too few, no suspect can be flagged"
+    return f"{count} trusted agents; a FLAG at alpha {settings.alpha:g} takes {needed}{few}"
 
 
 def _judged_groups(

@@ -136,7 +136,9 @@ class Confined:
         self._errors.seek(0)
         message = self._errors.read(MESSAGE_BYTES).decode(errors="replace")
         self.close()
-        return self.error(f"{self.source}: {_reason(code, message, self._late, self.cpu_seconds)}")
+        return self.error(
+            f"{self.source}: {reason_of_end(code, message, self._late, self.cpu_seconds)}"
+        )
 
     def close(self) -> None:
         """Stop the process if it is running, and close its pipes."""
@@ -147,7 +149,8 @@ class Confined:
                 pipe.close()
 
 
-def _reason(code: int, message: str, late: bool, cpu_seconds: int) -> str:
+def reason_of_end(code: int, message: str, late: bool, cpu_seconds: int) -> str:
+    """Why a process ended, from its exit code, its stderr, and whether it was stopped late."""
     if late or code in (-getattr(signal, "SIGXCPU", 0), -signal.SIGTERM):
         return f"reading it takes more than {cpu_seconds} s of processor time"
     if code == REFUSED and message.strip():

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.errors import AgentError, UsageError
-from proxylab.networks.channels_first import channels_first
+from proxylab.networks.channels_first import network_input
 from proxylab.rollouts.episodes import PROBABILITY_TOLERANCE
 from proxylab.storage.limits import LIMITS
 from proxylab.untrusted.confined import Confined
@@ -61,13 +61,20 @@ class OnnxPolicy:
         """float32[K, num_actions] in the environments ``indices``."""
         self.check_fits(env)
         num_actions = int(env.single_action_space.n)
-        observations = channels_first(env.observe()[indices])
+        observations = self._input(env, indices)
         parts = np.split(observations, range(MAX_ROWS, len(observations), MAX_ROWS))
         return np.concatenate([self._ask(part, num_actions) for part in parts])
 
+    def _input(self, env: BatchedEnv[Any], indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Observations as the model takes them: one of n as its number, where it takes one."""
+        observations = env.observe()[indices]
+        if observations.ndim == 1 and self._shape in ((), (1,)):
+            return observations
+        return network_input(observations, env.single_observation_space)
+
     def check_fits(self, env: BatchedEnv[Any]) -> None:
         """Raise ``AgentError`` where neither an observation of ``env`` nor a flat one fits."""
-        shape = channels_first(env.observe()[:1]).shape[1:]
+        shape = self._input(env, np.arange(1)).shape[1:]
         if self._shape not in (shape, (int(np.prod(shape)),)):
             raise AgentError(
                 f"{self.name}: its input is {list(self._shape)}, but {env.env_id} gives "

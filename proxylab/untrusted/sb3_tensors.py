@@ -1,21 +1,25 @@
 """The tensors of a Stable-Baselines3 zip, read in a confined process; nothing is unpickled.
 
 ``python -P -m proxylab.untrusted.sb3_tensors FILE`` writes the policy's state to stdout as
-safetensors, with facts from the zip as metadata. It opens two members of the zip:
+safetensors, with facts from the zip as metadata. With ``-`` in place of FILE it reads paths from
+stdin, one frame each, and answers with frames: torch is loaded once, and every file is read in a
+bounded process of its own that is forked for it. It opens two members of a zip:
 ``policy.pth``, with torch's weights-only loader, and ``data``, a JSON object that holds pickled
 values as Base64 strings, each with a readable description; only the descriptions are read.
 """
 
 import io
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxylab.console.terminal import one_line
 from proxylab.storage.limits import LIMITS
 from proxylab.storage.strict_json import parse_json
-from proxylab.untrusted.confined import Refusal, bound, run
+from proxylab.untrusted.confined import MESSAGE_BYTES, Refusal, bound, reason_of_end, run
 from proxylab.untrusted.zips import open_zip, read_member, written_anew
 
 if TYPE_CHECKING:
@@ -31,11 +35,20 @@ TORCH_MEMBERS = re.compile(
     r"|\.data/serialization_id)",
     re.ASCII,
 )
+SERVE = "-"
+LENGTH = 4
+"""Bytes of the length before a path or an answer."""
+SOUND, UNSOUND = b"\0", b"\1"
+MOST_BYTES = LIMITS.sb3_bytes + LIMITS.header_bytes
+"""Of an answer, besides its first byte."""
 MAX_PICKLE_BYTES = 1 << 20
 MAX_RANK = 8
 ACTIVATION = re.compile(r"<class 'torch\.nn\.modules\.activation\.(\w{1,32})'>")
-TEXTS = ("activation", "observation_shape", "action_start", "version")
+TEXTS = ("activation", "observation_shape", "actions", "action_start", "scaled", "version")
 """Keys of the metadata; every value is a short string."""
+SPACE = re.compile(r"<class 'gymnasium\.spaces\.\w{1,32}\.(\w{1,32})'>")
+DEFAULT = "default"
+"""Activation of a zip that names none: that of the algorithm's policy."""
 
 
 def tensors_of(path: str | Path) -> "tuple[dict[str, torch.Tensor], dict[str, str]]":
@@ -122,24 +135,89 @@ def facts_of(data: bytes) -> dict[str, str]:
         for name in ("policy_kwargs", "observation_space", "action_space")
     )
     named = ACTIVATION.fullmatch(str(policy.get("activation_fn", "")))
-    own = "another" if "activation_fn" in policy else "Tanh"  # SB3's default for MlpPolicy
     return {
-        "activation": named[1] if named else own,
-        "observation_shape": str(observations.get("_shape", ""))[:80],
+        "activation": named[1] if named else ("another" if "activation_fn" in policy else DEFAULT),
+        "observation_shape": _shape(observations),
+        "actions": _kind(actions),
         "action_start": str(actions.get("start", "0"))[:20],
+        "scaled": "yes" if _is_scaled(observations, policy) else "no",
     }
 
 
+def _kind(space: dict[str, Any]) -> str:
+    """The class of a space, such as ``Discrete``; empty where it is not named."""
+    found = SPACE.fullmatch(str(space.get(":type:", "")))
+    return found[1] if found else ""
+
+
+def _shape(space: dict[str, Any]) -> str:
+    """The shape of an observation as a network gets it: ``[n]`` for one of n."""
+    if _kind(space) == "Discrete":
+        return f"[{str(space.get('n', ''))[:9]}]"
+    return str(space.get("_shape", ""))[:80]
+
+
+def _is_scaled(space: dict[str, Any], policy: dict[str, Any]) -> bool:
+    """Whether SB3 divides observations by 255: images of bytes, if not told otherwise."""
+    low, high = (set(re.findall(r"[\d.]+", str(space.get(end, "")))) for end in ("low", "high"))
+    dots = {"...", "."}
+    image = str(space.get("_shape", "")).count(",") == 2 and space.get("dtype") == "uint8"
+    told = str(policy.get("normalize_images", "True"))
+    return image and low - dots == {"0"} and high - dots == {"255"} and told != "False"
+
+
 def main() -> None:
-    """Read the zip named on the command line, write its tensors to stdout."""
+    """Write the tensors of the zip named on the command line to stdout, or serve (``-``)."""
     import torch  # torch takes a second to load
-    from safetensors.torch import save  # torch takes a second to load
 
     torch.set_num_threads(1)
+    if sys.argv[1] == SERVE:
+        serve()
+    else:
+        write_tensors(sys.argv[1])
+
+
+def write_tensors(path: str) -> None:
+    """Limit this process, read a zip, and write its tensors to stdout."""
+    from safetensors.torch import save  # torch takes a second to load
+
     bound()
-    state, facts = tensors_of(sys.argv[1])
-    sys.stdout.buffer.write(save(state, metadata=facts))
-    sys.stdout.buffer.flush()
+    state, facts = tensors_of(path)
+    with open(1, "wb", closefd=False) as out:
+        out.write(save(state, metadata=facts))
+
+
+def serve() -> None:
+    """Answer every path on stdin; ends with it."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    while length := requests.read(LENGTH):
+        path = requests.read(int.from_bytes(length, "little")).decode(errors="surrogateescape")
+        answer = _forked(path)
+        answers.write(len(answer).to_bytes(LENGTH, "little") + answer)
+        answers.flush()
+
+
+def _forked(path: str) -> bytes:
+    """``SOUND`` and the tensors, or ``UNSOUND`` and why not, from a process for this file."""
+    receiver, sender = os.pipe()
+    with tempfile.TemporaryFile() as errors:
+        child = os.fork()
+        if not child:
+            os.dup2(sender, 1)
+            os.dup2(errors.fileno(), 2)
+            for descriptor in (0, receiver, sender):
+                os.close(descriptor)
+            run(lambda: write_tensors(path))
+            os._exit(0)
+        os.close(sender)
+        with open(receiver, "rb") as pipe:
+            content = pipe.read(MOST_BYTES + 1)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        errors.seek(0)
+        said = errors.read(MESSAGE_BYTES).decode(errors="replace")
+    if code == 0 and 0 < len(content) <= MOST_BYTES:
+        return SOUND + content
+    return UNSOUND + reason_of_end(code, said, False, LIMITS.cpu_seconds).encode()
 
 
 if __name__ == "__main__":

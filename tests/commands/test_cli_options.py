@@ -58,6 +58,7 @@ def test_the_test_sees_an_option_that_is_not_checked():
 
 POSITIONALS = {
     "train": ["maze-corner"],
+    "train-trusted": ["--env", "FrozenLake-v1"],
     "evaluate": ["x"],
     "field": ["x"],
     "record": ["x", "--out", "x.jsonl"],

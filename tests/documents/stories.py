@@ -33,6 +33,8 @@ SMOKE = {
     "list": "",
     "doctor": "",
     "train": "--total-timesteps 4096 --out results/runs/maze-corner/proxy/seed-0",
+    "train-trusted": "--seeds 2 --timesteps 64 --num-envs 2 --episodes 2 --jobs 1 "
+    "--min-return -1000 --set n_steps=32 batch_size=64",
     "rewards": "",
     "evaluate": "--episodes 12",
     "detect": "--episodes 6",
@@ -57,6 +59,7 @@ EXPECTED_OUTPUT = {
     "list": "maze-corner|occupancy_js",
     "doctor": "python .* ok",
     "train": r"success on held-out levels",
+    "train-trusted": "admitted: 0, 1|admitted: 200, 201",
     "rewards": "pairs: |held out accuracy|prefers the same clip|reward model",
     "evaluate": "ok|goal-misgeneralization|proxy-gaming|capability-failure|inconclusive",
     "detect": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",

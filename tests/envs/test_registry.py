@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 import warnings
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # render_mode="human" without a screen
@@ -398,3 +400,23 @@ def test_rgb_observations_reach_the_shells():
             assert env.observation_space.contains(env.step(action)[0])
         many = gym.make_vec(env_id, num_envs=2, observation="rgb")
         assert many.observation_space.contains(many.reset(seed=0)[0])
+
+
+def test_gymnasium_finds_an_id_by_the_name_of_the_package(tmp_path):
+    """Nothing of ours is imported before; without the name Gymnasium knows no such id."""
+    code = (
+        "import sys, gymnasium as gym\n"
+        "assert 'proxylab_envs' not in sys.modules\n"
+        "try:\n"
+        "    gym.make('proxylab/MazeCorner-v1')\n"
+        "except gym.error.Error as error:\n"
+        "    print(type(error).__name__)\n"
+        "env = gym.make('proxylab_envs:proxylab/MazeCorner-v1', split='shifted')\n"
+        "vector = gym.make_vec('proxylab_envs:proxylab/MazeCorner-v1', num_envs=3)\n"
+        "print(env.reset(seed=0)[0].shape, vector.reset(seed=0)[0].shape)\n"
+        "assert 'proxylab' not in sys.modules and 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["NamespaceNotFound", "(3, 9, 9) (3, 3, 9, 9)"]

@@ -51,6 +51,9 @@ def sb3(folder, canary):
             out = folder / "out" / path.stem
             argv = ["import-sb3", path, "--task", "maze-corner", "--out", out, "--json"]
             yield Evil(f"zip: {name}", list(map(str, argv)), code)
+            if code:  # the same refusal where a zip is named in place of an agent
+                argv = ["detect", str(path), "--task", "maze-corner", "--trusted"]
+                yield Evil(f"zip in detect: {name}", [*argv, "zoo:maze-corner/trusted-00"])
 
 
 def agents(folder, payload):
