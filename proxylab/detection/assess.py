@@ -24,7 +24,7 @@ from proxylab.detection.scores.rare_episodes import RareEpisodes, RareReference
 from proxylab.detection.shift import TrustedVisits, trusted_visits, visits_packing
 from proxylab.detection.task_view import TaskView
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
-from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.episodes import Episodes, batches_of
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.resampling import Interval, bootstrap_interval
 
@@ -218,7 +218,12 @@ def _case(name: str, suspect: Episodes, context: ScoringContext, setting: Settin
 
 
 def _all_act_alike(population: list[Episodes]) -> bool:
-    return len({action for e in population for action in np.unique(e.action).tolist()}) == 1
+    actions: set[int] = set()
+    for part in batches_of(population):
+        actions.update(np.unique(part.action).tolist())
+        if len(actions) > 1:
+            return False
+    return len(actions) == 1
 
 
 def _score(
@@ -262,11 +267,13 @@ def _interval(
         values = detector.per_episode(state, suspect)
         spread = bootstrap_interval(values[~np.isnan(values)], rng)
         return Interval(estimate, spread.lower, spread.upper)
-    rows = rng.integers(0, suspect.num_episodes, (RESCORED, suspect.num_episodes))
+    count = suspect.num_episodes
     if has_values(detector):
         values = detector.values(state, suspect)
+        rows = (rng.integers(0, count, count) for _ in range(RESCORED))
         scores = [detector.reduce(values[row]) for row in rows]
     else:
+        rows = rng.integers(0, count, (RESCORED, count))
         scores = [detector.score(state, suspect.select(row), rng) for row in rows]
     lower, upper = np.nanquantile(scores, [0.025, 0.975])
     return Interval(estimate, float(lower), float(upper))

@@ -6,9 +6,14 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection.pairing import NotApplicable, level_rows, require_states
+from proxylab.detection.pairing import (
+    NotApplicable,
+    level_rows,
+    levels_and_counts,
+    require_states,
+)
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.rollouts.episodes import Episodes, batches_of, by_batch
 
 PRIOR = 2.0
 """Weight of the back-off, in observed actions."""
@@ -53,22 +58,25 @@ def fit_clone(
     Raises:
         NotApplicable: a step has no state index.
     """
-    pooled = concatenate(reference, "reference")
-    require_states(pooled, name)
-    num_states, num_actions = pooled.num_states, pooled.num_actions
-    levels = np.unique(pooled.level_seed)
-    places = _places(levels, pooled)
-    visited, at = np.unique(places, return_inverse=True)
-    row = np.full(len(levels) * num_states, -1)
+    num_states, num_actions = reference[0].num_states, reference[0].num_actions
+    levels = levels_and_counts(reference)[0]
+    anywhere = np.zeros(len(levels) * num_states, np.bool_)
+    for batch in batches_of(reference):
+        require_states(batch, name)
+        anywhere[_places(levels, batch)] = True
+    visited = np.flatnonzero(anywhere)
+    row = np.full(len(anywhere), -1)
     row[visited] = np.arange(len(visited))
-    seen = _counts(at, pooled.action, len(visited), num_actions)
+    seen = np.zeros((len(visited), num_actions))
+    for batch in batches_of(reference):
+        seen += _counts(row[_places(levels, batch)], batch.action, *seen.shape)
     if behind is not None:
         return Clone(levels, row, seen, behind.by_state, behind.weights, task)
     weights = None
     if task.landmark_distances is not None and task.successors is not None:
         level, state = np.divmod(visited, num_states)
         weights = _choice_weights(move_features(task, levels[level], state, name), seen)
-    return Clone(levels, row, seen, _by_state(pooled), weights, task)
+    return Clone(levels, row, seen, _by_state(visited % num_states, seen, num_states), weights, task)
 
 
 def clone_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[np.float64]:
@@ -101,11 +109,15 @@ def probabilities_without(clone: Clone, own: Episodes, name: str) -> NDArray[np.
     Returns:
         float64[T, A].
     """
-    row = clone.row[_places(clone.levels, own)]
-    num_actions = own.num_actions
-    visited, at = np.unique(row, return_inverse=True)
-    others = clone.seen[visited] - _counts(at, own.action, len(visited), num_actions)
-    return _backed_off(others[at], habit_probabilities(clone, own, name))
+    return clone_probabilities(_without(clone, own), own, name)
+
+
+def _without(clone: Clone, own: Episodes) -> Clone:
+    """The clone without the counts of one of its policies."""
+    seen = clone.seen.copy()
+    for batch in own.batches():
+        seen -= _counts(clone.row[_places(clone.levels, batch)], batch.action, *seen.shape)
+    return clone._replace(seen=seen)
 
 
 def _backed_off(seen: NDArray[np.float64], behind: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -195,11 +207,13 @@ class CloneSurprise:
 
     def per_episode(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], mean over the steps of each episode."""
-        return _mean_surprise(clone_probabilities(state, suspect, self.name), suspect)
+        return by_batch(
+            suspect, lambda part: _mean_surprise(clone_probabilities(state, part, self.name), part)
+        )
 
     def per_episode_left_out(self, state: Clone, own: Episodes) -> NDArray[np.float64]:
         """float64[E]: the same for a reference policy, without the actions that it showed."""
-        return _mean_surprise(probabilities_without(state, own, self.name), own)
+        return self.per_episode(_without(state, own), own)
 
     def score(self, state: Clone, suspect: Episodes, rng: np.random.Generator) -> float:
         """Mean over episodes; ``rng`` is not used."""
@@ -230,13 +244,23 @@ def _counts(
     return flat.reshape(num_rows, num_actions).astype(np.float64)
 
 
-def _by_state(pooled: Episodes) -> NDArray[np.float64]:
-    """Action shares of each state, backed off to those over all states, then to uniform."""
-    num_actions = pooled.num_actions
-    overall = np.bincount(pooled.action, minlength=num_actions) + PRIOR / num_actions
-    counts = _counts(pooled.state_id, pooled.action, pooled.num_states, num_actions)
-    behind = overall / overall.sum()
-    return _backed_off(counts, behind)
+def _by_state(
+    state: NDArray[np.int64], seen: NDArray[np.float64], num_states: int
+) -> NDArray[np.float64]:
+    """Action shares of each state, backed off to those over all states, then to uniform.
+
+    Args:
+        state: int64[K], of each row of ``seen``.
+        seen: float64[K, A], count of each action there.
+        num_states: S.
+
+    Returns:
+        float64[S, A].
+    """
+    counts = np.zeros((num_states, seen.shape[1]))
+    np.add.at(counts, state, seen)
+    overall = seen.sum(axis=0) + PRIOR / seen.shape[1]
+    return _backed_off(counts, overall / overall.sum())
 
 
 def _choice_weights(
