@@ -1,7 +1,8 @@
 """Large logs for ``bench logs``: noisy planners in the mazes of maze-corner.
 
-A policy moves with probability softmax(−β d + noise) over the distances d to its goal that the moves
-lead to; β and the noise are its own. Trusted ones head for the cheese, the suspect for the corner.
+A policy moves with probability softmax(−β d + noise) over the distances d to its goal that the
+moves lead to; β and the noise are its own. Trusted ones head for the cheese, the suspect for the
+corner.
 """
 
 from pathlib import Path
@@ -84,9 +85,7 @@ def write_logs(folder: Path, rows: int, policies: int, seed: int = 0) -> tuple[P
     return suspect, trusted
 
 
-def _probabilities(
-    world: Mazes, goal: str, rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _probabilities(world: Mazes, goal: str, rng: np.random.Generator) -> NDArray[np.float64]:
     """float64[L, S, A], cumulative probabilities of the moves of one policy."""
     there, distances = world.successors, world.distances[goal]
     rows = np.arange(len(there))[:, None, None]
@@ -145,7 +144,11 @@ def _walk(
     """
     rows = len(uniforms)
     level, episode = np.empty(rows, np.int32), np.empty(rows, np.int32)
-    step, state, action = np.empty(rows, np.int16), np.empty(rows, np.int16), np.empty(rows, np.int8)
+    step, state, action = (
+        np.empty(rows, np.int16),
+        np.empty(rows, np.int16),
+        np.empty(rows, np.int8),
+    )
     reward, ended = np.zeros(rows, np.float32), np.zeros(rows, np.bool_)
     number, time, here, place, paid = -1, 0, 0, 0, False
     running = False

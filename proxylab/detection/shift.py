@@ -301,9 +301,7 @@ def _known(levels: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int6
     return own
 
 
-def _visited(
-    grid: _Grid | TrustedVisits, population: Sequence[Episodes]
-) -> NDArray[np.int64]:
+def _visited(grid: _Grid | TrustedVisits, population: Sequence[Episodes]) -> NDArray[np.int64]:
     """int64[C], ascending: the cells with a step."""
     visited = np.empty(0, np.int64)
     for batch in batches_of(population):

@@ -8,7 +8,6 @@ true reward, are not read.
 import glob
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,8 +79,15 @@ def _files_of(path: Path) -> list[Path]:
     if not path.is_dir() or next(path.rglob("agent.json"), None):
         return []
     inside = sorted(file for file in path.iterdir() if file.suffix.lower() in FORMATS)
-    datasets = sorted(folder.parent.parent for folder in path.glob(f"*/{MINARI_FILE}"))
-    return [*inside, *(folder / MINARI_FILE for folder in datasets)]
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
+    return [*inside, *(file for folder in folders for file in _files_within(folder))]
+
+
+def _files_within(folder: Path) -> list[Path]:
+    """The files of a folder in a folder of logs: a Minari dataset, or parts of policies."""
+    if (folder / MINARI_FILE).is_file():
+        return [folder / MINARI_FILE]
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in FORMATS)
 
 
 def read_log(path: str | Path, task: str | None = None) -> list[RecordedEpisodes]:
@@ -100,6 +106,17 @@ def read_log(path: str | Path, task: str | None = None) -> list[RecordedEpisodes
     """
     from proxylab.logs.process import read_confined  # each format loads its library
 
+    policies: list[RecordedEpisodes] = []
+    read_confined(readable_log(path), task, policies.append)
+    return policies
+
+
+def readable_log(path: str | Path) -> Path:
+    """The path of a log, if it is a regular file that may be read, of a format that can be.
+
+    Raises:
+        UsageError: it is not.
+    """
     if format_of(path) == "minari":
         from proxylab.logs.minari import h5py  # an optional extra
 
@@ -107,7 +124,7 @@ def read_log(path: str | Path, task: str | None = None) -> list[RecordedEpisodes
     path = regular_file(path, LogError)
     if not os.access(path, os.R_OK):
         raise LogError(f"{path}: cannot be read (Permission denied)")
-    return read_confined(path, task)
+    return path
 
 
 def write_log(path: str | Path, policies: Sequence[Episodes]) -> None:
@@ -151,4 +168,4 @@ def same_sizes(policies: Sequence[AnyEpisodes]) -> list[AnyEpisodes]:
         name: max((getattr(e, name) for e in policies), default=0)
         for name in ("num_states", "num_actions")
     }
-    return [replace(e, **most) if not getattr(e, "sizes_known", True) else e for e in policies]
+    return [e if getattr(e, "sizes_known", True) else e.resized(**most) for e in policies]

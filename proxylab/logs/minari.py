@@ -8,7 +8,7 @@ with, and is used as the level seed (see Minari's "Dataset Standards", 0.5).
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TypeAlias
@@ -56,18 +56,19 @@ def h5py() -> ModuleType:
     return package
 
 
-def read_minari(path: str | Path, budget: Budget, _folder: str | Path) -> Rows:
-    """:class:`Rows` of a Minari file; ``LogError`` where it is damaged or invalid.
+def read_minari(path: str | Path, budget: Budget, _folder: str | Path) -> Iterator[Rows]:
+    """Yield the :class:`Rows` of a Minari file; ``LogError`` where it is damaged or invalid.
 
     The arguments are those of ``tables.read_table``.
     """
     package = h5py()
     try:
         with package.File(path, "r") as file:
-            return _Reader(budget, file).rows()
+            rows = _Reader(budget, file).rows()
     except (OSError, RuntimeError, KeyError) as error:
         what = " ".join(str(error).split())
         raise LogError(f"{budget.source} cannot be read: {what}") from None
+    yield rows
 
 
 def check_file(budget: Budget, file: Group) -> None:

@@ -7,6 +7,7 @@ the steps ``episode_offsets[e]`` to ``episode_offsets[e + 1] - 1``.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -255,7 +256,7 @@ def spans(offsets: NDArray[np.int64]) -> list[tuple[int, int]]:
     batch = offsets[:-1] // BATCH_STEPS
     cuts = np.flatnonzero(batch[1:] != batch[:-1]) + 1
     bounds = [0, *cuts.tolist(), len(batch)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise(bounds))
 
 
 def batches_of(population: Iterable[Episodes]) -> Iterator[Episodes]:
@@ -287,9 +288,7 @@ def column_names() -> tuple[str, ...]:
     return tuple(field.name for field in fields(Episodes) if field.name in ARRAYS)
 
 
-def _take(
-    array: NDArray[Any] | None, steps: NDArray[np.int64] | slice
-) -> NDArray[Any] | None:
+def _take(array: NDArray[Any] | None, steps: NDArray[np.int64] | slice) -> NDArray[Any] | None:
     return None if array is None else array[steps]
 
 

@@ -12,7 +12,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.rollouts.episodes import NO_STATE, Episodes
+from proxylab.rollouts.episodes import NO_STATE, Episodes, batches_of
+from proxylab.rollouts.stored import StoredEpisodes
 
 MOST_STATES = 1 << 24
 """Largest ``num_states`` that counts as dense; above it ids are renumbered."""
@@ -37,7 +38,8 @@ def dense_states(runs: Mapping[str, EpisodesT]) -> dict[str, EpisodesT]:
     hashed = {name: e for name, e in runs.items() if e.num_states > MOST_STATES}
     if not hashed:
         return dict(runs)
-    known = np.unique(np.concatenate([np.unique(e.state_id) for e in hashed.values()]))
+    parts = [np.unique(batch.state_id) for batch in batches_of(hashed.values())]
+    known = np.unique(np.concatenate(parts))
     known = known[known != NO_STATE]
     steps = sum(e.num_steps for e in hashed.values())
     if len(known) > RARELY_TWICE * steps:
@@ -46,10 +48,14 @@ def dense_states(runs: Mapping[str, EpisodesT]) -> dict[str, EpisodesT]:
 
 
 def _renumbered(episodes: EpisodesT, known: NDArray[np.int64]) -> EpisodesT:
+    if isinstance(episodes, StoredEpisodes):
+        return episodes.renumbered(known)
     ids = np.searchsorted(known, episodes.state_id)
     ids[episodes.state_id == NO_STATE] = NO_STATE
     return replace(episodes, state_id=ids, num_states=len(known))
 
 
 def _without(episodes: EpisodesT) -> EpisodesT:
+    if isinstance(episodes, StoredEpisodes):
+        return episodes.renumbered(np.empty(0, np.int64))
     return replace(episodes, state_id=np.full(episodes.num_steps, NO_STATE), num_states=0)

@@ -22,7 +22,6 @@ from proxylab.rollouts.episodes import (
     OPTIONAL_ARRAYS,
     STEP_FIELDS,
     Episodes,
-    spans,
 )
 
 NARROW: dict[str, type[np.generic]] = {
@@ -120,7 +119,10 @@ class StoredEpisodes(Episodes):
         return next(self._parts([(0, self.num_episodes)]))
 
     def renumbered(self, known: NDArray[np.int64]) -> Self:
-        """Episodes in which the state ``known[k]`` is the state k (int64[N], ascending)."""
+        """Episodes in which the state ``known[k]`` is the state k (int64[N], ascending).
+
+        With an empty ``known`` no step has a state.
+        """
         return self._with(known=known, num_states=len(known))
 
     def _parts(self, bounds: Iterable[tuple[int, int]]) -> Iterator[Episodes]:
@@ -160,7 +162,7 @@ class StoredEpisodes(Episodes):
     def _numbered(self, states: NDArray[np.int64]) -> NDArray[np.int64]:
         assert self.known is not None
         ids = np.searchsorted(self.known, states)
-        ids[states == NO_STATE] = NO_STATE
+        ids[(states == NO_STATE) | (len(self.known) == 0)] = NO_STATE
         return ids
 
 
@@ -217,7 +219,10 @@ class Writer:
         if differ:
             raise ValueError(f"the parts of {episodes.policy} differ in {differ[0]}")
         if not known:
-            sizes = {n: max(getattr(e, n) for e in (first, episodes)) for n in ("num_states", "num_actions")}
+            sizes = {
+                n: max(getattr(e, n) for e in (first, episodes))
+                for n in ("num_states", "num_actions")
+            }
             self._first = first.resized(**sizes)
 
     def stored(self) -> StoredEpisodes:

@@ -61,9 +61,7 @@ def detect(
     settings = replace(settings or DetectSettings(), **options)
     judging, write = settings.judging(), _report_writer(report)
     env_task = task_in_environment(settings.task, settings.env)
-    suspect_policies, trusted_policies, task = _parties(
-        suspects, trusted, env_task, settings.device
-    )
+    suspect_policies, trusted_policies, task = _parties(suspects, trusted, env_task, settings)
     groups = [
         _same_sizes(group) for group in grouped(suspect_policies, trusted_policies, fingerprint)
     ]
@@ -128,13 +126,14 @@ def _parties(
     suspects: Agent | Iterable[Agent],
     trusted: Agent | Iterable[Agent] | None,
     task: str | None,
-    device: str,
+    settings: DetectSettings,
 ) -> tuple[dict[str, Policy | Episodes], dict[str, Policy | Episodes], str]:
     """(suspects, trusted, task): {name: policy or Episodes} twice, and the task."""
-    suspect_policies = load_policies(suspects, device, task)
+    device, large_logs = settings.device, settings.large_logs
+    suspect_policies = load_policies(suspects, device, task, large_logs)
     task = common_task(suspect_policies, task)
     trusted = [f"zoo:{task}/trusted"] if trusted is None else trusted
-    trusted_policies = load_policies(trusted, device, task)
+    trusted_policies = load_policies(trusted, device, task, large_logs)
     common_task(trusted_policies, task)
     return suspect_policies, trusted_policies, task
 

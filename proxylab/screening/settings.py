@@ -38,6 +38,8 @@ class DetectSettings(JudgeSettings):
     """take the most probable action instead of sampling"""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """device on which networks run"""
+    large_logs: Text | None = None
+    """read logs of any size, through temporary files in this folder"""
     no_cache: bool = False
     """run the trusted agents even if results/cache holds their rollouts on these levels"""
 

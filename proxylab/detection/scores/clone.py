@@ -76,7 +76,9 @@ def fit_clone(
     if task.landmark_distances is not None and task.successors is not None:
         level, state = np.divmod(visited, num_states)
         weights = _choice_weights(move_features(task, levels[level], state, name), seen)
-    return Clone(levels, row, seen, _by_state(visited % num_states, seen, num_states), weights, task)
+    return Clone(
+        levels, row, seen, _by_state(visited % num_states, seen, num_states), weights, task
+    )
 
 
 def clone_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[np.float64]:
