@@ -24,6 +24,7 @@ from proxylab.detection.pairing import (
 )
 from proxylab.detection.score_cache import Packing
 from proxylab.rollouts.episodes import Episodes, batches_of
+from proxylab.statistics.visitation import add_at
 
 DISCOUNT = 0.99
 
@@ -283,10 +284,10 @@ def _occupancy(grid: _Grid | TrustedVisits, population: Sequence[Episodes]) -> _
         known = steps.cell >= 0
         cells = steps.cell[known]
         place = cells if visited is None else np.searchsorted(visited, cells)
-        np.add.at(table, place, weight[known])
-        np.add.at(first, steps.level, weight * steps.reward)
-        np.add.at(second, steps.level, weight * steps.reward**2)
-        np.add.at(unknown, steps.level[~known], weight[~known])
+        add_at(table, place, weight[known])
+        add_at(first, steps.level, weight * steps.reward)
+        add_at(second, steps.level, weight * steps.reward**2)
+        add_at(unknown, steps.level[~known], weight[~known])
     if visited is None:
         visited = np.flatnonzero(table)
         table = table[visited]

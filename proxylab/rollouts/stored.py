@@ -105,7 +105,7 @@ class StoredEpisodes(Episodes):
             return self._rows(name, self.chosen)
         if name in OPTIONAL_ARRAYS and name not in self.types:
             return None
-        return self._rows(name, self._steps_of(0, self.num_episodes))
+        return self._rows(name, self._steps_of(0, self.num_episodes, self._ends()))
 
     def select(self, indices: NDArray[np.integer] | Sequence[int]) -> Self:
         """The episodes ``indices`` (int64[K], repeats allowed), in this order."""
@@ -126,19 +126,22 @@ class StoredEpisodes(Episodes):
         return self._with(known=known, num_states=len(known))
 
     def _parts(self, bounds: Iterable[tuple[int, int]]) -> Iterator[Episodes]:
-        lengths = self.lengths
+        ends = self._ends()
+        facts = {n: getattr(self, n) for n in ("task", "policy", "num_states", "num_actions")}
         for first, last in bounds:
-            steps = self._steps_of(first, last)
-            arrays = {name: self._rows(name, steps) for name in STEP_FIELDS if name in self.types}
             own = slice(first, last) if self.chosen is None else self.chosen[first:last]
-            arrays |= {name: self._rows(name, own) for name in EPISODE_FIELDS}
-            arrays["episode_offsets"] = np.concatenate(([0], np.cumsum(lengths[first:last])))
-            facts = {n: getattr(self, n) for n in ("task", "policy", "num_states", "num_actions")}
-            yield unchecked(**dict.fromkeys(OPTIONAL_ARRAYS) | facts | arrays)
+            batch = object.__new__(_Batch)
+            vars(batch).update(facts, store=self, own=own, rows=self._steps_of(first, last, ends))
+            yield batch
 
-    def _steps_of(self, first: int, last: int) -> NDArray[np.int64] | slice:
+    def _ends(self) -> NDArray[np.int64]:
+        """int64: 0, and the row in the files behind each episode."""
+        return np.concatenate(([0], np.cumsum(self._rows("lengths", None))))
+
+    def _steps_of(
+        self, first: int, last: int, ends: NDArray[np.int64]
+    ) -> NDArray[np.int64] | slice:
         """Rows in the files of the steps of the episodes ``first`` to ``last - 1``."""
-        ends = np.concatenate(([0], np.cumsum(self._rows("lengths", None))))
         if self.chosen is None:
             return slice(int(ends[first]), int(ends[last]))
         own = self.chosen[first:last]
@@ -166,11 +169,49 @@ class StoredEpisodes(Episodes):
         return ids
 
 
-def unchecked(**fields: Any) -> Episodes:
-    """Episodes of fields that follow from checked ones and are not checked again."""
-    episodes = object.__new__(Episodes)
-    vars(episodes).update(fields)
-    return episodes
+class _Batch(Episodes):
+    """Some episodes of a store; an array is read when it is first needed, and kept.
+
+    Attributes:
+        store: :class:`StoredEpisodes`.
+        own: the episodes' numbers in its files.
+        rows: the steps' numbers in its files.
+    """
+
+    store: StoredEpisodes
+    own: NDArray[np.int64] | slice
+    rows: NDArray[np.int64] | slice
+
+    def __getattr__(self, name: str) -> Any:
+        """An array field, read from its file."""
+        if name not in ARRAYS:
+            raise AttributeError(name)
+        vars(self)[name] = array = self._read(name)
+        return array
+
+    def _read(self, name: str) -> NDArray[Any] | None:
+        if name == "episode_offsets":
+            return np.concatenate(([0], np.cumsum(self.store._rows("lengths", self.own))))
+        if name in OPTIONAL_ARRAYS and name not in self.store.types:
+            return None
+        return self.store._rows(name, self.own if name in EPISODE_FIELDS else self.rows)
+
+    @property
+    def num_steps(self) -> int:
+        """T, total number of steps."""
+        return int(self.episode_offsets[-1])
+
+    def loaded(self) -> Episodes:
+        """These episodes, whose arrays are kept."""
+        return self
+
+    def _with(self, **changes: Any) -> Episodes:
+        """A copy in memory with other fields."""
+        names = ("task", "policy", "num_states", "num_actions", *ARRAYS)
+        copy = object.__new__(Episodes)
+        vars(copy).update({name: getattr(self, name) for name in names if name not in changes})
+        vars(copy).update(changes)
+        return copy
 
 
 class Writer:

@@ -147,7 +147,37 @@ def plan_probabilities(
 
 
 @numba.njit(cache=True)
+def plan_table(
+    distances: NDArray[np.int16], successors: NDArray[np.int32], sharpness: float
+) -> NDArray[np.float64]:
+    """:func:`plan_probability` of every action in every state for every goal.
+
+    Args:
+        distances: int16[L, G, S].
+        successors: int32[L, S, A].
+        sharpness: per step.
+
+    Returns:
+        float64[L, G, S, A]; 0 at a goal and where it is out of reach.
+    """
+    num_levels, num_goals, num_states = distances.shape
+    out = np.zeros((num_levels, num_goals, num_states, successors.shape[2]))
+    for level in range(num_levels):
+        for goal in range(num_goals):
+            to_goal = distances[level, goal]
+            for state in range(num_states):
+                if to_goal[state] > 0:
+                    moves = successors[level, state]
+                    for action in range(moves.shape[0]):
+                        out[level, goal, state, action] = plan_probability(
+                            to_goal, moves, action, sharpness
+                        )
+    return out
+
+
+@numba.njit(cache=True)
 def pursuit_likelihoods(
+    plans: NDArray[np.float64],
     distances: NDArray[np.int16],
     successors: NDArray[np.int32],
     level: NDArray[np.int64],
@@ -164,6 +194,7 @@ def pursuit_likelihoods(
     first arrival at a goal on are left out for that goal.
 
     Args:
+        plans: float64[L, G, S, A] of :func:`plan_table`, or of no level to compute what is needed.
         distances: int16[L, G, S], steps to each goal.
         successors: int32[L, S, A].
         level: int64[E], index of each episode's level.
@@ -192,7 +223,11 @@ def pursuit_likelihoods(
             start, step = offsets[episode], offsets[episode]
             product = np.ones(lapses.shape[0])
             while step < offsets[episode + 1] and to_goal[state_id[step]] > 0:
-                planned = plan_probability(to_goal, moves[state_id[step]], action[step], sharpness)
+                if plans.shape[0]:
+                    planned = plans[level[episode], goal, state_id[step], action[step]]
+                else:
+                    state = state_id[step]
+                    planned = plan_probability(to_goal, moves[state], action[step], sharpness)
                 for m in range(lapses.shape[0]):
                     product[m] *= (1 - lapses[m]) * planned + lapses[m] * chance
                     if product[m] < 1e-200:

@@ -99,6 +99,24 @@ def share_visits(visits: NDArray[np.float64], members: NDArray[np.float64]) -> N
 
 
 @numba.njit(cache=True)
+def add_at(
+    totals: NDArray[np.float64], index: NDArray[np.int64], weight: NDArray[np.float64]
+) -> None:
+    """Add each of ``weight`` (float64[N]) to the total of its ``index`` (int64[N]), in order."""
+    for n in range(index.shape[0]):
+        totals[index[n]] += weight[n]
+
+
+@numba.njit(cache=True)
+def add_rows(
+    totals: NDArray[np.float64], index: NDArray[np.int64], rows: NDArray[np.float64]
+) -> None:
+    """Add each row of ``rows`` (float64[N, K]) to the row ``index[n]`` of ``totals``, in order."""
+    for n in range(index.shape[0]):
+        totals[index[n]] += rows[n]
+
+
+@numba.njit(cache=True)
 def _powers(
     offsets: NDArray[np.int64], discount: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -92,10 +92,32 @@ def clone_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[
     Raises:
         NotApplicable: a state is missing, or a level without reference episodes.
     """
+    table, at = _clone_table(clone, episodes, name)
+    return table[at]
+
+
+def _clone_table(
+    clone: Clone, episodes: Episodes, name: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(float64[N, A], int64[T]): :func:`clone_probabilities` where they differ, row of a step."""
     require_states(episodes, name)
-    row = clone.row[_places(clone.levels, episodes)]
+    level_rows(clone.levels, episodes)  # raises for an unknown level
+    seeds, state, at = _distinct(episodes)
+    row = clone.row[np.searchsorted(clone.levels, seeds) * episodes.num_states + state]
     seen = np.where(row[:, None] >= 0, clone.seen[row], 0)
-    return _backed_off(seen, habit_probabilities(clone, episodes, name))
+    return _backed_off(seen, _habits(clone, seeds, state, name)), at
+
+
+def _distinct(
+    episodes: Episodes,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(int64[N] level seed, int64[N] state, int64[T] which of them each step is)."""
+    levels = np.unique(episodes.level_seed)
+    places = _places(levels, episodes)
+    here = np.zeros(len(levels) * episodes.num_states, np.bool_)
+    here[places] = True
+    level, state = np.divmod(np.flatnonzero(here), episodes.num_states)
+    return levels[level], state, (np.cumsum(here) - 1)[places]
 
 
 def probabilities_without(clone: Clone, own: Episodes, name: str) -> NDArray[np.float64]:
@@ -134,11 +156,17 @@ def habit_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[
         NotApplicable: a state is missing, or the map of a level is unknown.
     """
     require_states(episodes, name)
+    seeds, state, at = _distinct(episodes)
+    return _habits(clone, seeds, state, name)[at]
+
+
+def _habits(
+    clone: Clone, level_seeds: NDArray[np.int64], state: NDArray[np.int64], name: str
+) -> NDArray[np.float64]:
+    """The back-off in states (int64[N]) of levels (int64[N]): float64[N, A]."""
     if clone.weights is None:
-        return clone.by_state[episodes.state_id]
-    seeds = np.repeat(episodes.level_seed, episodes.lengths)
-    features = move_features(clone.task, seeds, episodes.state_id, name)
-    return _softmax(features @ clone.weights)
+        return clone.by_state[state]
+    return _softmax(move_features(clone.task, level_seeds, state, name) @ clone.weights)
 
 
 def move_features(
@@ -205,13 +233,12 @@ class CloneSurprise:
 
     def per_step(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], surprise at every action, nats."""
-        return _surprise(clone_probabilities(state, suspect, self.name), suspect)
+        table, at = _clone_table(state, suspect, self.name)
+        return -np.log(table)[at, suspect.action]
 
     def per_episode(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], mean over the steps of each episode."""
-        return by_batch(
-            suspect, lambda part: _mean_surprise(clone_probabilities(state, part, self.name), part)
-        )
+        return by_batch(suspect, lambda part: _episode_means(self.per_step(state, part), part))
 
     def per_episode_left_out(self, state: Clone, own: Episodes) -> NDArray[np.float64]:
         """float64[E]: the same for a reference policy, without the actions that it showed."""
@@ -222,14 +249,8 @@ class CloneSurprise:
         return float(self.per_episode(state, suspect).mean())
 
 
-def _surprise(probabilities: NDArray[np.float64], episodes: Episodes) -> NDArray[np.float64]:
-    """float64[T], −log of the probability (float64[T, A]) of each action."""
-    return -np.log(probabilities[np.arange(episodes.num_steps), episodes.action])
-
-
-def _mean_surprise(probabilities: NDArray[np.float64], episodes: Episodes) -> NDArray[np.float64]:
-    """float64[E], mean over the steps of each episode."""
-    steps = _surprise(probabilities, episodes)
+def _episode_means(steps: NDArray[np.float64], episodes: Episodes) -> NDArray[np.float64]:
+    """float64[E], mean over the steps (float64[T]) of each episode."""
     return np.add.reduceat(steps, episodes.episode_offsets[:-1]) / episodes.lengths
 
 

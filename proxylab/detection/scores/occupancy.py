@@ -16,7 +16,12 @@ from proxylab.detection.pairing import (
 from proxylab.detection.task_view import TaskView
 from proxylab.rollouts.episodes import Episodes, batches_of, by_batch
 from proxylab.statistics.divergences import ROW_KERNELS
-from proxylab.statistics.visitation import add_visits, discounted_visitation, share_visits
+from proxylab.statistics.visitation import (
+    add_rows,
+    add_visits,
+    discounted_visitation,
+    share_visits,
+)
 
 UNITS = {"js": "bits", "hellinger": "distance", "total_variation": "share", "chi2": "chi-square"}
 
@@ -128,7 +133,7 @@ class OccupancyDivergence:
         if (others[count > 0] < 1).any():
             raise NotApplicable(f"{self.name} needs two reference policies on every level")
         for batch in own.batches():
-            np.add.at(total, level_rows(state.levels, batch), self._visits(batch))
+            add_rows(total, level_rows(state.levels, batch), self._visits(batch))
         expected = state.visits * state.count[:, None] - total
         expected = np.maximum(expected / np.maximum(others, 1)[:, None], 0)
         return self.per_episode(state._replace(visits=expected), own)
