@@ -7,9 +7,11 @@ import numpy as np
 
 from proxylab.detection.calibration import (
     Calibration,
-    calibrate,
+    Each,
+    calibrate_all,
     enough_trusted,
     fitted,
+    in_order,
     memory_key,
     score_draws,
     trusted_needed,
@@ -50,6 +52,7 @@ class Setting:
         draws: random streams, one per use and policy.
         cache: :class:`ScoreCache` of calibration scores, or None.
         trim: leave out trusted policies that lie far from the others.
+        each: how many policies are scored: one after another, or in parallel.
     """
 
     detectors: tuple[Score, ...]
@@ -59,6 +62,7 @@ class Setting:
     draws: Draws
     cache: ScoreCache | None = None
     trim: bool = False
+    each: Each = in_order
 
 
 @dataclass(frozen=True)
@@ -184,14 +188,8 @@ def _calibrated(
     """{detector: Calibration or NotApplicable}, with scores from the cache where there is one."""
     cache = setting.cache
     known = dict(cache.scores(reference, calibration, task)) if cache else {}
-    calibrated: dict[str, Calibration | NotApplicable] = {}
-    for detector in setting.detectors:
-        scores = known.get(memory_key(detector) or "")
-        try:
-            row = calibrate(detector, reference, calibration, task, setting.draws, scores, cache)
-            calibrated[detector.name] = row
-        except NotApplicable as obstacle:
-            calibrated[detector.name] = obstacle
+    given = (setting.detectors, reference, calibration, task, setting.draws)
+    calibrated = calibrate_all(*given, known, cache, setting.each)
     rows = {memory_key(detector): calibrated[detector.name] for detector in setting.detectors}
     new = {k: row.scores.tolist() for k, row in rows.items() if k and isinstance(row, Calibration)}
     if cache and new.keys() - known.keys():

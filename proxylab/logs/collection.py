@@ -2,19 +2,26 @@
 
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from proxylab.errors import UsageError
-from proxylab.logs import format_of, readable_log
+from proxylab.logs import format_of, readable_log, same_sizes
 from proxylab.logs.rows import LogError, RecordedEpisodes
-from proxylab.rollouts.episodes import Episodes, concatenate
-from proxylab.rollouts.stored import Scratch, Writer
-from proxylab.storage.limits import LIMITS, MIB
+from proxylab.rollouts.episodes import Episodes, batches_of, concatenate
+from proxylab.rollouts.stored import Scratch, StoredEpisodes, Writer, stored
+from proxylab.storage.limits import LIMITS
 
-MOST_IN_MEMORY = 64 * MIB
-"""Bytes of arrays from which on the episodes of large logs are written to files."""
+EachFile: TypeAlias = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+"""Calls a picklable function of every item: the results in the order of the items."""
+
+
+def in_order(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+    """One after another, in this process."""
+    return map(function, items)
 
 
 @dataclass
@@ -24,16 +31,19 @@ class LogReader:
     Attributes:
         task: name of the task, where the files do not record it.
         large_logs: folder for temporary files, which allows large logs; or None.
-        num_bytes: arrays read so far.
+        each: how many files are read: one after another, or in parallel; of large logs only.
+        num_bytes: arrays in memory so far.
         file_bytes: size of the files read so far.
+        disk_bytes: temporary files so far.
     """
 
     task: str | None = None
     large_logs: str | None = None
+    each: EachFile = in_order
     num_bytes: int = 0
     file_bytes: int = 0
+    disk_bytes: int = 0
     _scratch: Scratch | None = None
-    _writers: list[Writer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.large_logs is not None and not os.path.isdir(self.large_logs):
@@ -49,87 +59,88 @@ class LogReader:
         Raises:
             LogError: a file is not a valid log, or the logs are over a limit.
         """
+        self.file_bytes += sum(os.stat(readable_log(file)).st_size for file in files)
+        names = [(file, name_without_column(file, Path(reference))) for file in files]
+        parts: dict[str, list[Episodes]] = {}
+        for read in self._parts(names):
+            for episodes in read:
+                parts.setdefault(episodes.policy, []).append(episodes)
+        return [self._joined(policy, parts.pop(policy)) for policy in list(parts)]
+
+    def _parts(self, names: Sequence[tuple[Path, str]]) -> Iterable[list[Episodes]]:
+        """The policies of every file."""
+        if self.large_logs is None:
+            for file in names:
+                yield self._in_memory(*file)
+            return
+        self._scratch = self._scratch or Scratch(self.large_logs)
+        read = partial(_to_disk, self._scratch, self.task)
+        for stored in self.each(read, names):
+            self.disk_bytes += sum(episodes.num_bytes for episodes in stored)
+            self._check_disk()
+            yield [episodes.kept_by(self._scratch) for episodes in stored]
+
+    def _in_memory(self, file: Path, name: str) -> list[Episodes]:
         from proxylab.logs.process import read_confined  # each format loads its library
 
-        policies: dict[str, _Parts] = {}
-        for file in files:
-            self.file_bytes += os.stat(readable_log(file)).st_size
-            name = name_without_column(file, Path(reference))
+        read: list[Episodes] = []
 
-            def take(episodes: RecordedEpisodes, file: Path = file, name: str = name) -> None:
-                own = episodes.named(name) if episodes.policy == str(file) else episodes
-                policies.setdefault(own.policy, _Parts()).add(own, file)
-                self._count(episodes, policies)
-
-            read_confined(file, self.task, take, self.large_logs)
-        return [parts.episodes() for parts in policies.values()]
-
-    def _count(self, episodes: RecordedEpisodes, policies: "dict[str, _Parts]") -> None:
-        """Enforce the limits after ``episodes`` were added."""
-        self.num_bytes += sum(array.nbytes for array in episodes.arrays().values())
-        if self.large_logs is None:
+        def take(episodes: RecordedEpisodes) -> None:
+            self.num_bytes += sum(array.nbytes for array in episodes.arrays().values())
             if self.num_bytes > LIMITS.log_kept_bytes:
                 raise LogError(
                     f"the logs take more than {LIMITS.log_kept_bytes >> 20} MiB of memory: "
                     "--large-logs FOLDER reads them through temporary files in that folder"
                 )
-            return
-        if self.num_bytes > MOST_IN_MEMORY:
-            self._scratch = self._scratch or Scratch(self.large_logs)
-            for parts in policies.values():
-                parts.to_disk(self._scratch, self._writers)
-            self._check_disk()
+            read.append(_named(episodes, file, name))
+
+        read_confined(file, self.task, take)
+        return read
 
     def _check_disk(self) -> None:
-        assert self.large_logs is not None
-        used = sum(writer.num_bytes for writer in self._writers)
         most = LIMITS.log_disk_bytes + LIMITS.log_large_ratio * self.file_bytes
-        free = shutil.disk_usage(self.large_logs).free
-        if used > most:
+        if self.disk_bytes > most:
             raise LogError(
                 f"the temporary files of logs of {self.file_bytes:,} bytes are over the limit of "
                 f"{most:,} bytes"
             )
-        if used > free:
+        if self.disk_bytes > shutil.disk_usage(str(self.large_logs)).free:
             raise LogError(f"{self.large_logs}: temporary files would fill more than half of it")
 
-
-class _Parts:
-    """The parts of one policy, in the order in which they are read."""
-
-    def __init__(self) -> None:
-        self.parts: list[Episodes] = []
-        self.writer: Writer | None = None
-        self.file: Path | None = None
-
-    def add(self, episodes: Episodes, file: Path) -> None:
-        self.parts.append(episodes)
-        self.file = file
-
-    def to_disk(self, scratch: Scratch, writers: list[Writer]) -> None:
-        """Move the parts in memory to files."""
-        if self.parts and self.writer is None:
-            self.writer = Writer(scratch, f"{len(writers)}")
-            writers.append(self.writer)
-        while self.parts and self.writer:
-            try:
-                self.writer.add(self.parts.pop(0))
-            except ValueError as error:
-                raise LogError(f"{self.file}: {error}") from None
-
-    def episodes(self) -> Episodes:
-        """All parts as one."""
-        if self.writer is not None:
-            return self.writer.stored()
-        if len(self.parts) == 1:
-            return self.parts[0]
-        most = {n: max(getattr(p, n) for p in self.parts) for n in ("num_states", "num_actions")}
+    def _joined(self, policy: str, parts: list[Episodes]) -> Episodes:
+        """The parts of a policy as one."""
+        if len(parts) == 1:
+            return parts[0]
         try:
-            known = [getattr(part, "sizes_known", True) for part in self.parts]
-            sized = zip(self.parts, known, strict=True)
-            return concatenate([p if sure else p.resized(**most) for p, sure in sized])
+            if self._scratch is not None:
+                return stored(self._scratch, batches_of(parts))
+            return concatenate(same_sizes(parts))
         except ValueError as error:
-            raise LogError(f"{self.file}: {error}") from None
+            raise LogError(f"{policy}: {error}") from None
+
+
+def _to_disk(scratch: Scratch, task: str | None, named: tuple[Path, str]) -> list[StoredEpisodes]:
+    """The policies of a file of a large log, written to files as they are read."""
+    from proxylab.logs.process import read_confined  # each format loads its library
+
+    file, name = named
+    writers: dict[str, Writer] = {}
+
+    def take(episodes: RecordedEpisodes) -> None:
+        own = _named(episodes, file, name)
+        if own.policy not in writers:
+            writers[own.policy] = Writer(scratch)
+        try:
+            writers[own.policy].add(own)
+        except ValueError as error:
+            raise LogError(f"{file}: {error}") from None
+
+    read_confined(file, task, take, str(scratch.folder.parent))
+    return [writer.stored() for writer in writers.values()]
+
+
+def _named(episodes: RecordedEpisodes, file: Path, name: str) -> RecordedEpisodes:
+    return episodes.named(name) if episodes.policy == str(file) else episodes
 
 
 def name_without_column(file: Path, reference: Path) -> str:

@@ -68,6 +68,7 @@ class StoredEpisodes(Episodes):
         known: int64[N], ascending: the state ids of the files by their number here, or None.
         sha256: of the policy's weights where known, else empty.
         sizes_known: whether ``num_states`` and ``num_actions`` are given rather than inferred.
+        num_bytes: of the files.
     """
 
     scratch: Scratch
@@ -77,6 +78,7 @@ class StoredEpisodes(Episodes):
     known: NDArray[np.int64] | None
     sha256: str
     sizes_known: bool
+    num_bytes: int
     _count: int
     _steps: int
 
@@ -114,6 +116,10 @@ class StoredEpisodes(Episodes):
         steps = int(self._rows("lengths", chosen).sum())
         return self._with(chosen=chosen, _count=len(chosen), _steps=steps)
 
+    def kept_by(self, scratch: Scratch) -> Self:
+        """The same episodes, with the object that removes their files."""
+        return self._with(scratch=scratch)
+
     def loaded(self) -> Episodes:
         """The same episodes with all arrays in memory."""
         return next(self._parts([(0, self.num_episodes)]))
@@ -127,7 +133,8 @@ class StoredEpisodes(Episodes):
 
     def _parts(self, bounds: Iterable[tuple[int, int]]) -> Iterator[Episodes]:
         ends = self._ends()
-        facts = {n: getattr(self, n) for n in ("task", "policy", "num_states", "num_actions")}
+        names = ("task", "policy", "num_states", "num_actions", "sha256", "sizes_known")
+        facts = {name: getattr(self, name) for name in names}
         for first, last in bounds:
             own = slice(first, last) if self.chosen is None else self.chosen[first:last]
             batch = object.__new__(_Batch)
@@ -221,10 +228,10 @@ class Writer:
         num_bytes: written so far.
     """
 
-    def __init__(self, scratch: Scratch, name: str) -> None:
-        """Write to the folder ``name`` of ``scratch``."""
-        self.scratch, self.folder = scratch, scratch.folder / name
-        self.folder.mkdir()
+    def __init__(self, scratch: Scratch) -> None:
+        """Write to a new folder in ``scratch``."""
+        self.scratch = scratch
+        self.folder = Path(tempfile.mkdtemp(prefix="policy-", dir=scratch.folder))
         self.num_bytes = self._count = self._steps = 0
         self._types: dict[str, tuple[str, int]] = {}
         self._first: Episodes | None = None
@@ -280,10 +287,23 @@ class Writer:
             known=None,
             sha256=getattr(self._first, "sha256", ""),
             sizes_known=getattr(self._first, "sizes_known", True),
+            num_bytes=self.num_bytes,
             _count=self._count,
             _steps=self._steps,
         )
         return episodes
+
+
+def stored(scratch: Scratch, parts: Iterable[Episodes]) -> StoredEpisodes:
+    """The parts of one policy, written to ``scratch`` one after another.
+
+    Raises:
+        ValueError: they differ in task, sizes or columns.
+    """
+    writer = Writer(scratch)
+    for part in parts:
+        writer.add(part)
+    return writer.stored()
 
 
 def _stored_type(name: str, array: NDArray[Any], episodes: Episodes) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from proxylab.detection.calibration import fingerprint_of_name
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import as_policies, task_of
 from proxylab.logs import log_files
-from proxylab.logs.collection import LogReader
+from proxylab.logs.collection import EachFile, LogReader, in_order
 from proxylab.logs.rows import NO_TASK
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
@@ -22,6 +22,7 @@ def load_policies(
     device: str = "cpu",
     task: str | None = None,
     large_logs: str | None = None,
+    each: EachFile = in_order,
 ) -> dict[str, Policy | Episodes]:
     """{name: policy or Episodes}; duplicates are merged, log files are read.
 
@@ -30,12 +31,13 @@ def load_policies(
         device: on which networks run.
         task: of logs that do not name theirs.
         large_logs: folder for temporary files of logs over the limits, or None.
+        each: how many files of large logs are read: one after another, or in parallel.
 
     Raises:
         UsageError: no agent, or two different agents of the same name.
     """
     policies: dict[str, Policy | Episodes] = {}
-    logs = LogReader(task, large_logs)
+    logs = LogReader(task, large_logs, each)
     for agent in _agents_in(given):
         for policy in _policies_of(agent, device, logs):
             name = name_of(policy)

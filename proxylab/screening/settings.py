@@ -40,6 +40,8 @@ class DetectSettings(JudgeSettings):
     """device on which networks run"""
     large_logs: Text | None = None
     """read logs of any size, through temporary files in this folder"""
+    engine: Literal["local", "ray"] = "local"
+    """where large logs are read and scored: processes of this machine, or a Ray cluster"""
     no_cache: bool = False
     """run the trusted agents even if results/cache holds their rollouts on these levels"""
 

@@ -14,7 +14,6 @@ from proxylab.rollouts.episodes import Episodes, batches_of, by_batch
 from proxylab.statistics.planning import (
     distances_to_states,
     plan_probabilities,
-    plan_table,
     pursuit_likelihoods,
 )
 
@@ -26,9 +25,6 @@ SHARPNESS = 3.0
 
 AHEAD = 0.5
 """Least share of episodes at whose start a candidate goal is reachable and not yet reached."""
-
-MOST_PLANS = 1 << 24
-"""Entries of the table of plans (128 MiB) above which they are computed at every step."""
 
 MOST_CELLS = 500_000_000
 """Entries of the distance table above which only landmarks are candidates."""
@@ -43,7 +39,6 @@ class GoalReference(NamedTuple):
         task: :class:`TaskView`.
         clone: :class:`Clone` of the reference policies.
         own: index of the goal that explains the reference policies best.
-        plans: float64[L, G, S, A], action probabilities of the plans; of no level if too many.
     """
 
     names: tuple[str, ...]
@@ -51,7 +46,6 @@ class GoalReference(NamedTuple):
     task: TaskView
     clone: Clone
     own: int
-    plans: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ class GoalAttribution:
         task.moves(self.name)
         clone = fit_clone(reference, task, self.name)
         names, distances = _candidates(task)
-        state = GoalReference(names, distances, task, clone, -1, _plans(distances, task))
+        state = GoalReference(names, distances, task, clone, -1)
         parts = batches_of(reference)
         logs = np.sum([self._likelihoods(state, p, np.empty((0, p.num_steps))) for p in parts], 0)
         # With ε = 1 a model acts at random. Steps after an arrival count as random for every goal.
@@ -186,8 +180,7 @@ class GoalAttribution:
         """float64[G, 1 + rivals, lapses], see ``pursuit_likelihoods``."""
         rows = state.task.rows(suspect.level_seed, self.name)
         moves = _moves(state, suspect, rows)
-        plans = (state.plans, state.distances)
-        return pursuit_likelihoods(*plans, *moves, rivals, LAPSES, SHARPNESS)
+        return pursuit_likelihoods(state.distances, *moves, rivals, LAPSES, SHARPNESS)
 
 
 def _moves(
@@ -203,14 +196,6 @@ def _moves(
         suspect.state_id,
         suspect.action,
     )
-
-
-def _plans(distances: NDArray[np.int16], task: TaskView) -> NDArray[np.float64]:
-    """The table of plans, of no level where it would have too many entries."""
-    moves = task.moves("goal_attribution")
-    if distances.size * moves.shape[2] > MOST_PLANS:
-        distances = distances[:0]
-    return plan_table(distances, moves, SHARPNESS)
 
 
 def _candidates(task: TaskView) -> tuple[tuple[str, ...], NDArray[np.int16]]:
