@@ -143,16 +143,8 @@ def judge_groups(
     names = [detector, *(name for name in also if name != detector)]
     draws = Draws(int(rng.integers(2**63)))
     scores = tuple(find_score(name) for name in names)
-    setting = Setting(
-        scores,
-        settings.alpha,
-        settings.fdr,
-        settings.correlation,
-        draws,
-        cache,
-        settings.trim,
-        each,
-    )
+    rule = (settings.alpha, settings.fdr, settings.correlation)
+    setting = Setting(scores, *rule, draws, cache, settings.trim, each)
     if not groups:
         raise UsageError("no suspect to judge")
     judged = {

@@ -75,10 +75,10 @@ class LogReader:
             return
         self._scratch = self._scratch or Scratch(self.large_logs)
         read = partial(_to_disk, self._scratch, self.task)
-        for stored in self.each(read, names):
-            self.disk_bytes += sum(episodes.num_bytes for episodes in stored)
+        for policies in self.each(read, names):
+            self.disk_bytes += sum(episodes.num_bytes for episodes in policies)
             self._check_disk()
-            yield [episodes.kept_by(self._scratch) for episodes in stored]
+            yield [episodes.kept_by(self._scratch) for episodes in policies]
 
     def _in_memory(self, file: Path, name: str) -> list[Episodes]:
         from proxylab.logs.process import read_confined  # each format loads its library

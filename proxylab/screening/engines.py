@@ -39,6 +39,8 @@ def parallel(
     """
     size = max(1, -(-len(items) // JOBS))
     jobs = [items[first : first + size] for first in range(0, len(items), size)]
+    if len(items) == 1 and engine == "local":
+        return [function(items[0])]
     ended = execute(
         partial(_each, function), jobs, engine=engine, processes=processes, retries=RETRIES
     )
