@@ -7,6 +7,7 @@ true reward, are not read.
 
 import glob
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,8 @@ __all__ = [
     "RecordedEpisodes",
     "format_of",
     "log_files",
+    "log_path",
+    "minari_root",
     "read_log",
     "same_sizes",
     "write_log",
@@ -41,6 +44,31 @@ FORMATS = {
 
 MINARI_FILE = Path("data") / "main_data.hdf5"
 """File with the episodes, relative to the folder of a Minari dataset."""
+
+
+MINARI_ID = re.compile(r"minari:((?:[\w.-]+/)*[\w-]+-v\d+)")
+"""A Minari dataset by its id, such as ``minari:maze/honest-v0``."""
+
+
+def log_path(reference: str | Path) -> str:
+    """The path of a log; that of the file with the episodes for ``minari:ID``.
+
+    Raises:
+        UsageError: an id that names no dataset.
+    """
+    text = str(reference)
+    if not text.startswith("minari:"):
+        return text
+    match = MINARI_ID.fullmatch(text)
+    if match is None or ".." in text:
+        raise UsageError(f"{text}: a Minari id ends in a version, such as minari:maze/honest-v0")
+    return str(minari_root() / match[1] / MINARI_FILE)
+
+
+def minari_root() -> Path:
+    """The folder of Minari's datasets: ``MINARI_DATASETS_PATH``, or in the home folder."""
+    default = Path.home() / ".minari" / "datasets"
+    return Path(os.environ.get("MINARI_DATASETS_PATH") or default)
 
 
 def format_of(path: str | Path) -> str:
@@ -64,7 +92,7 @@ def log_files(reference: str | Path) -> list[Path]:
     Returns:
         list[Path]; empty where the reference names something else, such as an agent.
     """
-    text = str(reference)
+    text = log_path(reference)
     pattern = glob.has_magic(text) and not os.path.lexists(text)
     paths = sorted(glob.glob(text, recursive=True)) if pattern else [text]
     groups = [_files_of(Path(path)) for path in paths]
@@ -153,6 +181,10 @@ def write_log(path: str | Path, policies: Sequence[Episodes]) -> None:
         from proxylab.logs.tables import write_table as write  # each format loads its library
     with whole_file(path) as temporary:
         write(temporary, policies, kind)
+    if kind == "minari" and Path(path).parts[-2:] == MINARI_FILE.parts:
+        from proxylab.logs.minari import write_metadata  # each format loads its library
+
+        write_metadata(path, policies)
 
 
 def same_sizes(policies: Sequence[AnyEpisodes]) -> list[AnyEpisodes]:
