@@ -1,10 +1,13 @@
 """The benchmarks by name."""
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from proxylab.bench.app import bench_app
 from proxylab.bench.envs import bench_envs
+from proxylab.bench.logs import ROWS, bench_logs
 from proxylab.bench.monitor import bench_monitor
 from proxylab.bench.procgen import bench_procgen
 from proxylab.bench.rewards import bench_rewards
@@ -14,7 +17,10 @@ from proxylab.bench.training import bench_training
 from proxylab.errors import UsageError
 from proxylab.leaderboard.run import Leaderboard
 
-BENCHES = ("envs", "statistics", "training", "procgen", "app", "monitor", "rewards", "detectors")
+BENCHES = (
+    *("envs", "statistics", "training", "procgen", "app", "monitor", "rewards", "logs"),
+    "detectors",
+)
 
 PLAIN = {
     "envs": bench_envs,
@@ -31,6 +37,8 @@ def bench(
     what: str = "envs",
     task: str | None = None,
     seeds: int = 5,
+    rows: Sequence[int] = ROWS,
+    folder: str | Path | None = None,
     **options: Any,
 ) -> Measured | Leaderboard:
     """Measure ``envs``, ``statistics``, ``training``, … or compare ``detectors``.
@@ -41,6 +49,8 @@ def bench(
         what: one of ``BENCHES``.
         task: of ``training`` (by default maze-corner) and ``detectors`` (by default all).
         seeds: of ``training``: runs of each role.
+        rows: of ``logs``: sizes of the logs.
+        folder: of ``logs``: where they are made and left; by default a temporary folder.
         options: of ``detectors``, see :func:`proxylab.leaderboard.run.bench_detectors`.
 
     Returns:
@@ -56,5 +66,10 @@ def bench(
         from proxylab.leaderboard.run import bench_detectors  # loads much: only when called for
 
         return bench_detectors(task, **options)
-    rows = bench_training(task or "maze-corner", seeds) if what == "training" else PLAIN[what]()
-    return Measured(what, rows, os.cpu_count() or 1)
+    if what == "training":
+        measured = bench_training(task or "maze-corner", seeds)
+    elif what == "logs":
+        measured = bench_logs(rows, folder=folder)
+    else:
+        measured = PLAIN[what]()
+    return Measured(what, measured, os.cpu_count() or 1)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import Detector, Flag, Positive, Seed, Task
+from proxylab.console.options import Detector, Flag, Positive, Seed, Task, Text
 
 if TYPE_CHECKING:
     from proxylab.bench.timing import Measured
@@ -18,7 +18,15 @@ class Bench:
 
     what: Positional[
         Literal[
-            "envs", "statistics", "training", "procgen", "app", "monitor", "rewards", "detectors"
+            "envs",
+            "statistics",
+            "training",
+            "procgen",
+            "app",
+            "monitor",
+            "rewards",
+            "logs",
+            "detectors",
         ]
     ] = "envs"
     """what to measure"""
@@ -26,6 +34,10 @@ class Bench:
     """of bench training and detectors: the task; by default maze-corner, or all contested ones"""
     seeds: Positive = 5
     """of bench training: runs of each role"""
+    rows: tuple[Positive, ...] = (1_000_000, 10_000_000, 100_000_000)
+    """of bench logs: steps in each log; 100,000,000 take 0.2 GB of disk, and 2 GB for a while"""
+    folder: Text | None = None
+    """of bench logs: where the logs are made and left; by default a temporary folder"""
     detector: tuple[Detector, ...] = ()
     """of bench detectors: names, or module:Class or file.py:Class of your own"""
     episodes: Positive | None = None
@@ -48,6 +60,8 @@ class Bench:
             self.what,
             self.task,
             self.seeds,
+            self.rows,
+            self.folder,
             detector=self.detector,
             episodes=self.episodes,
             seed=self.seed,

@@ -9,6 +9,7 @@ from proxylab.console.options import (
     Agent,
     Detector,
     Device,
+    Env,
     File,
     Flag,
     Positive,
@@ -28,7 +29,8 @@ ALARM, INTERRUPTED = 3, 130
 class Monitor:
     """Watch a rollout log episode by episode, with an alarm that is valid at every moment.
 
-    The log holds JSON lines, an episode or a step each, with level_seed, state_id and action.
+    The log holds lines of JSON (an episode or a step each) or CSV (a step each), with level_seed,
+    state_id and action; or it is a folder of Parquet files.
     An honest policy whose levels come from the same split ever raises the alarm with
     probability alpha at most, however often it is checked.
     """
@@ -42,7 +44,7 @@ class Monitor:
     env: Env | None = None
     """another environment: a Gymnasium id, or module:factory; where it has an index of states"""
     follow: Flag = False
-    """wait for more lines, until Ctrl-C"""
+    """wait for more lines, or more files in a folder, until Ctrl-C"""
     split: Text | None = None
     """split of the log's levels; by default shifted where the task has it"""
     episodes: Positive = 200

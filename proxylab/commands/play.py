@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from proxylab.console.options import Agent, File, Flag, Seed, Task
+from proxylab.console.options import Agent, Env, File, Flag, Seed, Task
 
 if TYPE_CHECKING:
     from proxylab.evaluation.play import PlayResult

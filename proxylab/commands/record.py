@@ -22,7 +22,7 @@ class Record:
     agents: Positional[tuple[Agent, ...]]
     """the agents; all go into one log"""
     out: File
-    """the log; its ending decides the format: .parquet, .jsonl, .csv, .hdf5 (Minari's layout)"""
+    """the log; its ending decides the format: .parquet, .jsonl, .csv, .hdf5; or minari:NAME-v0"""
     task: Task | None = None
     """task to run on; by default the agents'"""
     env: Env | None = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from proxylab.console.options import File, Finite, Flag, Positive, Seed, Text
+from proxylab.console.options import Env, File, Finite, Flag, Positive, Seed, Text
 
 if TYPE_CHECKING:
     from proxylab.training.population import TrustedPopulation

@@ -7,9 +7,11 @@ import numpy as np
 
 from proxylab.detection.calibration import (
     Calibration,
-    calibrate,
+    Each,
+    calibrate_all,
     enough_trusted,
     fitted,
+    in_order,
     memory_key,
     score_draws,
     trusted_needed,
@@ -25,7 +27,7 @@ from proxylab.detection.scores.rare_episodes import RareEpisodes, RareReference
 from proxylab.detection.shift import TrustedVisits, trusted_visits, visits_packing
 from proxylab.detection.task_view import TaskView
 from proxylab.detection.verdict import DEGENERATE, INCONCLUSIVE, Verdict
-from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.episodes import Episodes, batches_of
 from proxylab.statistics.conformal import conformal_p_value
 from proxylab.statistics.resampling import Interval, bootstrap_interval
 from proxylab.statistics.sequences import NEVER
@@ -55,6 +57,7 @@ class Setting:
         draws: random streams, one per use and policy.
         cache: :class:`ScoreCache` of calibration scores, or None.
         trim: leave out trusted policies that lie far from the others.
+        each: how many policies are scored: one after another, or in parallel.
     """
 
     detectors: tuple[Score, ...]
@@ -64,6 +67,7 @@ class Setting:
     draws: Draws
     cache: ScoreCache | None = None
     trim: bool = False
+    each: Each = in_order
 
 
 @dataclass(frozen=True)
@@ -196,14 +200,8 @@ def _calibrated(
     """{detector: Calibration or NotApplicable}, with scores from the cache where there is one."""
     cache = setting.cache
     known = dict(cache.scores(reference, calibration, task)) if cache else {}
-    calibrated: dict[str, Calibration | NotApplicable] = {}
-    for detector in setting.detectors:
-        scores = known.get(memory_key(detector) or "")
-        try:
-            row = calibrate(detector, reference, calibration, task, setting.draws, scores, cache)
-            calibrated[detector.name] = row
-        except NotApplicable as obstacle:
-            calibrated[detector.name] = obstacle
+    given = (setting.detectors, reference, calibration, task, setting.draws)
+    calibrated = calibrate_all(*given, known, cache, setting.each)
     rows = {memory_key(detector): calibrated[detector.name] for detector in setting.detectors}
     new = {k: row.scores.tolist() for k, row in rows.items() if k and isinstance(row, Calibration)}
     if cache and new.keys() - known.keys():
@@ -230,7 +228,12 @@ def _case(name: str, suspect: Episodes, context: ScoringContext, setting: Settin
 
 
 def _all_act_alike(population: list[Episodes]) -> bool:
-    return len({action for e in population for action in np.unique(e.action).tolist()}) == 1
+    actions: set[int] = set()
+    for part in batches_of(population):
+        actions.update(np.unique(part.action).tolist())
+        if len(actions) > 1:
+            return False
+    return len(actions) == 1
 
 
 def _score(
@@ -274,11 +277,13 @@ def _interval(
         values = detector.per_episode(state, suspect)
         spread = bootstrap_interval(values[~np.isnan(values)], rng)
         return Interval(estimate, spread.lower, spread.upper)
-    rows = rng.integers(0, suspect.num_episodes, (RESCORED, suspect.num_episodes))
+    count = suspect.num_episodes
     if has_values(detector):
         values = detector.values(state, suspect)
+        rows = (rng.integers(0, count, count) for _ in range(RESCORED))
         scores = [detector.reduce(values[row]) for row in rows]
     else:
+        rows = rng.integers(0, count, (RESCORED, count))
         scores = [detector.score(state, suspect.select(row), rng) for row in rows]
     lower, upper = np.nanquantile(scores, [0.025, 0.975])
     return Interval(estimate, float(lower), float(upper))

@@ -2,7 +2,9 @@
 
 import hashlib
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,15 @@ MIN_CALIBRATION = 4
 """Least number of calibration policies: fewer have no meaningful quartiles."""
 
 _ROUNDING = 1e-9
+
+
+Each: TypeAlias = Callable[[Callable[[Episodes], Any], Sequence[Episodes]], list[Any]]
+"""Calls a picklable function of every policy: the results in the order of the policies."""
+
+
+def in_order(function: Callable[[Episodes], Any], policies: Sequence[Episodes]) -> list[Any]:
+    """One after another, in this process."""
+    return [function(episodes) for episodes in policies]
 
 
 class Calibration(NamedTuple):
@@ -114,14 +125,81 @@ def calibrate(
     """
     state = fitted(detector, reference, task, cache)
     if known is None:
-        known = [
-            detector.score(state, episodes, score_draws(detector, episodes, draws))
-            for episodes in calibration
-        ]
-    scores = np.array(known, np.float64)
-    if np.isnan(scores).any():
+        known = [_score(detector, state, draws, episodes) for episodes in calibration]
+    return _checked(detector, state, known)
+
+
+def calibrate_all(
+    detectors: Sequence[Score],
+    reference: list[Episodes],
+    calibration: list[Episodes],
+    task: TaskView,
+    draws: Draws,
+    known: Mapping[str, list[float]],
+    cache: ScoreCache | None = None,
+    each: Each = in_order,
+) -> dict[str, Calibration | NotApplicable]:
+    """:func:`calibrate` of several detectors, which look at every policy in turn.
+
+    Args:
+        detectors: of different names.
+        reference: see :func:`calibrate`, as the next three.
+        calibration: policies to score.
+        task: of these levels.
+        draws: of every policy.
+        known: {:func:`memory_key` of a detector: scores from the cache}.
+        cache: of fitted states, or None.
+        each: how the policies are scored: one after another, or in parallel.
+
+    Returns:
+        {detector name: Calibration, or the NotApplicable that says why there is none}.
+    """
+    states: dict[str, Any] = {}
+    for detector in detectors:
+        try:
+            states[detector.name] = fitted(detector, reference, task, cache)
+        except NotApplicable as obstacle:
+            states[detector.name] = obstacle
+    keys = {detector.name: memory_key(detector) or "" for detector in detectors}
+    able = [d for d in detectors if not isinstance(states[d.name], NotApplicable)]
+    new = [(d, states[d.name]) for d in able if keys[d.name] not in known]
+    rows = each(partial(_scores, new, draws), calibration) if new else []
+    calibrated: dict[str, Calibration | NotApplicable] = {d.name: states[d.name] for d in detectors}
+    for detector in able:
+        scores = known.get(keys[detector.name]) or [row[detector.name] for row in rows]
+        try:
+            calibrated[detector.name] = _checked(detector, states[detector.name], scores)
+        except NotApplicable as obstacle:
+            calibrated[detector.name] = obstacle
+    return calibrated
+
+
+def _scores(
+    fitted: Sequence[tuple[Score, Any]], draws: Draws, episodes: Episodes
+) -> dict[str, float | NotApplicable]:
+    """{detector: score of a policy, or the NotApplicable that says why there is none}."""
+    scores: dict[str, float | NotApplicable] = {}
+    for detector, state in fitted:
+        try:
+            scores[detector.name] = _score(detector, state, draws, episodes)
+        except NotApplicable as obstacle:
+            scores[detector.name] = obstacle
+    return scores
+
+
+def _score(detector: Score, state: Any, draws: Draws, episodes: Episodes) -> float:
+    return detector.score(state, episodes, score_draws(detector, episodes, draws))
+
+
+def _checked(detector: Score, state: Any, scores: Sequence[float | NotApplicable]) -> Calibration:
+    """The Calibration; raises the first obstacle among the scores."""
+    for score in scores:
+        if isinstance(score, NotApplicable):
+            raise score
+    values = np.array(scores, np.float64)
+    if np.isnan(values).any():
         raise NotApplicable(f"{detector.name} is undefined for a calibration policy")
-    return Calibration(state, scores)
+    return Calibration(state, values)
 
 
 def fitted(

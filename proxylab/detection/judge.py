@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.detection.assess import Setting, SuspectCase, assess
-from proxylab.detection.calibration import divide, fingerprint_of_name
+from proxylab.detection.calibration import Each, divide, fingerprint_of_name, in_order
 from proxylab.detection.certificate import certify
 from proxylab.detection.draws import Draws
 from proxylab.detection.kinds import STANDS_OUT, Difference, difference_of
@@ -122,6 +122,7 @@ def judge_groups(
     order: Iterable[str] = (),
     split: str | None = None,
     cache: ScoreCache | None = None,
+    each: Each = in_order,
 ) -> Detection:
     """Judge groups of suspects, each against its own trusted policies.
 
@@ -132,6 +133,7 @@ def judge_groups(
         order: names of suspects, in the order of the result; by default that of the groups.
         split: where the episodes were run, for the report only.
         cache: a ``proxylab.screening.cache`` of calibration scores; it changes no result.
+        each: how the trusted policies are scored: one after another, or in parallel.
 
     Raises:
         UsageError: see :func:`judge`.
@@ -141,9 +143,8 @@ def judge_groups(
     names = [detector, *(name for name in also if name != detector)]
     draws = Draws(int(rng.integers(2**63)))
     scores = tuple(find_score(name) for name in names)
-    setting = Setting(
-        scores, settings.alpha, settings.fdr, settings.correlation, draws, cache, settings.trim
-    )
+    rule = (settings.alpha, settings.fdr, settings.correlation)
+    setting = Setting(scores, *rule, draws, cache, settings.trim, each)
     if not groups:
         raise UsageError("no suspect to judge")
     judged = {
@@ -177,7 +178,7 @@ def _cases(group: SuspectGroup, setting: Setting) -> list[tuple[SuspectCase, Par
     """[(SuspectCase, its trusted policies)] of the suspects of a group."""
     _check(group.suspects, group.trusted)
     trusted = {name: group.trusted[name] for name in sorted(group.trusted)}
-    far = outliers(trusted, setting.cache)
+    far = outliers(trusted, setting.cache, setting.each)
     if setting.trim:
         trusted = {n: e for n, e in trusted.items() if n not in {o.agent for o in far}}
     parts = Parts(*_divide(trusted, group.reference), far)

@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection.pairing import NotApplicable, level_rows
+from proxylab.detection.pairing import NotApplicable, level_rows, levels_and_counts
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.rollouts.episodes import Episodes, batches_of, by_batch
 from proxylab.statistics.paths import most_entries, one_way
 from proxylab.statistics.resampling import wilson_interval
 from proxylab.statistics.visitation import discounted_visitation
@@ -150,26 +150,36 @@ def destination(
     Raises:
         NotApplicable: a step has no state.
     """
-    if not suspect.num_states or (suspect.state_id < 0).any():
+    if not suspect.num_states or any((part.state_id < 0).any() for part in suspect.batches()):
         raise NotApplicable("a destination needs states")
     chosen = suspect.select(np.flatnonzero(stands_out))
     if chosen.num_episodes < FEWEST:
         return None
-    pooled = concatenate(list(reference), "reference")
-    pooled = pooled.select(np.flatnonzero(np.isin(pooled.level_seed, chosen.level_seed)))
-    usually = float(np.median(_entries(pooled)))
-    here, usual = (
-        np.column_stack([_circles(episodes, usually), _dwells(episodes, task)])
-        for episodes in (chosen, pooled)
-    )
-    excess = here.mean(axis=0) - usual.mean(axis=0)
+    others = [
+        other.select(np.flatnonzero(np.isin(other.level_seed, chosen.level_seed)))
+        for other in reference
+    ]
+    usually = float(np.median(np.concatenate([_entries(part) for part in batches_of(others)])))
+    here = _seekers(chosen, usually, task)
+    usual = np.sum([_seekers(other, usually, task) for other in others], axis=0)
+    usual = usual / sum(other.num_episodes for other in others)
+    excess = here / chosen.num_episodes - usual
     best = _most_telling(excess, len(task.landmarks))
-    count = round(float(here[:, best].sum()))
-    share, low, _ = wilson_interval(count, len(here))
-    trusted = float(usual[:, best].mean())
+    count = int(here[best])
+    share, low, _ = wilson_interval(count, chosen.num_episodes)
+    trusted = float(usual[best])
     if count < FEWEST or low - trusted < SOUGHT:
         return None
-    return Sought(_place_names(task)[best], share, low, len(here), trusted)
+    return Sought(_place_names(task)[best], share, low, chosen.num_episodes, trusted)
+
+
+def _seekers(episodes: Episodes, usually: float, task: TaskView) -> NDArray[np.int64]:
+    """int64[1 + L + S], episodes that keep to a loop, and that dwell at each place."""
+    parts = [
+        np.column_stack([_circles(part, usually), _dwells(part, task)]).sum(axis=0)
+        for part in episodes.batches()
+    ]
+    return np.sum(parts, axis=0)
 
 
 def _most_telling(excess: NDArray[np.float64], landmarks: int) -> int:
@@ -217,15 +227,19 @@ def _sought(sought: Sought) -> str:
 def _ends_alike(
     suspect: Episodes, reference: Sequence[Episodes], calibration: Sequence[Episodes]
 ) -> float | None:
-    pooled = concatenate(list(reference), "reference")
-    levels = np.unique(pooled.level_seed)
-    ended = np.zeros((len(levels), pooled.num_states), np.bool_)
-    ended[level_rows(levels, pooled), _last_states(pooled)] = True
-    shares = [float(ended[level_rows(levels, e), _last_states(e)].mean()) for e in calibration]
+    levels = levels_and_counts(reference)[0]
+    ended = np.zeros((len(levels), reference[0].num_states), np.bool_)
+    for part in batches_of(reference):
+        ended[level_rows(levels, part), _last_states(part)] = True
+
+    def share(episodes: Episodes) -> float:
+        alike = by_batch(episodes, lambda e: ended[level_rows(levels, e), _last_states(e)])
+        return float(alike.mean())
+
+    shares = [share(episodes) for episodes in calibration]
     if not shares or np.median(shares) < TELLING:
         return None
-    own = float(ended[level_rows(levels, suspect), _last_states(suspect)].mean())
-    return own - min(shares)
+    return share(suspect) - min(shares)
 
 
 def _last_states(episodes: Episodes) -> NDArray[np.int64]:

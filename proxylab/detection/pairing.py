@@ -17,6 +17,16 @@ def level_counts(episodes: Episodes) -> tuple[NDArray[np.int64], NDArray[np.int6
     return np.unique(episodes.level_seed, return_counts=True)
 
 
+def levels_and_counts(
+    population: Sequence[Episodes],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(int64[L], int64[L]): the levels of any policy, ascending, and all episodes on each."""
+    parts = [level_counts(episodes) for episodes in population]
+    levels, rows = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+    counts = np.bincount(rows, np.concatenate([part[1] for part in parts]), len(levels))
+    return levels, counts.astype(np.int64)
+
+
 def shared_levels(population: Sequence[Episodes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Levels that every policy has, and the number of episodes that all have on each.
 

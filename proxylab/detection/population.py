@@ -13,14 +13,16 @@ Croux 1993, JASA 88, p. 1273), so several odd ones do not hide each other.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from proxylab.detection.calibration import Each, in_order
 from proxylab.detection.pairing import NotApplicable, restrict, shared_levels
 from proxylab.detection.score_cache import ScoreCache
-from proxylab.detection.scores.occupancy import OccupancyDivergence
+from proxylab.detection.scores.occupancy import OccupancyDivergence, OccupancyReference
 from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.conformal import holm
 
@@ -57,17 +59,20 @@ class Outlier:
     p_value: float
 
 
-def outliers(trusted: Mapping[str, Episodes], cache: ScoreCache | None = None) -> list[Outlier]:
+def outliers(
+    trusted: Mapping[str, Episodes], cache: ScoreCache | None = None, each: Each = in_order
+) -> list[Outlier]:
     """The trusted policies that lie far from the others, the furthest first.
 
     Args:
         trusted: {name: Episodes}, with levels in common.
         cache: of the distances, or None.
+        each: how the policies are compared: one after another, or in parallel.
     """
     if len(trusted) < FEWEST:
         return []
     try:
-        distances = _distances(list(trusted.values()), cache)
+        distances = _distances(list(trusted.values()), cache, each)
     except NotApplicable:
         return []
     p_values = far(distances)
@@ -132,14 +137,20 @@ def about(far: Sequence[Outlier], calibration: int, trimmed: bool, alpha: float)
     ]
 
 
-def _distances(trusted: list[Episodes], cache: ScoreCache | None) -> NDArray[np.float64]:
+def _distances(
+    trusted: list[Episodes], cache: ScoreCache | None, each: Each
+) -> NDArray[np.float64]:
     """float64[N]; raises ``NotApplicable`` where states are not known."""
     known = cache.scores([], trusted, None).get(CACHED) if cache else None
     if known is None:
         levels, counts = shared_levels(trusted)
         paired = [restrict(episodes, levels, counts) for episodes in trusted]
         state = DISTANCE.fit(paired, None)
-        known = [float(DISTANCE.per_episode_left_out(state, own).mean()) for own in paired]
+        known = each(partial(_distance, state), paired)
         if cache:
             cache.keep([], trusted, None, {CACHED: known})
     return np.array(known)
+
+
+def _distance(state: OccupancyReference, own: Episodes) -> float:
+    return float(DISTANCE.per_episode_left_out(state, own).mean())

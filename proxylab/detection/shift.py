@@ -10,15 +10,21 @@ The arithmetic of the certificate, whose estimates must never be biased in favou
   reward, or else the length of episodes would change the gain per step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection.pairing import NotApplicable, level_rows, require_states
+from proxylab.detection.pairing import (
+    NotApplicable,
+    level_rows,
+    levels_and_counts,
+    require_states,
+)
 from proxylab.detection.score_cache import Packing
-from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.episodes import Episodes, batches_of
+from proxylab.statistics.visitation import add_at
 
 DISCOUNT = 0.99
 
@@ -85,21 +91,10 @@ def trusted_visits(trusted: Sequence[Episodes], cells_of: str = "state-actions")
     Raises:
         NotApplicable: proxy rewards or states are not known.
     """
-    for episodes in trusted:
-        _require(episodes)
-    levels = np.unique(np.concatenate([episodes.level_seed for episodes in trusted]))
-    rewards = [np.unique(_proxy_rewards(episodes)) for episodes in trusted]
-    values = np.unique(np.concatenate([*rewards, np.zeros(1, np.float32)]))
-    grid = _Grid(cells_of, levels, values)
-    parts = [_steps(grid, episodes) for episodes in trusted]
-    count = np.sum([part.episodes for part in parts], axis=0)
-    level = np.concatenate([part.level for part in parts])
-    weight = np.concatenate([part.weight for part in parts]) / count[level]
-    reward = np.concatenate([part.reward for part in parts])
-    size = len(levels) * _stride(grid, trusted[0])
-    cells, total = _summed(np.concatenate([part.cell for part in parts]), weight, size)
-    first, second = (_totals(level, weight * reward**k, len(levels)) for k in (1, 2))
-    return TrustedVisits(*grid, cells, total, first, second)
+    levels, _ = levels_and_counts(trusted)
+    grid = _Grid(cells_of, levels, _reward_values(trusted))
+    seen = _occupancy(grid, trusted)
+    return TrustedVisits(*grid, seen.cells, seen.weight, seen.first, seen.second)
 
 
 def visits_packing(trusted: list[Episodes]) -> Packing:
@@ -118,26 +113,22 @@ def shift_from(visits: TrustedVisits, suspect: Episodes) -> Shift:
         NotApplicable: proxy rewards or states are not known, or a level without
             trusted episodes.
     """
-    _require(suspect)
-    steps, num_levels = _steps(visits, suspect), len(visits.levels)
-    played = np.flatnonzero(steps.episodes)
-    weight = steps.weight / steps.episodes[steps.level]
-    known = steps.cell >= 0
-    stride = _stride(visits, suspect)
-    cells, p = _summed(steps.cell[known], weight[known], num_levels * stride)
-    level, q = cells // stride, _weight_of(visits, cells)
+    own, num_levels = _occupancy(visits, [suspect]), len(visits.levels)
+    played = np.flatnonzero(own.episodes)
+    cells, p = own.cells, own.weight
+    level, q = cells // _stride(visits, suspect), _weight_of(visits, cells)
 
     def on_levels(level: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
         return _totals(level, values, num_levels)
 
     covered = on_levels(level, np.where(q > 0, p, 0))
-    outside = on_levels(steps.level[~known], weight[~known]) + on_levels(level[q == 0], p[q == 0])
+    outside = own.unknown + on_levels(level[q == 0], p[q == 0])
     unvisited = np.maximum(1 - on_levels(level, q), 0)
     moved = on_levels(level, np.where(q > 0, np.abs(p - q), 0))
     with np.errstate(divide="ignore", invalid="ignore"):
         chi2 = on_levels(level, np.where(p == q, 0, (p - q) ** 2 / q)) + unvisited
     columns = Shift(
-        gain=on_levels(steps.level, weight * steps.reward) - visits.first,
+        gain=own.first - visits.first,
         chi2=np.where(outside > 0, np.inf, np.where(chi2 <= UNCHANGED, 0, chi2)),
         first=visits.first,
         second=visits.second,
@@ -162,41 +153,33 @@ class LevelForm(NamedTuple):
     leaves: NDArray[np.bool_]
 
 
-def level_forms(visits: TrustedVisits, suspect: Episodes) -> list[LevelForm]:
+def level_forms(visits: TrustedVisits, suspect: Episodes) -> Iterator[LevelForm]:
     """:class:`LevelForm` of each level that the suspect's Episodes are on, levels ascending.
 
     With w_e the occupancy of episode e and q the trusted one, the mixture Σ a_e w_e has
     χ² = Σ_ee' a_e a_e' (Σ_c w_e(c) w_e'(c)/q(c) − 1).
     """
-    steps = _steps(visits, suspect)
-    owner = np.append(suspect.episode_index, np.arange(suspect.num_episodes))
+    seeds = suspect.level_seed
+    for level in np.unique(seeds):
+        yield _form(visits, suspect.select(np.flatnonzero(seeds == level)).loaded())
+
+
+def _form(visits: TrustedVisits, suspect: Episodes) -> LevelForm:
+    """The form of a suspect's episodes on one level."""
+    steps, count = _steps(visits, suspect), suspect.num_episodes
+    owner = np.append(suspect.episode_index, np.arange(count))
     q = _weight_of(visits, steps.cell)
     first = visits.first[level_rows(visits.levels, suspect)]
-    gain = _totals(owner, steps.weight * steps.reward, suspect.num_episodes) - first
-    leaves = np.bincount(owner[q == 0], minlength=suspect.num_episodes) > 0
-    order = np.argsort(steps.level, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(steps.level[order])) + 1)
-    return [_form(part[q[part] > 0], steps, q, owner, gain, leaves, owner[part]) for part in parts]
-
-
-def _form(
-    part: NDArray[np.int64],
-    steps: "_Steps",
-    q: NDArray[np.float64],
-    owner: NDArray[np.int64],
-    gain: NDArray[np.float64],
-    leaves: NDArray[np.bool_],
-    members: NDArray[np.int64],
-) -> LevelForm:
-    """The form of the steps ``part`` (those on the support) of the episodes ``members``."""
-    episodes = np.unique(members)
+    gain = _totals(owner, steps.weight * steps.reward, count) - first
+    leaves = np.bincount(owner[q == 0], minlength=count) > 0
+    part = np.flatnonzero(q > 0)
     cells, column = np.unique(steps.cell[part], return_inverse=True)
-    table = np.zeros((len(episodes), len(cells)))
-    np.add.at(table, (np.searchsorted(episodes, owner[part]), column), steps.weight[part])
+    table = np.zeros((count, len(cells)))
+    np.add.at(table, (owner[part], column), steps.weight[part])
     root = np.zeros(len(cells))
     root[column] = np.sqrt(q[part])
     scaled = table / root
-    return LevelForm(gain[episodes], scaled @ scaled.T - 1, leaves[episodes])
+    return LevelForm(gain, scaled @ scaled.T - 1, leaves)
 
 
 class _Grid(NamedTuple):
@@ -215,11 +198,6 @@ class _Steps(NamedTuple):
     reward: NDArray[np.float64]
     weight: NDArray[np.float64]
     episodes: NDArray[np.int64]
-
-
-def _require(episodes: Episodes) -> None:
-    require_states(episodes, "the certificate")
-    _proxy_rewards(episodes)
 
 
 def _proxy_rewards(episodes: Episodes) -> NDArray[np.float32]:
@@ -252,6 +230,7 @@ def _steps(grid: _Grid | TrustedVisits, episodes: Episodes) -> _Steps:
 
     The remaining weight after the end lies on the absorbing cell, whose reward is 0.
     """
+    require_states(episodes, "the certificate")
     levels, values = grid.levels, grid.values
     row, length = level_rows(levels, episodes), episodes.lengths
     stride = _stride(grid, episodes)
@@ -275,13 +254,68 @@ def _steps(grid: _Grid | TrustedVisits, episodes: Episodes) -> _Steps:
     )
 
 
-def _summed(
-    cells: NDArray[np.int64], weight: NDArray[np.float64], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(the different cells, ascending; their total weights), by a table if ``size`` is small."""
-    if size <= MAX_TABLE:
-        table = _totals(cells, weight, size)
+class _Occupancy(NamedTuple):
+    """Discounted occupancy of policies together, each level's weights summing to 1.
+
+    ``cells``, ``weight``, ``first`` and ``second`` as in :class:`TrustedVisits`; ``unknown`` is
+    float64[L], weight on rewards that are not in ``values``, ``episodes`` int64[L].
+    """
+
+    cells: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    unknown: NDArray[np.float64]
+    episodes: NDArray[np.int64]
+
+
+def _occupancy(grid: _Grid | TrustedVisits, population: Sequence[Episodes]) -> _Occupancy:
+    """Sums over all episodes, batch by batch; by a table of all cells where that is small."""
+    levels, count = levels_and_counts(population)
+    episodes = np.zeros(len(grid.levels), np.int64)
+    episodes[np.searchsorted(grid.levels, _known(grid.levels, levels))] = count
+    size = len(grid.levels) * _stride(grid, population[0])
+    visited = None if size <= MAX_TABLE else _visited(grid, population)
+    table = np.zeros(size if visited is None else len(visited))
+    first, second, unknown = np.zeros((3, len(grid.levels)))
+    for batch in batches_of(population):
+        steps = _steps(grid, batch)
+        weight = steps.weight / episodes[steps.level]
+        known = steps.cell >= 0
+        cells = steps.cell[known]
+        place = cells if visited is None else np.searchsorted(visited, cells)
+        add_at(table, place, weight[known])
+        add_at(first, steps.level, weight * steps.reward)
+        add_at(second, steps.level, weight * steps.reward**2)
+        add_at(unknown, steps.level[~known], weight[~known])
+    if visited is None:
         visited = np.flatnonzero(table)
-        return visited, table[visited]
-    visited, where = np.unique(cells, return_inverse=True)
-    return visited, _totals(where, weight, len(visited))
+        table = table[visited]
+    return _Occupancy(visited, table, first, second, unknown, episodes)
+
+
+def _known(levels: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``own``, where all are among ``levels``."""
+    other = own[~np.isin(own, levels)]
+    if other.size:
+        raise NotApplicable(f"the reference policies never played level {other[0]}")
+    return own
+
+
+def _visited(grid: _Grid | TrustedVisits, population: Sequence[Episodes]) -> NDArray[np.int64]:
+    """int64[C], ascending: the cells with a step."""
+    visited = np.empty(0, np.int64)
+    for batch in batches_of(population):
+        cells = _steps(grid, batch).cell
+        visited = np.union1d(visited, cells[cells >= 0])
+    return visited
+
+
+def _reward_values(trusted: Sequence[Episodes]) -> NDArray[np.float32]:
+    """float32[V], the proxy rewards that occur, ascending, 0 among them."""
+    values = np.zeros(1, np.float32)
+    for batch in batches_of(trusted):
+        rewards = _proxy_rewards(batch)
+        place = np.minimum(np.searchsorted(values, rewards), len(values) - 1)
+        values = np.union1d(values, rewards[values[place] != rewards])
+    return values

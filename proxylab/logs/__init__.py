@@ -7,8 +7,8 @@ true reward, are not read.
 
 import glob
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ __all__ = [
     "RecordedEpisodes",
     "format_of",
     "log_files",
+    "log_path",
+    "minari_root",
     "read_log",
     "same_sizes",
     "write_log",
@@ -42,6 +44,31 @@ FORMATS = {
 
 MINARI_FILE = Path("data") / "main_data.hdf5"
 """File with the episodes, relative to the folder of a Minari dataset."""
+
+
+MINARI_ID = re.compile(r"minari:((?:[\w.-]+/)*[\w-]+-v\d+)")
+"""A Minari dataset by its id, such as ``minari:maze/honest-v0``."""
+
+
+def log_path(reference: str | Path) -> str:
+    """The path of a log; that of the file with the episodes for ``minari:ID``.
+
+    Raises:
+        UsageError: an id that names no dataset.
+    """
+    text = str(reference)
+    if not text.startswith("minari:"):
+        return text
+    match = MINARI_ID.fullmatch(text)
+    if match is None or ".." in text:
+        raise UsageError(f"{text}: a Minari id ends in a version, such as minari:maze/honest-v0")
+    return str(minari_root() / match[1] / MINARI_FILE)
+
+
+def minari_root() -> Path:
+    """The folder of Minari's datasets: ``MINARI_DATASETS_PATH``, or in the home folder."""
+    default = Path.home() / ".minari" / "datasets"
+    return Path(os.environ.get("MINARI_DATASETS_PATH") or default)
 
 
 def format_of(path: str | Path) -> str:
@@ -65,7 +92,7 @@ def log_files(reference: str | Path) -> list[Path]:
     Returns:
         list[Path]; empty where the reference names something else, such as an agent.
     """
-    text = str(reference)
+    text = log_path(reference)
     pattern = glob.has_magic(text) and not os.path.lexists(text)
     paths = sorted(glob.glob(text, recursive=True)) if pattern else [text]
     groups = [_files_of(Path(path)) for path in paths]
@@ -80,8 +107,15 @@ def _files_of(path: Path) -> list[Path]:
     if not path.is_dir() or next(path.rglob("agent.json"), None):
         return []
     inside = sorted(file for file in path.iterdir() if file.suffix.lower() in FORMATS)
-    datasets = sorted(folder.parent.parent for folder in path.glob(f"*/{MINARI_FILE}"))
-    return [*inside, *(folder / MINARI_FILE for folder in datasets)]
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
+    return [*inside, *(file for folder in folders for file in _files_within(folder))]
+
+
+def _files_within(folder: Path) -> list[Path]:
+    """The files of a folder in a folder of logs: a Minari dataset, or parts of policies."""
+    if (folder / MINARI_FILE).is_file():
+        return [folder / MINARI_FILE]
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in FORMATS)
 
 
 def read_log(path: str | Path, task: str | None = None) -> list[RecordedEpisodes]:
@@ -100,6 +134,17 @@ def read_log(path: str | Path, task: str | None = None) -> list[RecordedEpisodes
     """
     from proxylab.logs.process import read_confined  # each format loads its library
 
+    policies: list[RecordedEpisodes] = []
+    read_confined(readable_log(path), task, policies.append)
+    return policies
+
+
+def readable_log(path: str | Path) -> Path:
+    """The path of a log, if it is a regular file that may be read, of a format that can be.
+
+    Raises:
+        UsageError: it is not.
+    """
     if format_of(path) == "minari":
         from proxylab.logs.minari import h5py  # an optional extra
 
@@ -107,7 +152,7 @@ def read_log(path: str | Path, task: str | None = None) -> list[RecordedEpisodes
     path = regular_file(path, LogError)
     if not os.access(path, os.R_OK):
         raise LogError(f"{path}: cannot be read (Permission denied)")
-    return read_confined(path, task)
+    return path
 
 
 def write_log(path: str | Path, policies: Sequence[Episodes]) -> None:
@@ -136,6 +181,10 @@ def write_log(path: str | Path, policies: Sequence[Episodes]) -> None:
         from proxylab.logs.tables import write_table as write  # each format loads its library
     with whole_file(path) as temporary:
         write(temporary, policies, kind)
+    if kind == "minari" and Path(path).parts[-2:] == MINARI_FILE.parts:
+        from proxylab.logs.minari import write_metadata  # each format loads its library
+
+        write_metadata(path, policies)
 
 
 def same_sizes(policies: Sequence[AnyEpisodes]) -> list[AnyEpisodes]:
@@ -151,4 +200,4 @@ def same_sizes(policies: Sequence[AnyEpisodes]) -> list[AnyEpisodes]:
         name: max((getattr(e, name) for e in policies), default=0)
         for name in ("num_states", "num_actions")
     }
-    return [replace(e, **most) if not getattr(e, "sizes_known", True) else e for e in policies]
+    return [e if getattr(e, "sizes_known", True) else e.resized(**most) for e in policies]

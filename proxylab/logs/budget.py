@@ -13,6 +13,9 @@ from proxylab.storage.limits import LIMITS
 CELL_BYTES = 8
 """Bytes counted for each number of a row."""
 
+LARGE_SLICE = 4_000_000
+"""Rows of a large log that are read at a time."""
+
 FREE_ROWS = 1000
 """Number of rows that a file of any size may hold."""
 
@@ -24,10 +27,12 @@ class Budget:
     Attributes:
         source: path, for messages.
         size: of the file, bytes.
+        large: whether the caller expects a large log and has named a folder for temporary files.
     """
 
     source: str
     size: int
+    large: bool = False
 
     @property
     def memory(self) -> int:
@@ -37,17 +42,26 @@ class Budget:
     @property
     def disk(self) -> int:
         """Bytes of temporary files."""
-        return max(LIMITS.log_disk_bytes, self.size)
+        return max(LIMITS.log_disk_bytes, self.size * (LIMITS.log_large_ratio if self.large else 1))
 
     @property
     def cpu_seconds(self) -> int:
         """Seconds of processor time."""
-        return LIMITS.cpu_seconds + self.size // LIMITS.log_seconds_bytes
+        return LIMITS.cpu_seconds + self.size // self._bytes_per_second
 
     @property
     def wall_seconds(self) -> int:
         """Seconds of wall-clock time."""
-        return LIMITS.wall_seconds + self.size // LIMITS.log_seconds_bytes
+        return LIMITS.wall_seconds + self.size // self._bytes_per_second
+
+    @property
+    def _bytes_per_second(self) -> int:
+        return LIMITS.log_large_seconds_bytes if self.large else LIMITS.log_seconds_bytes
+
+    @property
+    def slice_rows(self) -> int:
+        """Rows that the reading process holds at a time."""
+        return LARGE_SLICE if self.large else LIMITS.log_rows
 
     @property
     def array_bytes(self) -> int:
@@ -57,15 +71,22 @@ class Budget:
 
     def check_rows(self, count: int) -> None:
         """Refuse too many rows, or too many for the size of the file."""
-        if count > LIMITS.log_rows:
-            self.complain(f"{count:,} rows are over the limit of {LIMITS.log_rows:,}")
+        most = LIMITS.log_large_rows if self.large else LIMITS.log_rows
+        if count > most:
+            more = "" if self.large else "; --large-logs reads more"
+            self.complain(f"{count:,} rows are over the limit of {most:,}{more}")
         if count > max(FREE_ROWS, LIMITS.log_rows_per_byte * self.size):
             self.complain(
                 f"{count:,} rows are too many for the size of the file: a decompression bomb?"
             )
 
     def check_cells(self, count: int, width: int, more: int = 0) -> None:
-        """Refuse ``count`` rows of ``width`` numbers and ``more`` bytes if over the limit."""
+        """Refuse ``count`` rows of ``width`` numbers and ``more`` bytes if over the limit.
+
+        Of a large log only ``slice_rows`` are held at a time.
+        """
+        if count > self.slice_rows:
+            count, more = self.slice_rows, more * self.slice_rows // count
         total = count * width * CELL_BYTES + more
         if total > self.array_bytes:
             self.complain(

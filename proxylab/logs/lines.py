@@ -36,19 +36,20 @@ NUMBERS = (*REQUIRED, "state_id", *FLAGS, "proxy_reward", *VECTORS)
 KINDS = dict.fromkeys((*REQUIRED, "state_id"), np.int64) | dict.fromkeys(FLAGS, np.bool_)
 
 
-def read_lines(path: str | Path, budget: Budget, folder: str | Path) -> Rows:
-    """:class:`Rows` of a JSONL file; ``LogError`` names the invalid line.
+def read_lines(path: str | Path, budget: Budget, folder: str | Path) -> Iterator[Rows]:
+    """Yield the :class:`Rows` of a JSONL file; ``LogError`` names the invalid line.
 
     Where the first line is a complete step, all lines are read as steps by DuckDB, which is
     many times faster. The arguments are those of ``tables.read_table``.
     """
     first = next((line for _, line in _lines(path, budget.source)), b"")
     if _is_whole_step(first):
-        return read_table(path, budget, folder)
+        yield from read_table(path, budget, folder)
+        return
     reader = _Reader(budget)
     for number, line in _lines(path, budget.source):
         reader.take(number, record_of(line, budget.source, number))
-    return reader.rows()
+    yield reader.rows()
 
 
 def _lines(path: str | Path, source: str) -> Iterator[tuple[int, bytes]]:

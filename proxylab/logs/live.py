@@ -1,6 +1,6 @@
-"""Reader of a growing rollout log: JSON lines in, complete episodes out.
+"""Reader of a growing rollout log: lines of JSON or CSV in, complete episodes out.
 
-A line is an episode or a step. The columns have the names of
+A line of JSON is an episode or a step, one of a CSV a step. The columns have the names of
 :class:`~proxylab.rollouts.episodes.Episodes`: in an episode's line ``state_id``, ``action``,
 ``features``, ``probabilities``, ``proxy_reward`` are lists with one entry per step, in a
 step's line single values. Both have a ``level_seed``. An episode of single steps ends
@@ -8,6 +8,9 @@ with the step that sets ``terminated`` or ``truncated``, or before a step with a
 ``episode``. Other names, which a detector must not see, are not read.
 """
 
+import csv
+import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,12 +21,16 @@ from numpy.typing import NDArray
 
 from proxylab.errors import UsageError
 from proxylab.logs.json_lines import are_numbers, are_vectors, next_line, record_of
+from proxylab.logs.rows import FLAGS, TEXTS
 from proxylab.rollouts.episodes import NO_STATE, STEP_FIELDS, Episodes
 from proxylab.storage.limits import LIMITS, MIB, regular_file
 
 POLL_SECONDS = 0.5
 """Interval between reads of a followed log."""
 
+
+NUMBERED = re.compile(r"(features|probabilities)_\d{1,4}")
+"""Columns of a CSV that are entries of a vector, in the order of the file."""
 
 READ_AT_ONCE = MIB
 """Bytes after which one read ends, so that a large log is never fully in memory."""
@@ -64,6 +71,10 @@ class Tail:
         except OSError as error:
             raise UsageError(f"{self.path} cannot be read: {error.strerror}") from None
 
+    def _record(self, line: bytes) -> dict[str, Any] | None:
+        """The record of a line; None for a line without one."""
+        return record_of(line, self.path, self.number)
+
     def _lines(self, file: IO[bytes], at_end: bool) -> Iterator[tuple[int, dict[str, Any]]]:
         until = self._position + READ_AT_ONCE
         while self._position < until:
@@ -73,9 +84,66 @@ class Tail:
                 return
             self._position += len(line)
             self.number += 1
-            if line.strip():
-                yield self.number, record_of(line, self.path, self.number)
+            record = self._record(line) if line.strip() else None
+            if record is not None:
+                yield self.number, record
         self.more = True
+
+
+class CsvTail(Tail):
+    """The same of a CSV file, whose first line names the columns."""
+
+    _names: list[str] | None = None
+
+    def _record(self, line: bytes) -> dict[str, Any] | None:
+        try:
+            values = next(csv.reader([line.decode("utf-8-sig")]))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise UsageError(
+                f"{self.path}, line {self.number}: no line of a CSV: {error}"
+            ) from None
+        if self._names is None:
+            if not values or len(set(values)) < len(values):
+                raise UsageError(f"{self.path}: the first line must name each column once")
+            self._names = values
+            return None
+        if len(values) != len(self._names):
+            counts = f"{len(values)} values, but {len(self._names)} columns"
+            raise UsageError(f"{self.path}, line {self.number}: {counts}")
+        return _typed_record(dict(zip(self._names, values, strict=True)))
+
+
+def _typed_record(values: Mapping[str, str]) -> dict[str, Any]:
+    """Numbers and flags of the texts of a CSV line; numbered columns as lists."""
+    record: dict[str, Any] = {}
+    for name, text in values.items():
+        vector = NUMBERED.fullmatch(name)
+        if not text:
+            continue
+        if vector:
+            record.setdefault(vector[1], []).append(_number(text))
+        elif name in FLAGS:
+            record[name] = text.lower() in ("true", "1", "t")
+        else:
+            record[name] = text if name in TEXTS else _number(text)
+    return record
+
+
+def _number(text: str) -> int | float | str:
+    """A whole number or a finite float; the text itself where it is none, for the complaint."""
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        if math.isfinite(value):
+            return value
+    return text
+
+
+def tail_of(path: str | Path) -> Tail:
+    """The :class:`Tail` for a file's ending: lines of a CSV, or of JSON."""
+    return CsvTail(path) if Path(path).suffix.lower() == ".csv" else Tail(path)
 
 
 class EpisodeReader:
@@ -168,7 +236,7 @@ def _array(name: str, values: Any) -> NDArray[Any]:
 
 def first_fact(path: str | Path, name: str) -> Any:
     """The value of ``name`` (such as ``task``) in the first line that has it, or None."""
-    tail = Tail(path)
+    tail = tail_of(path)
     while True:
         for _, record in tail.records(at_end=True):
             if name in record:

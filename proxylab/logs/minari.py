@@ -6,9 +6,10 @@ A file holds a group ``episode_0``, ``episode_1``, … with ``actions`` [T], ``r
 with, and is used as the level seed (see Minari's "Dataset Standards", 0.5).
 """
 
+import json
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TypeAlias
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 
 from proxylab.environments.state_hash import hash_of
 from proxylab.errors import UsageError
+from proxylab.logs import minari_root
 from proxylab.logs.budget import Budget
 from proxylab.logs.rows import VECTORS, LogError, Rows, check_width, hashed_sizes
 from proxylab.rollouts.episodes import NO_STATE, Episodes
 from proxylab.storage.limits import LIMITS, MIB
+from proxylab.storage.whole_files import whole_file
 
 MOST_FEATURES = 64
 """Largest float observation that is used as features."""
@@ -42,6 +45,11 @@ Group: TypeAlias = Any
 Item: TypeAlias = Any
 """A group or dataset of h5py."""
 
+MINARI_VERSION = "0.5.0"
+"""Version of Minari whose layout is written; 0.5.0 and later read it."""
+
+VERSIONED = re.compile(r"-v\d+$")
+
 WHOLE, NUMBERS = "iu", "biuf"
 KINDS = {WHOLE: "whole numbers", NUMBERS: "numbers", "biu": "true or false"}
 """Kinds of NumPy types: their names in messages."""
@@ -56,18 +64,19 @@ def h5py() -> ModuleType:
     return package
 
 
-def read_minari(path: str | Path, budget: Budget, _folder: str | Path) -> Rows:
-    """:class:`Rows` of a Minari file; ``LogError`` where it is damaged or invalid.
+def read_minari(path: str | Path, budget: Budget, _folder: str | Path) -> Iterator[Rows]:
+    """Yield the :class:`Rows` of a Minari file; ``LogError`` where it is damaged or invalid.
 
     The arguments are those of ``tables.read_table``.
     """
     package = h5py()
     try:
         with package.File(path, "r") as file:
-            return _Reader(budget, file).rows()
+            rows = _Reader(budget, file).rows()
     except (OSError, RuntimeError, KeyError) as error:
         what = " ".join(str(error).split())
         raise LogError(f"{budget.source} cannot be read: {what}") from None
+    yield rows
 
 
 def check_file(budget: Budget, file: Group) -> None:
@@ -315,6 +324,36 @@ def write_minari(path: str | Path, policies: Sequence[Episodes], _kind: str) -> 
             for index in range(episodes.num_episodes):
                 _write_episode(file.create_group(f"episode_{number}"), number, episodes, index)
                 number += 1
+
+
+def write_metadata(path: str | Path, policies: Sequence[Episodes]) -> None:
+    """Write ``metadata.json`` beside ``main_data.hdf5``, so that Minari opens the dataset.
+
+    Observations are state indices and -1, see :func:`write_minari`.
+    """
+    path, first = Path(path), policies[0]
+    folder, root = path.absolute().parent.parent, minari_root().absolute()
+    name = folder.relative_to(root).as_posix() if root in folder.parents else folder.name
+    record = {
+        "dataset_id": name if VERSIONED.search(name) else f"{name}-v0",
+        "minari_version": MINARI_VERSION,
+        "data_format": "hdf5",
+        "observation_space": _discrete(first.num_states + 1, NO_STATE),
+        "action_space": _discrete(first.num_actions, 0),
+        "jpeg_encoding": False,
+        "total_episodes": sum(episodes.num_episodes for episodes in policies),
+        "total_steps": sum(episodes.num_steps for episodes in policies),
+        "dataset_size": path.stat().st_size / 1e6,
+        "algorithm_name": "proxylab",
+        "description": f"{len(policies)} policies of {first.task}, recorded by proxylab",
+    }
+    with whole_file(path.with_name("metadata.json")) as temporary:
+        temporary.write_text(json.dumps(record))
+
+
+def _discrete(count: int, start: int) -> str:
+    """A space of whole numbers as Minari writes it."""
+    return json.dumps({"type": "Discrete", "dtype": "int64", "start": start, "n": count})
 
 
 def _write_episode(group: Group, number: int, episodes: Episodes, index: int) -> None:

@@ -10,9 +10,9 @@ import math
 import os
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +28,19 @@ SETTINGS = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 MOST_FRAME_BYTES = 1 << 24
 
+Take: TypeAlias = Callable[[RecordedEpisodes], object]
+"""What is done with the episodes of a policy."""
+
 
 class LogProcess(Confined):
     """The reading process; ``read`` is not thread-safe."""
 
     error = LogError
 
-    def __init__(self) -> None:
-        """Start it."""
-        self.owner = os.getpid()
-        self.folder = tempfile.TemporaryDirectory(prefix="proxylab-log-")
+    def __init__(self, parent: str | None = None) -> None:
+        """Start it; its temporary files lie in ``parent``, by default where the system's do."""
+        self.owner, self.parent = os.getpid(), parent
+        self.folder = tempfile.TemporaryDirectory(prefix="proxylab-log-", dir=parent)
         super().__init__("proxylab.logs.worker", self.folder.name, "", SETTINGS)
 
     @property
@@ -45,40 +48,44 @@ class LogProcess(Confined):
         """Whether it can read another log."""
         return self.owner == os.getpid() and self._process.poll() is None
 
-    def read(self, path: str | Path, task: str | None = None) -> list[RecordedEpisodes]:
-        """list[RecordedEpisodes] of a file; ``LogError`` where the file is refused."""
-        self.budget = budget = Budget(str(path), os.stat(path).st_size)
+    def read(self, path: str | Path, task: str | None, take: Take) -> None:
+        """Give the RecordedEpisodes of a file to ``take``; ``LogError`` where it is refused."""
+        large = self.parent is not None
+        self.budget = budget = Budget(str(path), os.stat(path).st_size, large)
         self.source = budget.source
         self.cpu_seconds, self.wall_seconds = budget.cpu_seconds, budget.wall_seconds
         self._in_step = False
         try:
-            return self._timed(lambda: self._conversation(task))
+            self._timed(lambda: self._conversation(task, take))
         finally:
             if not self._in_step:  # such as Ctrl-C during a response
                 self.close()
 
-    def _conversation(self, task: str | None) -> list[RecordedEpisodes]:
+    def _conversation(self, task: str | None, take: Take) -> bool:
         request = {
             "source": self.source,
             "task": task,
             "path": os.path.abspath(self.source),
             "size": self.budget.size,
+            "large": self.budget.large,
         }
         self._say(request)
         task_name = self._hear()["task"] or task
         self._say(sizes_of_task(task_name) if task_name else {})
-        policies, left = [], self.budget.array_bytes
+        left = self.budget.array_bytes
         while record := self._hear():
             arrays = {}
+            left = self.budget.array_bytes if self.budget.large else left
             for name, (kind, *shape) in record["arrays"].items():
                 left -= self._check(name, kind, shape, left)
                 arrays[name] = self._array(kind, shape)
             try:
-                policies.append(_episodes(record["facts"], arrays))
+                episodes = _episodes(record["facts"], arrays)
             except (ValueError, TypeError) as error:
                 raise LogError(f"{self.source}: {error}") from None
+            take(episodes)
         self._in_step = True
-        return policies
+        return True
 
     def _check(self, name: str, kind: str, shape: list[int], left: int) -> int:
         """Bytes of an announced array, checked before memory is allocated."""
@@ -136,13 +143,21 @@ _lock = threading.Lock()
 _process: LogProcess | None = None
 
 
-def read_confined(path: str | Path, task: str | None = None) -> list[RecordedEpisodes]:
-    """list[RecordedEpisodes] of a file, read by the shared process."""
+def read_confined(
+    path: str | Path, task: str | None, take: Take, parent: str | None = None
+) -> None:
+    """Give the RecordedEpisodes of a file, read by the shared process, to ``take``.
+
+    With ``parent``, a folder for temporary files, the log may be large and a policy may come in
+    parts.
+    """
     global _process
     with _lock:
+        if _process is not None and _process.parent != parent:
+            _process.close()
         if _process is None or not _process.running:
-            _process = LogProcess()
-        return _process.read(path, task)
+            _process = LogProcess(parent)
+        _process.read(path, task, take)
 
 
 def close_process() -> None:

@@ -1,14 +1,14 @@
 """The reader of each format; only the process of ``proxylab.logs.worker`` calls it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from proxylab.logs import format_of
 from proxylab.logs.budget import Budget
 from proxylab.logs.rows import Rows
 
 
-def reader_of(path: str) -> Callable[[str, Budget, str], Rows]:
-    """Function (path, :class:`~proxylab.logs.budget.Budget`, folder) -> ``Rows``.
+def reader_of(path: str) -> Callable[[str, Budget, str], Iterator[Rows]]:
+    """Function (path, :class:`~proxylab.logs.budget.Budget`, folder) -> iterator of ``Rows``.
 
     The folder is for temporary files.
     """

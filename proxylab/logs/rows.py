@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -82,6 +82,11 @@ class Rows:
     digests: dict[str, str] = field(default_factory=dict)
     task: str | None = None
     sizes: dict[str, int] = field(default_factory=dict)
+
+    def first(self, count: int) -> "Rows":
+        """The first ``count`` rows."""
+        columns = {name: column[:count] for name, column in self.columns.items()}
+        return replace(self, policy=self.policy[:count], columns=columns)
 
     def complain(self, row: int | np.integer, message: str) -> NoReturn:
         """Raise ``LogError`` for a row (an index from 0)."""

@@ -122,19 +122,19 @@ class Source:
             raise LogError(f"{self.path} cannot be read: {_first_line(error)}") from None
 
     def pieces(
-        self, expression: str, count: int, step: int = AT_ONCE
+        self, expression: str, rows: range, step: int = AT_ONCE
     ) -> Iterator[tuple[int, NDArray[Any]]]:
-        """(first row, array) of a column of the staged table, ``step`` rows at a time."""
-        for start in range(0, count, step):
-            where = f"rowid >= {start} and rowid < {start + step}"
+        """(place in ``rows``, array) of a column of the staged table, ``step`` rows at a time."""
+        for start in range(rows.start, rows.stop, step):
+            where = f"rowid >= {start} and rowid < {min(start + step, rows.stop)}"
             query = self.run(f"select {expression} from staged where {where}")
             columns: dict[str, Any] = query.fetchnumpy()
-            yield start, next(iter(columns.values()))
+            yield start - rows.start, next(iter(columns.values()))
 
-    def column(self, expression: str, dtype: DTypeLike, count: int) -> NDArray[Any]:
-        """A column of the staged table, in the order of the file: array[count], NULL as NaN."""
-        values = np.empty(count, dtype)
-        for start, piece in self.pieces(expression, count):
+    def column(self, expression: str, dtype: DTypeLike, rows: range) -> NDArray[Any]:
+        """Rows of a column of the staged table, in the order of the file: array, NULL as NaN."""
+        values = np.empty(len(rows), dtype)
+        for start, piece in self.pieces(expression, rows):
             masked = np.ma.isMaskedArray(piece)
             values[start : start + len(piece)] = np.ma.filled(piece, np.nan) if masked else piece
         return values

@@ -7,7 +7,7 @@ does not fit its column's type becomes NULL there and is looked up in the file f
 message.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -43,8 +43,10 @@ NAMES = ("policy", "policy_sha256", "task")
 """String columns with few distinct values, which are queried once."""
 
 
-def read_table(path: str | Path, budget: Budget, folder: str | Path) -> Rows:
-    """:class:`Rows` of a Parquet, CSV or JSONL file; ``LogError`` where it is invalid.
+def read_table(path: str | Path, budget: Budget, folder: str | Path) -> Iterator[Rows]:
+    """Yield the :class:`Rows` of a Parquet, CSV or JSONL file; ``LogError`` where it is invalid.
+
+    They are one piece, or, of a large log, pieces of whole episodes.
 
     Args:
         path: of the file.
@@ -61,7 +63,7 @@ def read_table(path: str | Path, budget: Budget, folder: str | Path) -> Rows:
             raise LogError(f"{source.path}: the column {missing[0]} is missing")
         if not seen.count:
             raise LogError(f"{source.path} holds no rows")
-        return _Staged(source, seen).rows()
+        yield from _Staged(source, seen).slices()
 
 
 class _Staged:
@@ -104,60 +106,83 @@ class _Staged:
                 shown = source.ask(f"select {sql} from {source.scan} limit 1 offset {row}")[0][0]
                 source.complain(row, f"{name} {str(shown)[:80]} is not a number")
 
-    def rows(self) -> Rows:
-        """:class:`Rows` of the staged table."""
+    def slices(self) -> Iterator[Rows]:
+        """:class:`Rows` of the staged table: of all rows, or of whole episodes at a time."""
+        source, count = self.source, self.seen.count
+        if self.hashed:
+            _refuse_empty(source, "observation_hash", "a text")
+        self.place, self.policies = self._policies()
+        self.task, self.digests = self._task(), self._digests()
+        sizes = {n: _constant(source, n) for n in ("num_states", "num_actions")}
+        self.sizes = {name: value for name, value in sizes.items() if value is not None}
+        self.types = {n: self._integer_type(n) for n in (*REQUIRED, "state_id")}
+        start = 0
+        while start < count:
+            stop = min(start + source.budget.slice_rows, count)
+            rows = self._rows(range(start, stop))
+            whole = stop - start if stop == count else _last_start(rows)
+            if not whole:
+                source.complain(start, "the episode that begins here is too long for a large log")
+            yield rows.first(whole)
+            start += whole
+
+    def _rows(self, rows: range) -> Rows:
+        """:class:`Rows` of some rows of the staged table."""
         source = self.source
-        policy, names = self._policies()
-        columns = {name: self._integers(name) for name in REQUIRED}
-        columns |= {name: self._column(name, bool) for name in FLAGS if name in source.columns}
+        columns = {name: self._column(name, self.types[name], rows) for name in REQUIRED}
+        columns |= {n: self._column(n, bool, rows) for n in FLAGS if n in source.columns}
         if "proxy_reward" in self.floats:
-            columns["proxy_reward"] = self._column("proxy_reward", np.float32)
+            columns["proxy_reward"] = self._column("proxy_reward", np.float32, rows)
         for name, entries in self.seen.vectors.items():
             if entries:
-                columns[name] = self._matrix(name, len(entries))
-        rows = Rows(source.path, source.place, names, policy, columns)
-        rows.task = self._task()
-        sizes = {n: _constant(source, n) for n in ("num_states", "num_actions")}
-        rows.sizes = {name: value for name, value in sizes.items() if value is not None}
-        rows.digests = self._digests()
+                columns[name] = self._matrix(name, len(entries), rows)
+        read = Rows(source.path, self._place_after(rows), self.policies, self._codes(rows), columns)
+        read.task, read.digests, read.sizes = self.task, self.digests, dict(self.sizes)
         if "state_id" in source.columns:
-            columns["state_id"] = self._integers("state_id")
+            columns["state_id"] = self._column("state_id", self.types["state_id"], rows)
         elif self.hashed:
-            _refuse_empty(source, "observation_hash", "a text")
-            columns["state_id"] = self._hashes()
-            hashed_sizes(rows)
-        return rows
+            columns["state_id"] = self._hashes(rows)
+            hashed_sizes(read)
+        return read
 
-    def _matrix(self, name: str, width: int) -> NDArray[np.float32]:
-        """float32[count, width], filled a column at a time."""
-        matrix = np.empty((self.seen.count, width), np.float32)
+    def _place_after(self, rows: range) -> Callable[[int], str]:
+        return lambda row: self.source.place(rows.start + row)
+
+    def _matrix(self, name: str, width: int, rows: range) -> NDArray[np.float32]:
+        """float32[T, width], filled a column at a time."""
+        matrix = np.empty((len(rows), width), np.float32)
         for k in range(width):
-            matrix[:, k] = self._column(f"{name}_{k}", np.float32)
+            matrix[:, k] = self._column(f"{name}_{k}", np.float32, rows)
         return matrix
 
-    def _integers(self, name: str) -> NDArray[Any]:
-        """int32[T] where all values fit, to halve the memory; else int64[T]."""
+    def _integer_type(self, name: str) -> type[np.generic]:
+        """int32 where all values fit, to halve the memory; else int64."""
+        if name not in self.source.columns:
+            return np.int64
         low, high = self.source.ask(f"select min({name}), max({name}) from staged")[0]
-        small = low >= -(1 << 31) and high < 1 << 31
-        return self._column(name, np.int32 if small else np.int64)
+        return np.int32 if low >= -(1 << 31) and high < 1 << 31 else np.int64
 
-    def _column(self, name: str, dtype: DTypeLike) -> NDArray[Any]:
-        return self.source.column(name, dtype, self.seen.count)
+    def _column(self, name: str, dtype: DTypeLike, rows: range) -> NDArray[Any]:
+        return self.source.column(name, dtype, rows)
+
+    def _codes(self, rows: range) -> NDArray[np.int32]:
+        """int32[T], index of each row's policy."""
+        if len(self.policies) == 1:
+            return np.zeros(len(rows), np.int32)
+        return self.place[self._column("policy", np.int32, rows)]
 
     def _policies(self) -> tuple[NDArray[np.int32], list[str]]:
-        """(int32[T] index into names, names in the order of their first rows)."""
+        """(int32[codes] index into names of each code, names in the order of their first rows)."""
         source = self.source
         if "policy" not in source.columns:
-            return np.zeros(self.seen.count, np.int32), [source.path]
+            return np.zeros(1, np.int32), [source.path]
         codes = source.ask("select policy, min(rowid) from staged group by policy order by 2")
         if any(code is None for code, _ in codes):
             source.complain(next(r for code, r in codes if code is None), "policy is missing")
         listed = [row[0] for row in source.ask("select unnest(enum_range(null::policies))")]
-        if len(codes) == 1:
-            return np.zeros(self.seen.count, np.int32), [listed[codes[0][0]]]
         place = np.zeros(len(listed), np.int32)
         place[[code for code, _ in codes]] = np.arange(len(codes))
-        return place[self._column("policy", np.int32)], [listed[code] for code, _ in codes]
+        return place, [listed[code] for code, _ in codes]
 
     def _task(self) -> str | None:
         """The one task, or None where there is no such column."""
@@ -177,14 +202,23 @@ class _Staged:
             raise LogError(f"{self.source.path}: one policy has two policy_sha256")
         return {policy: digest for policy, digest in pairs if digest}
 
-    def _hashes(self) -> NDArray[np.int64]:
+    def _hashes(self, rows: range) -> NDArray[np.int64]:
         """int64[T]: the hash of each ``observation_hash``, a few rows at a time."""
-        source, hashes = self.source, np.empty(self.seen.count, np.int64)
+        source, hashes = self.source, np.empty(len(rows), np.int64)
         step = max(1, HASHED_AT_ONCE // (self.seen.longest_hash + OBJECT_BYTES))
-        for start, texts in source.pieces("observation_hash", len(hashes), step):
+        for start, texts in source.pieces("observation_hash", rows, step):
             hash_by_text = {text: hash_of(text.encode()) for text in set(texts.tolist())}
             hashes[start : start + len(texts)] = [hash_by_text[text] for text in texts.tolist()]
         return hashes
+
+
+def _last_start(rows: Rows) -> int:
+    """Row at which the last episode begins."""
+    same = (rows.policy == rows.policy[-1]) & (
+        rows.columns["episode"] == rows.columns["episode"][-1]
+    )
+    others = np.flatnonzero(~same)
+    return int(others[-1]) + 1 if others.size else 0
 
 
 def _distinct_names(source: Source) -> list[Any]:

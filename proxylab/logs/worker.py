@@ -1,11 +1,12 @@
 """The process that reads logs: ``python -P -m proxylab.logs.worker FOLDER``.
 
 A request is a line of JSON: the log's ``path``, its name ``source`` in messages, its ``size`` in
-bytes, and the ``task`` or null.
+bytes, the ``task`` or null, and whether it is ``large``.
 The response begins with a frame (its length in 4 bytes, little endian, then JSON): the ``task``
 recorded in the log. The client replies with a line of JSON with the sizes of that task. Then
-follow, for each policy, a frame with names, types and shapes of its arrays and the arrays' bytes,
-and last an empty object; or at any point a frame with an ``error``. Nothing is pickled.
+follow, for each policy (of a large log: for each part of a policy), a frame with names, types and
+shapes of its arrays and the arrays' bytes, and last an empty object; or at any point a frame with
+an ``error``. Nothing is pickled.
 
 ``FOLDER`` is for temporary files; the client creates and removes it.
 """
@@ -14,13 +15,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, NoReturn
 
 from proxylab.console.terminal import one_line
 from proxylab.errors import UsageError
 from proxylab.logs.budget import Budget
 from proxylab.logs.reading import reader_of
-from proxylab.logs.rows import episodes_of_rows
+from proxylab.logs.rows import RecordedEpisodes, episodes_of_rows
 from proxylab.storage.store import open_database
 from proxylab.untrusted.confined import address_space, bound_time, rebound, run
 
@@ -33,7 +35,7 @@ def main() -> None:
     rest = _warm()
     for line in iter(sys.stdin.buffer.readline, b""):
         request = json.loads(line)
-        budget = Budget(request["source"], request["size"])
+        budget = Budget(request["source"], request["size"], request["large"])
         rebound(rest + budget.memory, budget.disk)
         bound_time(budget.cpu_seconds, whole_life=False)
         try:
@@ -59,16 +61,22 @@ def _warm() -> int:
 
 
 def _answer(request: Mapping[str, Any], budget: Budget) -> None:
-    rows = reader_of(request["path"])(request["path"], budget, sys.argv[1])
-    _frame({"task": rows.task})
+    pieces = reader_of(request["path"])(request["path"], budget, sys.argv[1])
+    first = next(pieces)
+    _frame({"task": first.task})
     sizes = json.loads(sys.stdin.buffer.readline())
-    for episodes in episodes_of_rows(rows, request["task"], sizes):
-        arrays = episodes.arrays()
-        shapes = {name: [array.dtype.str, *array.shape] for name, array in arrays.items()}
-        _frame({"facts": episodes.facts(), "arrays": shapes})
-        for array in arrays.values():
-            _write(memoryview(array.reshape(-1).view("u1").data))
+    for rows in chain([first], pieces):
+        for episodes in episodes_of_rows(rows, request["task"], sizes):
+            _send(episodes)
     _frame({})
+
+
+def _send(episodes: RecordedEpisodes) -> None:
+    arrays = episodes.arrays()
+    shapes = {name: [array.dtype.str, *array.shape] for name, array in arrays.items()}
+    _frame({"facts": episodes.facts(), "arrays": shapes})
+    for array in arrays.values():
+        _write(memoryview(array.reshape(-1).view("u1").data))
 
 
 def _frame(record: Mapping[str, Any]) -> None:

@@ -26,7 +26,8 @@ from proxylab.detection.scores.occupancy import OccupancyDivergence
 from proxylab.detection.scores.rare_episodes import RareEpisodes
 from proxylab.environments.resolve import task_in_environment
 from proxylab.errors import UsageError
-from proxylab.logs.live import EpisodeReader, Tail, episodes_of, first_fact
+from proxylab.logs.following import episodes_of_files, files_are_whole, task_of_files
+from proxylab.logs.live import EpisodeReader, episodes_of, first_fact, tail_of
 from proxylab.monitor.reference_bank import ReferenceBank
 from proxylab.rollouts.episodes import Episodes, concatenate
 from proxylab.rollouts.state_ids import MOST_STATES
@@ -339,13 +340,13 @@ def watch_log(
     warn: Callable[[str], object] = say_warning,
     **options: Any,
 ) -> MonitorReport:
-    """Monitor a rollout log of JSON lines.
+    """Monitor a rollout log: lines of JSON or CSV, or a folder of whole files.
 
     Args:
-        log: path of the log; see ``proxylab.logs.live`` for its format.
+        log: path of the log; see ``proxylab.logs.live`` and ``proxylab.logs.following``.
         trusted: agents or logs; by default the shipped trusted population of the task.
         task: task name; by default that of the log.
-        follow: wait for more lines, until Ctrl-C.
+        follow: wait for more lines or files, until Ctrl-C.
         show: function (Reading) called after every episode.
         warn: function (sentence) called for every warning, before the first episode.
         options: see :class:`Monitor`.
@@ -357,16 +358,20 @@ def watch_log(
         UsageError: wrong use, or a line that cannot be read.
     """
     started = time.perf_counter()
-    task = task or first_fact(log, "task")
+    whole = files_are_whole(log)
+    task = task or (task_of_files(log) if whole else first_fact(log, "task"))
     if task is None and trusted is None:
         raise UsageError(f"{log} does not name its task: --task")
     monitor = Monitor(task, trusted, **options)
     for warning in monitor.warnings:
         warn(warning)
-    reader = EpisodeReader(log, **monitor.facts)
+    if whole:
+        stream = episodes_of_files(log, monitor.facts, follow)
+    else:
+        stream = episodes_of(tail_of(log), EpisodeReader(log, **monitor.facts), follow)
     interrupted = False
     try:
-        for episodes in episodes_of(Tail(log), reader, follow):
+        for episodes in stream:
             for reading in monitor.observe(episodes):
                 show(reading)
     except KeyboardInterrupt:

@@ -5,8 +5,9 @@ The steps of all episodes are concatenated; episode ``e`` holds
 the steps ``episode_offsets[e]`` to ``episode_offsets[e + 1] - 1``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -38,6 +39,9 @@ ARRAYS: dict[str, type[np.generic]] = {
 """{array field: data type}."""
 
 OPTIONAL_ARRAYS = ("probabilities", "proxy_reward")
+
+BATCH_STEPS = 1 << 18
+"""Steps of a batch, about: what a computation over many episodes holds in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,36 @@ class Episodes:
         rows = {name: _take(getattr(self, name), steps) for name in STEP_FIELDS}
         rows |= {name: getattr(self, name)[indices] for name in EPISODE_FIELDS}
         return self._with(episode_offsets=offsets, **rows)
+
+    def batches(self) -> "Iterator[Episodes]":
+        """All episodes in order, in parts of at most ``BATCH_STEPS`` steps and one episode."""
+        if self.num_steps <= BATCH_STEPS:
+            yield self.loaded()
+            return
+        yield from self._parts(spans(self.episode_offsets))
+
+    def loaded(self) -> "Episodes":
+        """The same episodes with all arrays in memory."""
+        return self
+
+    def resized(self, num_states: int, num_actions: int) -> Self:
+        """The same episodes with larger numbers of states and actions.
+
+        Raises:
+            ValueError: there are probabilities of another number of actions.
+        """
+        if self.num_actions != num_actions and self.probabilities is not None:
+            self._complain(f"probabilities of {self.num_actions} actions, not {num_actions}")
+        return self._with(num_states=num_states, num_actions=num_actions)
+
+    def _parts(self, bounds: Iterable[tuple[int, int]]) -> "Iterator[Episodes]":
+        """The episodes ``first`` to ``last - 1`` of each pair of bounds, as views."""
+        for first, last in bounds:
+            offsets = self.episode_offsets[first : last + 1]
+            steps = slice(offsets[0], offsets[-1])
+            rows = {name: _take(getattr(self, name), steps) for name in STEP_FIELDS}
+            rows |= {name: getattr(self, name)[first:last] for name in EPISODE_FIELDS}
+            yield self._with(episode_offsets=offsets - offsets[0], **rows)
 
     def named(self, policy: str) -> Self:
         """The same episodes under another name of the policy."""
@@ -202,6 +236,7 @@ def concatenate(parts: Sequence[Episodes], policy: str | None = None) -> Episode
     """
     if not parts:
         raise ValueError("no episodes to join")
+    parts = [part.loaded() for part in parts]
     first = parts[0]
     for part in parts[1:]:
         for name in ("task", "num_states", "num_actions"):
@@ -214,6 +249,27 @@ def concatenate(parts: Sequence[Episodes], policy: str | None = None) -> Episode
     lengths = np.concatenate([part.lengths for part in parts])
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     return replace(first, policy=policy or first.policy, episode_offsets=offsets, **columns)
+
+
+def spans(offsets: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """[(first episode, last episode + 1)] of batches, from ``episode_offsets`` (int64[E+1])."""
+    batch = offsets[:-1] // BATCH_STEPS
+    cuts = np.flatnonzero(batch[1:] != batch[:-1]) + 1
+    bounds = [0, *cuts.tolist(), len(batch)]
+    return list(pairwise(bounds))
+
+
+def batches_of(population: Iterable[Episodes]) -> Iterator[Episodes]:
+    """The batches of all policies, one after another."""
+    for episodes in population:
+        yield from episodes.batches()
+
+
+def by_batch(
+    episodes: Episodes, values: Callable[[Episodes], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """float64[E]: a function of each episode, ``values`` (Episodes) -> float64, batch by batch."""
+    return np.concatenate([values(batch) for batch in episodes.batches()])
 
 
 def proxy_returns(episodes: Episodes) -> NDArray[np.float64]:
@@ -232,7 +288,7 @@ def column_names() -> tuple[str, ...]:
     return tuple(field.name for field in fields(Episodes) if field.name in ARRAYS)
 
 
-def _take(array: NDArray[Any] | None, steps: NDArray[np.int64]) -> NDArray[Any] | None:
+def _take(array: NDArray[Any] | None, steps: NDArray[np.int64] | slice) -> NDArray[Any] | None:
     return None if array is None else array[steps]
 
 

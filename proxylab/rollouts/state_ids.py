@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.environments.state_hash import hash_of
-from proxylab.rollouts.episodes import NO_STATE, Episodes
+from proxylab.rollouts.episodes import NO_STATE, Episodes, batches_of
+from proxylab.rollouts.stored import StoredEpisodes
 
 MOST_STATES = 1 << 24
 """Largest ``num_states`` that counts as dense; above it ids are renumbered."""
@@ -45,13 +46,14 @@ def dense_states(
         {name: Episodes}: unchanged where ``num_states`` is at most ``MOST_STATES``, else with
         ``state_id`` in [0, number of states that occur), in the order of the hashes. If there
         are more distinct states than half the steps, the states are cells of bins of the
-        features; without features, or if cells do not recur either, state ids are dropped.
+        features; without features, for episodes in files, or if cells do not recur either, state
+        ids are dropped.
     """
     hashed = {name: e for name, e in runs.items() if e.num_states > MOST_STATES}
     if not hashed:
         return dict(runs)
     known, recur = _known(hashed)
-    if not recur:
+    if not recur and not any(isinstance(e, StoredEpisodes) for e in hashed.values()):
         edges = _edges([hashed[name].features for name in reference if name in hashed])
         hashed = {name: _in_cells(e, edges) for name, e in hashed.items()}
         known, recur = _known(hashed)
@@ -62,7 +64,8 @@ def dense_states(
 
 def _known(hashed: Mapping[str, Episodes]) -> tuple[NDArray[np.int64], bool]:
     """(the states that occur, ascending; whether they recur and there are any)."""
-    known = np.unique(np.concatenate([np.unique(e.state_id) for e in hashed.values()]))
+    parts = [np.unique(batch.state_id) for batch in batches_of(hashed.values())]
+    known = np.unique(np.concatenate(parts))
     known = known[known != NO_STATE]
     steps = sum(e.num_steps for e in hashed.values())
     return known, 0 < len(known) <= RARELY_TWICE * steps
@@ -105,10 +108,14 @@ def _in_cells(episodes: EpisodesT, edges: list[NDArray[np.float64]]) -> Episodes
 
 
 def _renumbered(episodes: EpisodesT, known: NDArray[np.int64]) -> EpisodesT:
+    if isinstance(episodes, StoredEpisodes):
+        return episodes.renumbered(known)
     ids = np.searchsorted(known, episodes.state_id)
     ids[episodes.state_id == NO_STATE] = NO_STATE
     return replace(episodes, state_id=ids, num_states=len(known))
 
 
 def _without(episodes: EpisodesT) -> EpisodesT:
+    if isinstance(episodes, StoredEpisodes):
+        return episodes.renumbered(np.empty(0, np.int64))
     return replace(episodes, state_id=np.full(episodes.num_steps, NO_STATE), num_states=0)

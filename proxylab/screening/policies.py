@@ -6,7 +6,8 @@ from pathlib import Path
 from proxylab.detection.calibration import fingerprint_of_name
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import as_policies, task_of
-from proxylab.logs import log_files, read_log
+from proxylab.logs import log_files
+from proxylab.logs.collection import EachFile, LogReader, in_order
 from proxylab.logs.rows import NO_TASK
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
@@ -17,18 +18,28 @@ Agent = str | Path | Policy | Episodes
 
 
 def load_policies(
-    given: Agent | Iterable[Agent], device: str = "cpu", task: str | None = None
+    given: Agent | Iterable[Agent],
+    device: str = "cpu",
+    task: str | None = None,
+    large_logs: str | None = None,
+    each: EachFile = in_order,
 ) -> dict[str, Policy | Episodes]:
     """{name: policy or Episodes}; duplicates are merged, log files are read.
 
-    ``task`` is the task of logs that do not name theirs.
+    Args:
+        given: references, paths of logs, policies or Episodes, one or more.
+        device: on which networks run.
+        task: of logs that do not name theirs.
+        large_logs: folder for temporary files of logs over the limits, or None.
+        each: how many files of large logs are read: one after another, or in parallel.
 
     Raises:
         UsageError: no agent, or two different agents of the same name.
     """
     policies: dict[str, Policy | Episodes] = {}
+    logs = LogReader(task, large_logs, each)
     for agent in _agents_in(given):
-        for policy in _policies_of(agent, device, task):
+        for policy in _policies_of(agent, device, logs):
             name = name_of(policy)
             if fingerprint(policies.setdefault(name, policy)) != fingerprint(policy):
                 raise UsageError(f"two different agents are called {name}")
@@ -44,14 +55,14 @@ def _agents_in(given: Agent | Iterable[Agent]) -> Iterable[Agent]:
     return given
 
 
-def _policies_of(agent: Agent, device: str, task: str | None) -> Sequence[Policy | Episodes]:
+def _policies_of(agent: Agent, device: str, logs: LogReader) -> Sequence[Policy | Episodes]:
     """The policies or Episodes of one reference, policy, log or log file."""
     if isinstance(agent, Episodes):
         return [agent]
     reference = str(agent) if isinstance(agent, Path) else agent
     files = [] if hasattr(reference, "probabilities") else log_files(str(reference))
     if files:
-        return [episodes for file in files for episodes in read_log(file, task)]
+        return logs.read(files, str(reference))
     return as_policies([reference], device)
 
 

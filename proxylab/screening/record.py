@@ -13,7 +13,7 @@ from typing import Any
 from proxylab.console.output import Track, no_progress
 from proxylab.environments.resolve import task_in_environment
 from proxylab.errors import UsageError
-from proxylab.logs import RecordedEpisodes, format_of, write_log
+from proxylab.logs import RecordedEpisodes, format_of, log_path, write_log
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.paired import PairedRollouts
@@ -75,7 +75,8 @@ def record(
 
     Args:
         agents: references or policies of one task, one or a list.
-        out: path of the log; its suffix decides the format (see ``proxylab.logs``).
+        out: path of the log, whose suffix decides the format (see ``proxylab.logs``), or
+            ``minari:ID``.
         task: task name; by default that of the agents.
         split: name of a split; by default ``shifted`` where the task has it, else its first.
         episodes: number of levels; each agent plays one episode on each.
@@ -93,7 +94,8 @@ def record(
     Raises:
         UsageError: wrong use; the message says what to do.
     """
-    started, kind = time.perf_counter(), format_of(out)
+    started, out = time.perf_counter(), log_path(out)
+    kind = format_of(out)
     env_task = task_in_environment(task, env)  # first: it may register scripts
     policies = load_policies(agents, device)
     if any(isinstance(policy, Episodes) for policy in policies.values()):

@@ -5,6 +5,7 @@ Trusted agents and suspects play the same level seeds with the same action draws
 their trajectories are paired. The true reward is discarded after the rollout.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from proxylab.console.output import Track, no_progress
-from proxylab.detection.calibration import trusted_needed
+from proxylab.detection.calibration import in_order, trusted_needed
 from proxylab.detection.judge import SuspectGroup, judge_groups
 from proxylab.detection.records import Detection
 from proxylab.environments.resolve import task_in_environment
@@ -23,6 +24,7 @@ from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.screening.admission import with_competence
 from proxylab.screening.cache import DetectionCache
+from proxylab.screening.engines import parallel
 from proxylab.screening.groups import PolicyGroup, grouped, judged_groups
 from proxylab.screening.paired import PairedRollouts
 from proxylab.screening.policies import Agent, common_task, fingerprint, load_policies
@@ -65,8 +67,7 @@ def detect(
     settings = replace(settings or DetectSettings(), **options)
     judging, write = settings.judging(), _report_writer(report, save)
     env_task = task_in_environment(settings.task, settings.env)
-    device = settings.device
-    suspect_policies, trusted_policies, task = _parties(suspects, trusted, env_task, device)
+    suspect_policies, trusted_policies, task = _parties(suspects, trusted, env_task, settings)
     groups = [
         _same_sizes(group) for group in grouped(suspect_policies, trusted_policies, fingerprint)
     ]
@@ -82,6 +83,7 @@ def detect(
         rng=np.random.default_rng(stream_seed(settings.seed, "detection bootstrap")),
         split=splits.pop() if len(splits) == 1 else None,
         cache=cache,
+        each=_each(settings),
     )
     if settings.env is None:  # an environment of the user's has no script
         parties = (suspect_policies, trusted_policies)
@@ -153,17 +155,25 @@ def _report_writer(report: str | Path | None, save: str | Path | None) -> Callab
     return write
 
 
+def _each(settings: DetectSettings) -> Callable[..., list[Any]]:
+    """How policies and files are worked on: large logs in several processes."""
+    if settings.large_logs is None:
+        return in_order
+    return functools.partial(parallel, engine=settings.engine)
+
+
 def _parties(
     suspects: Agent | Iterable[Agent],
     trusted: Agent | Iterable[Agent] | None,
     task: str | None,
-    device: str,
+    settings: DetectSettings,
 ) -> tuple[dict[str, Policy | Episodes], dict[str, Policy | Episodes], str]:
     """(suspects, trusted, task): {name: policy or Episodes} twice, and the task."""
-    suspect_policies = load_policies(suspects, device, task)
+    reading = (settings.device, task, settings.large_logs, _each(settings))
+    suspect_policies = load_policies(suspects, *reading)
     task = common_task(suspect_policies, task)
     trusted = [f"zoo:{task}/trusted"] if trusted is None else trusted
-    trusted_policies = load_policies(trusted, device, task)
+    trusted_policies = load_policies(trusted, settings.device, task, *reading[2:])
     common_task(trusted_policies, task)
     return suspect_policies, trusted_policies, task
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from proxylab.console.options import Detector, Env, Positive, Rate, Seed, Task
+from proxylab.console.options import Detector, Env, Positive, Rate, Seed, Task, Text
 from proxylab.detection.settings import DEFAULT_DETECTOR, JudgeSettings
 from proxylab.storage.limits import check_episodes
 
@@ -38,6 +38,10 @@ class DetectSettings(JudgeSettings):
     """take the most probable action instead of sampling"""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """device on which networks run"""
+    large_logs: Text | None = None
+    """read logs of any size, through temporary files in this folder"""
+    engine: Literal["local", "ray"] = "local"
+    """where large logs are read and scored: processes of this machine, or a Ray cluster"""
     no_cache: bool = False
     """run the trusted agents even if the cache holds their rollouts on these levels"""
 

@@ -128,4 +128,6 @@ def _js_term(a: float, b: float) -> float:
     """½ a log₂(a / m): one distribution's share of the divergence at one outcome."""
     if a <= 0:
         return 0.0
+    if b == 0:
+        return 0.5 * a  # log₂ 2 = 1
     return 0.5 * a * np.log2(2 * a / (a + b))

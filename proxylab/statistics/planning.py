@@ -186,21 +186,58 @@ def pursuit_likelihoods(
             for step in range(state_id.shape[0]):
                 likelihood = (1 - lapses[m]) * rivals[r, step] + lapses[m] * chance
                 logs[r, m, step + 1] = logs[r, m, step] + np.log(likelihood)
+    cells, at = _cells(successors.shape, level, offsets, state_id, action)
+    counts = np.empty(len(cells), np.int64)
     for goal in range(num_goals):
+        counts[:] = 0
         for episode in range(level.shape[0]):
-            to_goal, moves = distances[level[episode], goal], successors[level[episode]]
-            start, step = offsets[episode], offsets[episode]
-            product = np.ones(lapses.shape[0])
+            to_goal, start = distances[level[episode], goal], offsets[episode]
+            step = start
             while step < offsets[episode + 1] and to_goal[state_id[step]] > 0:
-                planned = plan_probability(to_goal, moves[state_id[step]], action[step], sharpness)
-                for m in range(lapses.shape[0]):
-                    product[m] *= (1 - lapses[m]) * planned + lapses[m] * chance
-                    if product[m] < 1e-200:
-                        out[goal, 0, m] += np.log(product[m])
-                        product[m] = 1.0
+                counts[at[step]] += 1
                 step += 1
-            for m in range(lapses.shape[0]):
-                out[goal, 0, m] += np.log(product[m])
-                for r in range(num_rivals):
+            for r in range(num_rivals):
+                for m in range(lapses.shape[0]):
                     out[goal, 1 + r, m] += logs[r, m, step] - logs[r, m, start]
+        for n in range(len(cells)):
+            if counts[n]:
+                place, chosen, state = cells[n, 0], cells[n, 2], cells[n, 1]
+                moves = successors[place, state]
+                planned = plan_probability(distances[place, goal], moves, chosen, sharpness)
+                for m in range(lapses.shape[0]):
+                    likelihood = (1 - lapses[m]) * planned + lapses[m] * chance
+                    out[goal, 0, m] += counts[n] * np.log(likelihood)
     return out
+
+
+@numba.njit(cache=True)
+def _cells(
+    shape: tuple[int, int, int],
+    level: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    state_id: NDArray[np.int64],
+    action: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different (level, state, action), and which of them each step is.
+
+    Args:
+        shape: (L, S, A).
+        level: int64[E], index of each episode's level.
+        offsets: int64[E+1].
+        state_id: int64[T].
+        action: int64[T].
+
+    Returns:
+        (int64[N, 3], int64[T]).
+    """
+    number, count = np.full(shape, -1), 0
+    cells, at = np.empty((state_id.shape[0], 3), np.int64), np.empty(state_id.shape[0], np.int64)
+    for episode in range(level.shape[0]):
+        for step in range(offsets[episode], offsets[episode + 1]):
+            place, state, chosen = level[episode], state_id[step], action[step]
+            if number[place, state, chosen] < 0:
+                number[place, state, chosen] = count
+                cells[count] = place, state, chosen
+                count += 1
+            at[step] = number[place, state, chosen]
+    return cells[:count], at

@@ -51,8 +51,31 @@ def pooled_visitation(
     Returns:
         float64[G, S]; each row sums to 1, or is 0 where no step of the group had a state.
     """
-    visits = np.zeros((num_groups, num_states))
-    members = np.zeros(num_groups)
+    visits, members = np.zeros((num_groups, num_states)), np.zeros(num_groups)
+    add_visits(visits, members, state_id, offsets, group, discount)
+    share_visits(visits, members)
+    return visits
+
+
+@numba.njit(cache=True)
+def add_visits(
+    visits: NDArray[np.float64],
+    members: NDArray[np.float64],
+    state_id: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    group: NDArray[np.int64],
+    discount: float,
+) -> None:
+    """Add the visitation of more episodes to the totals of their groups, in place.
+
+    Args:
+        visits: float64[G, S], sums of the episodes' visitation.
+        members: float64[G], number of episodes with a state.
+        state_id: int64[T], in [0, S) or −1.
+        offsets: int64[E+1].
+        group: int64[E] in [0, G).
+        discount: γ in (0, 1].
+    """
     powers, sums = _powers(offsets, discount)
     for episode in range(offsets.shape[0] - 1):
         start, length = offsets[episode], offsets[episode + 1] - offsets[episode]
@@ -65,10 +88,32 @@ def pooled_visitation(
         for step in range(length):
             if state_id[start + step] >= 0:
                 visits[row, state_id[start + step]] += powers[step] * share
-    for row in range(num_groups):
+
+
+@numba.njit(cache=True)
+def share_visits(visits: NDArray[np.float64], members: NDArray[np.float64]) -> None:
+    """Turn the totals of :func:`add_visits` into means, in place."""
+    for row in range(visits.shape[0]):
         if members[row] > 1:
             visits[row] /= members[row]
-    return visits
+
+
+@numba.njit(cache=True)
+def add_at(
+    totals: NDArray[np.float64], index: NDArray[np.int64], weight: NDArray[np.float64]
+) -> None:
+    """Add each of ``weight`` (float64[N]) to the total of its ``index`` (int64[N]), in order."""
+    for n in range(index.shape[0]):
+        totals[index[n]] += weight[n]
+
+
+@numba.njit(cache=True)
+def add_rows(
+    totals: NDArray[np.float64], index: NDArray[np.int64], rows: NDArray[np.float64]
+) -> None:
+    """Add each row of ``rows`` (float64[N, K]) to the row ``index[n]`` of ``totals``, in order."""
+    for n in range(index.shape[0]):
+        totals[index[n]] += rows[n]
 
 
 @numba.njit(cache=True)

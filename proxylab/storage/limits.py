@@ -59,6 +59,18 @@ class Limits:
     log_text_bytes: int = _limit(4096, "bytes", "name, hash or task in a log")
     log_width: int = _limit(4096, "", "features or probabilities a step, number of actions")
     log_policies: int = _limit(10_000, "", "policies in one log")
+    log_kept_bytes: int = _limit(
+        1536 * MIB,
+        "bytes",
+        "arrays of all logs of one side of a comparison, without `--large-logs`",
+    )
+    log_large_rows: int = _limit(2_000_000_000, "rows", "steps in one log with `--large-logs`")
+    log_large_ratio: int = _limit(
+        16, "", "bytes of temporary files for every byte of the logs with `--large-logs`"
+    )
+    log_large_seconds_bytes: int = _limit(
+        256 << 10, "bytes", "the same as `log_seconds_bytes` with `--large-logs`"
+    )
     log_memory_bytes: int = _limit(
         832 * MIB, "bytes", "memory of the process that reads logs, over its own; see below"
     )

@@ -165,8 +165,9 @@ def _ray(
     ours = not ray.is_initialized()
     if ours:
         # "local": without it Ray joins any cluster that runs on this machine
-        given = {"address": "auto"} if address else {"address": "local", "num_cpus": processes}
-        options: dict[str, Any] = given
+        options: dict[str, Any] = {"address": "local", "num_cpus": processes}
+        if address:
+            options = {"address": "auto"}
         ray.init(include_dashboard=False, log_to_driver=False, **options)
     try:
         remote = ray.remote(num_cpus=1, max_retries=retries, retry_exceptions=True)(call)

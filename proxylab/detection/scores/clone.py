@@ -6,9 +6,14 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection.pairing import NotApplicable, level_rows, require_states
+from proxylab.detection.pairing import (
+    NotApplicable,
+    level_rows,
+    levels_and_counts,
+    require_states,
+)
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.rollouts.episodes import Episodes, batches_of, by_batch
 
 PRIOR = 2.0
 """Weight of the back-off, in observed actions."""
@@ -53,22 +58,27 @@ def fit_clone(
     Raises:
         NotApplicable: a step has no state index.
     """
-    pooled = concatenate(reference, "reference")
-    require_states(pooled, name)
-    num_states, num_actions = pooled.num_states, pooled.num_actions
-    levels = np.unique(pooled.level_seed)
-    places = _places(levels, pooled)
-    visited, at = np.unique(places, return_inverse=True)
-    row = np.full(len(levels) * num_states, -1)
+    num_states, num_actions = reference[0].num_states, reference[0].num_actions
+    levels = levels_and_counts(reference)[0]
+    anywhere = np.zeros(len(levels) * num_states, np.bool_)
+    for batch in batches_of(reference):
+        require_states(batch, name)
+        anywhere[_places(levels, batch)] = True
+    visited = np.flatnonzero(anywhere)
+    row = np.full(len(anywhere), -1)
     row[visited] = np.arange(len(visited))
-    seen = _counts(at, pooled.action, len(visited), num_actions)
+    seen = np.zeros((len(visited), num_actions))
+    for batch in batches_of(reference):
+        seen += _counts(row[_places(levels, batch)], batch.action, *seen.shape)
     if behind is not None:
         return Clone(levels, row, seen, behind.by_state, behind.weights, task)
     weights = None
     if task.landmark_distances is not None and task.successors is not None:
         level, state = np.divmod(visited, num_states)
         weights = _choice_weights(move_features(task, levels[level], state, name), seen)
-    return Clone(levels, row, seen, _by_state(pooled), weights, task)
+    return Clone(
+        levels, row, seen, _by_state(visited % num_states, seen, num_states), weights, task
+    )
 
 
 def clone_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[np.float64]:
@@ -82,10 +92,32 @@ def clone_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[
     Raises:
         NotApplicable: a state is missing, or a level without reference episodes.
     """
+    table, at = _clone_table(clone, episodes, name)
+    return table[at]
+
+
+def _clone_table(
+    clone: Clone, episodes: Episodes, name: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(float64[N, A], int64[T]): :func:`clone_probabilities` where they differ, row of a step."""
     require_states(episodes, name)
-    row = clone.row[_places(clone.levels, episodes)]
+    level_rows(clone.levels, episodes)  # raises for an unknown level
+    seeds, state, at = _distinct(episodes)
+    row = clone.row[np.searchsorted(clone.levels, seeds) * episodes.num_states + state]
     seen = np.where(row[:, None] >= 0, clone.seen[row], 0)
-    return _backed_off(seen, habit_probabilities(clone, episodes, name))
+    return _backed_off(seen, _habits(clone, seeds, state, name)), at
+
+
+def _distinct(
+    episodes: Episodes,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(int64[N] level seed, int64[N] state, int64[T] which of them each step is)."""
+    levels = np.unique(episodes.level_seed)
+    places = _places(levels, episodes)
+    here = np.zeros(len(levels) * episodes.num_states, np.bool_)
+    here[places] = True
+    level, state = np.divmod(np.flatnonzero(here), episodes.num_states)
+    return levels[level], state, (np.cumsum(here) - 1)[places]
 
 
 def probabilities_without(clone: Clone, own: Episodes, name: str) -> NDArray[np.float64]:
@@ -101,11 +133,15 @@ def probabilities_without(clone: Clone, own: Episodes, name: str) -> NDArray[np.
     Returns:
         float64[T, A].
     """
-    row = clone.row[_places(clone.levels, own)]
-    num_actions = own.num_actions
-    visited, at = np.unique(row, return_inverse=True)
-    others = clone.seen[visited] - _counts(at, own.action, len(visited), num_actions)
-    return _backed_off(others[at], habit_probabilities(clone, own, name))
+    return clone_probabilities(_without(clone, own), own, name)
+
+
+def _without(clone: Clone, own: Episodes) -> Clone:
+    """The clone without the counts of one of its policies."""
+    seen = clone.seen.copy()
+    for batch in own.batches():
+        seen -= _counts(clone.row[_places(clone.levels, batch)], batch.action, *seen.shape)
+    return clone._replace(seen=seen)
 
 
 def _backed_off(seen: NDArray[np.float64], behind: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -120,11 +156,17 @@ def habit_probabilities(clone: Clone, episodes: Episodes, name: str) -> NDArray[
         NotApplicable: a state is missing, or the map of a level is unknown.
     """
     require_states(episodes, name)
+    seeds, state, at = _distinct(episodes)
+    return _habits(clone, seeds, state, name)[at]
+
+
+def _habits(
+    clone: Clone, level_seeds: NDArray[np.int64], state: NDArray[np.int64], name: str
+) -> NDArray[np.float64]:
+    """The back-off in states (int64[N]) of levels (int64[N]): float64[N, A]."""
     if clone.weights is None:
-        return clone.by_state[episodes.state_id]
-    seeds = np.repeat(episodes.level_seed, episodes.lengths)
-    features = move_features(clone.task, seeds, episodes.state_id, name)
-    return _softmax(features @ clone.weights)
+        return clone.by_state[state]
+    return _softmax(move_features(clone.task, level_seeds, state, name) @ clone.weights)
 
 
 def move_features(
@@ -191,29 +233,24 @@ class CloneSurprise:
 
     def per_step(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], surprise at every action, nats."""
-        return _surprise(clone_probabilities(state, suspect, self.name), suspect)
+        table, at = _clone_table(state, suspect, self.name)
+        return -np.log(table)[at, suspect.action]
 
     def per_episode(self, state: Clone, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], mean over the steps of each episode."""
-        return _mean_surprise(clone_probabilities(state, suspect, self.name), suspect)
+        return by_batch(suspect, lambda part: _episode_means(self.per_step(state, part), part))
 
     def per_episode_left_out(self, state: Clone, own: Episodes) -> NDArray[np.float64]:
         """float64[E]: the same for a reference policy, without the actions that it showed."""
-        return _mean_surprise(probabilities_without(state, own, self.name), own)
+        return self.per_episode(_without(state, own), own)
 
     def score(self, state: Clone, suspect: Episodes, rng: np.random.Generator) -> float:
         """Mean over episodes; ``rng`` is not used."""
         return float(self.per_episode(state, suspect).mean())
 
 
-def _surprise(probabilities: NDArray[np.float64], episodes: Episodes) -> NDArray[np.float64]:
-    """float64[T], −log of the probability (float64[T, A]) of each action."""
-    return -np.log(probabilities[np.arange(episodes.num_steps), episodes.action])
-
-
-def _mean_surprise(probabilities: NDArray[np.float64], episodes: Episodes) -> NDArray[np.float64]:
-    """float64[E], mean over the steps of each episode."""
-    steps = _surprise(probabilities, episodes)
+def _episode_means(steps: NDArray[np.float64], episodes: Episodes) -> NDArray[np.float64]:
+    """float64[E], mean over the steps (float64[T]) of each episode."""
     return np.add.reduceat(steps, episodes.episode_offsets[:-1]) / episodes.lengths
 
 
@@ -230,13 +267,23 @@ def _counts(
     return flat.reshape(num_rows, num_actions).astype(np.float64)
 
 
-def _by_state(pooled: Episodes) -> NDArray[np.float64]:
-    """Action shares of each state, backed off to those over all states, then to uniform."""
-    num_actions = pooled.num_actions
-    overall = np.bincount(pooled.action, minlength=num_actions) + PRIOR / num_actions
-    counts = _counts(pooled.state_id, pooled.action, pooled.num_states, num_actions)
-    behind = overall / overall.sum()
-    return _backed_off(counts, behind)
+def _by_state(
+    state: NDArray[np.int64], seen: NDArray[np.float64], num_states: int
+) -> NDArray[np.float64]:
+    """Action shares of each state, backed off to those over all states, then to uniform.
+
+    Args:
+        state: int64[K], of each row of ``seen``.
+        seen: float64[K, A], count of each action there.
+        num_states: S.
+
+    Returns:
+        float64[S, A].
+    """
+    counts = np.zeros((num_states, seen.shape[1]))
+    np.add.at(counts, state, seen)
+    overall = seen.sum(axis=0) + PRIOR / seen.shape[1]
+    return _backed_off(counts, overall / overall.sum())
 
 
 def _choice_weights(

@@ -10,7 +10,7 @@ from proxylab.detection.pairing import NotApplicable
 from proxylab.detection.records import Pursuit
 from proxylab.detection.scores.clone import Clone, clone_probabilities, fit_clone
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.rollouts.episodes import Episodes, batches_of, by_batch
 from proxylab.statistics.planning import (
     distances_to_states,
     plan_probabilities,
@@ -92,23 +92,27 @@ class GoalAttribution:
         clone = fit_clone(reference, task, self.name)
         names, distances = _candidates(task)
         state = GoalReference(names, distances, task, clone, -1)
-        pooled = concatenate(reference, "reference")
-        logs = self._likelihoods(state, pooled, np.empty((0, pooled.num_steps)))
+        parts = batches_of(reference)
+        logs = np.sum([self._likelihoods(state, p, np.empty((0, p.num_steps))) for p in parts], 0)
         # With ε = 1 a model acts at random. Steps after an arrival count as random for every goal.
         explained = (logs[:, 0] - logs[:, 0, -1:]).max(axis=1)
-        explained[~self._ahead(state, pooled)] = -np.inf
+        explained[~self._ahead(state, reference)] = -np.inf
         return state._replace(own=int(np.argmax(explained)))
 
     def ratios(self, state: GoalReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[G], Λ of every goal; 0 for the trusted one, −∞ where it is no candidate."""
-        logs = self._likelihoods(state, suspect, self._rivals(state, suspect))
-        return self._ratios(state, suspect, logs.max(axis=2))
+        return self._ratios(state, suspect, self._totals(state, suspect).max(axis=2))
+
+    def _totals(self, state: GoalReference, suspect: Episodes) -> NDArray[np.float64]:
+        """float64[G, 3, lapses], log-likelihoods of all episodes: of each plan and both rivals."""
+        parts = suspect.batches()
+        return np.sum([self._likelihoods(state, p, self._rivals(state, p)) for p in parts], axis=0)
 
     def _ratios(
         self, state: GoalReference, suspect: Episodes, best: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         ratios = (best[:, 0] - best[:, 1:].max(axis=1)) / suspect.num_episodes
-        ratios[~self._ahead(state, suspect)] = -np.inf
+        ratios[~self._ahead(state, [suspect])] = -np.inf
         ratios[state.own] = 0
         return ratios
 
@@ -126,29 +130,34 @@ class GoalAttribution:
 
     def per_episode(self, state: GoalReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], each episode's contribution to Λ of the best goal; the mean is the score."""
-        rivals = self._rivals(state, suspect)
-        logs = self._likelihoods(state, suspect, rivals)
+        logs = self._totals(state, suspect)
         totals = logs.max(axis=2)
         ratio = self._ratios(state, suspect, totals)
         ratio[state.own] = -np.inf
         best = int(np.argmax(ratio))
         rival = int(np.argmax(totals[best, 1:]))
-        planned = self._planned(state, suspect, best)
-        under = [
-            np.log((1 - LAPSES[m]) * probabilities + LAPSES[m] / suspect.num_actions)
-            for m, probabilities in (
-                (logs[best, 0].argmax(), planned),
-                (logs[best, 1 + rival].argmax(), rivals[rival]),
-            )
-        ]
-        steps = np.where(np.isnan(planned), 0, under[0] - under[1])
-        return np.add.reduceat(steps, suspect.episode_offsets[:-1])
+        lapses = (LAPSES[logs[best, 0].argmax()], LAPSES[logs[best, 1 + rival].argmax()])
 
-    def _ahead(self, state: GoalReference, suspect: Episodes) -> NDArray[np.bool_]:
+        def contribution(part: Episodes) -> NDArray[np.float64]:
+            planned, rivals = self._planned(state, part, best), self._rivals(state, part)
+            under = [
+                np.log((1 - lapse) * probabilities + lapse / part.num_actions)
+                for lapse, probabilities in zip(lapses, (planned, rivals[rival]), strict=True)
+            ]
+            steps = np.where(np.isnan(planned), 0, under[0] - under[1])
+            return np.add.reduceat(steps, part.episode_offsets[:-1])
+
+        return by_batch(suspect, contribution)
+
+    def _ahead(self, state: GoalReference, population: list[Episodes]) -> NDArray[np.bool_]:
         """bool[G]: goals that are reachable and not yet reached at half of the starts or more."""
-        starts = suspect.state_id[suspect.episode_offsets[:-1]]
-        rows = state.task.rows(suspect.level_seed, self.name)
-        return (state.distances[rows, :, starts] > 0).mean(axis=0) >= AHEAD
+        ahead, episodes = np.zeros(state.distances.shape[1]), 0
+        for part in batches_of(population):
+            starts = part.state_id[part.episode_offsets[:-1]]
+            rows = state.task.rows(part.level_seed, self.name)
+            ahead += np.sum(state.distances[rows, :, starts] > 0, axis=0)
+            episodes += part.num_episodes
+        return ahead / episodes >= AHEAD
 
     def _rivals(self, state: GoalReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[2, T]: action probabilities under the clone and under the trusted goal's plan.

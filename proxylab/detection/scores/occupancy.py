@@ -1,16 +1,27 @@
 """Scores on the states that a policy visits, level by level."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.detection.pairing import NotApplicable, level_rows, require_states
+from proxylab.detection.pairing import (
+    NotApplicable,
+    level_rows,
+    levels_and_counts,
+    require_states,
+)
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.rollouts.episodes import Episodes, batches_of, by_batch
 from proxylab.statistics.divergences import ROW_KERNELS
-from proxylab.statistics.visitation import discounted_visitation, pooled_visitation
+from proxylab.statistics.visitation import (
+    add_rows,
+    add_visits,
+    discounted_visitation,
+    share_visits,
+)
 
 UNITS = {"js": "bits", "hellinger": "distance", "total_variation": "share", "chi2": "chi-square"}
 
@@ -83,19 +94,15 @@ class OccupancyDivergence:
 
         ``task`` is not used.
         """
-        pooled = concatenate(reference, "reference")
-        require_states(pooled, self.name)
-        levels, rows, episodes = np.unique(
-            pooled.level_seed, return_inverse=True, return_counts=True
-        )
-        cells, count = self._cells(pooled)
-        return OccupancyReference(
-            levels,
-            pooled_visitation(
-                cells, pooled.episode_offsets, rows, len(levels), count, self.discount
-            ),
-            episodes,
-        )
+        levels, episodes = levels_and_counts(reference)
+        members = np.zeros(len(levels))
+        visits = np.zeros((len(levels), self._num_cells(reference[0])))
+        for batch in batches_of(reference):
+            require_states(batch, self.name)
+            rows, cells = level_rows(levels, batch), self._cells(batch)
+            add_visits(visits, members, cells, batch.episode_offsets, rows, self.discount)
+        share_visits(visits, members)
+        return OccupancyReference(levels, visits, episodes)
 
     def on_levels(
         self, state: OccupancyReference, reference: list[Episodes], task: TaskView | None
@@ -105,6 +112,11 @@ class OccupancyDivergence:
 
     def per_episode(self, state: OccupancyReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], the divergence of every episode."""
+        return by_batch(suspect, partial(self._divergences_from, state))
+
+    def _divergences_from(
+        self, state: OccupancyReference, suspect: Episodes
+    ) -> NDArray[np.float64]:
         require_states(suspect, self.name)
         expected = state.visits[level_rows(state.levels, suspect)]
         return self._divergences(self._visits(suspect), expected)
@@ -115,15 +127,16 @@ class OccupancyDivergence:
         Raises:
             NotApplicable: there is no other one on a level.
         """
-        rows, visits = level_rows(state.levels, own), self._visits(own)
-        known, at, count = np.unique(rows, return_inverse=True, return_counts=True)
-        others = state.count[known] - count
-        if (others < 1).any():
+        total = np.zeros_like(state.visits)
+        count = np.bincount(level_rows(state.levels, own), minlength=len(total))
+        others = state.count - count
+        if (others[count > 0] < 1).any():
             raise NotApplicable(f"{self.name} needs two reference policies on every level")
-        total = np.zeros((len(known), visits.shape[1]))
-        np.add.at(total, at, visits)
-        expected = state.visits[known] * state.count[known, None] - total
-        return self._divergences(visits, np.maximum(expected / others[:, None], 0)[at])
+        for batch in own.batches():
+            add_rows(total, level_rows(state.levels, batch), self._visits(batch))
+        expected = state.visits * state.count[:, None] - total
+        expected = np.maximum(expected / np.maximum(others, 1)[:, None], 0)
+        return self.per_episode(state._replace(visits=expected), own)
 
     def _divergences(
         self, visits: NDArray[np.float64], expected: NDArray[np.float64]
@@ -143,16 +156,19 @@ class OccupancyDivergence:
         """float64[T], visitation of the step's cell by the suspect minus that by the trusted."""
         require_states(suspect, self.name)
         rows, episode = level_rows(state.levels, suspect), suspect.episode_index
-        cells, _ = self._cells(suspect)
+        cells = self._cells(suspect)
         return self._visits(suspect)[episode, cells] - state.visits[rows[episode], cells]
 
-    def _cells(self, episodes: Episodes) -> tuple[NDArray[np.int64], int]:
-        """(int64[T] cell of every step, number of cells)."""
+    def _cells(self, episodes: Episodes) -> NDArray[np.int64]:
+        """int64[T], cell of every step."""
         if self.cells == "states":
-            return episodes.state_id, episodes.num_states
-        actions = episodes.num_actions
-        return episodes.state_id * actions + episodes.action, episodes.num_states * actions
+            return episodes.state_id
+        return episodes.state_id * episodes.num_actions + episodes.action
+
+    def _num_cells(self, episodes: Episodes) -> int:
+        actions = 1 if self.cells == "states" else episodes.num_actions
+        return episodes.num_states * actions
 
     def _visits(self, suspect: Episodes) -> NDArray[np.float64]:
-        cells, count = self._cells(suspect)
+        cells, count = self._cells(suspect), self._num_cells(suspect)
         return discounted_visitation(cells, suspect.episode_offsets, count, self.discount)

@@ -19,7 +19,7 @@ from proxylab.detection.score_cache import Arrays, Packing
 from proxylab.detection.scores.clone import Clone, CloneSurprise
 from proxylab.detection.scores.occupancy import OccupancyDivergence, OccupancyReference
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.episodes import Episodes, by_batch
 from proxylab.statistics.rare import higher_criticism, upper_tail
 
 
@@ -118,9 +118,7 @@ class RareEpisodes:
 
     def episode_p_values(self, state: RareReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], the p-value of every episode among the reference episodes."""
-        pairs = zip(MEMBERS, state.states, strict=True)
-        values = np.stack([member.per_episode(own, suspect) for member, own in pairs])
-        return upper_tail(state.combined, _evidence(state.nulls, values))
+        return by_batch(suspect, partial(_p_values, state))
 
     def values(self, state: RareReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[E], −log of the p-value of every episode, nats."""
@@ -137,6 +135,12 @@ class RareEpisodes:
     def per_step(self, state: RareReference, suspect: Episodes) -> NDArray[np.float64]:
         """float64[T], surprise at every action, nats."""
         return SURPRISE.per_step(state.states[MEMBERS.index(SURPRISE)], suspect)
+
+
+def _p_values(state: RareReference, part: Episodes) -> NDArray[np.float64]:
+    pairs = zip(MEMBERS, state.states, strict=True)
+    values = np.stack([member.per_episode(own, part) for member, own in pairs])
+    return upper_tail(state.combined, _evidence(state.nulls, values))
 
 
 def _pack(state: RareReference) -> Arrays:
