@@ -265,10 +265,8 @@ def batches_of(population: Iterable[Episodes]) -> Iterator[Episodes]:
         yield from episodes.batches()
 
 
-def by_batch(
-    episodes: Episodes, values: Callable[[Episodes], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """float64[E]: a function of each episode, ``values`` (Episodes) -> float64, batch by batch."""
+def by_batch(episodes: Episodes, values: Callable[[Episodes], NDArray[Any]]) -> NDArray[Any]:
+    """[E]: a value of each episode, ``values`` (Episodes) -> [E], batch by batch."""
     return np.concatenate([values(batch) for batch in episodes.batches()])
 
 

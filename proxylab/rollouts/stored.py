@@ -169,7 +169,7 @@ class StoredEpisodes(Episodes):
         taken = np.asarray(stored[:] if rows is None else stored[rows], wide)
         return self._numbered(taken) if name == "state_id" and self.known is not None else taken
 
-    def _numbered(self, states: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _numbered(self, states: NDArray[Any]) -> NDArray[np.int64]:
         assert self.known is not None
         ids = np.searchsorted(self.known, states)
         ids[(states == NO_STATE) | (len(self.known) == 0)] = NO_STATE
@@ -212,7 +212,7 @@ class _Batch(Episodes):
         """These episodes, whose arrays are kept."""
         return self
 
-    def _with(self, **changes: Any) -> Episodes:
+    def _with(self, **changes: Any) -> Any:  # Episodes, and not of this class
         """A copy in memory with other fields."""
         names = ("task", "policy", "num_states", "num_actions", *ARRAYS)
         copy = object.__new__(Episodes)
