@@ -179,13 +179,8 @@ def pursuit_likelihoods(
     """
     num_goals, num_rivals = distances.shape[1], rivals.shape[0]
     out = np.zeros((num_goals, 1 + num_rivals, lapses.shape[0]))
-    logs = np.zeros((num_rivals, lapses.shape[0], state_id.shape[0] + 1))
     chance = 1.0 / successors.shape[2]
-    for r in range(num_rivals):
-        for m in range(lapses.shape[0]):
-            for step in range(state_id.shape[0]):
-                likelihood = (1 - lapses[m]) * rivals[r, step] + lapses[m] * chance
-                logs[r, m, step + 1] = logs[r, m, step] + np.log(likelihood)
+    logs = _running_logs(rivals, lapses, chance)
     cells, at = _cells(successors.shape, level, offsets, state_id, action)
     counts = np.empty(len(cells), np.int64)
     for goal in range(num_goals):
@@ -208,6 +203,20 @@ def pursuit_likelihoods(
                     likelihood = (1 - lapses[m]) * planned + lapses[m] * chance
                     out[goal, 0, m] += counts[n] * np.log(likelihood)
     return out
+
+
+@numba.njit(cache=True)
+def _running_logs(
+    rivals: NDArray[np.float64], lapses: NDArray[np.float64], chance: float
+) -> NDArray[np.float64]:
+    """float64[R, M, T + 1]: log-likelihood of all steps before each, for every rival and lapse."""
+    logs = np.zeros((rivals.shape[0], lapses.shape[0], rivals.shape[1] + 1))
+    for r in range(rivals.shape[0]):
+        for m in range(lapses.shape[0]):
+            for step in range(rivals.shape[1]):
+                likelihood = (1 - lapses[m]) * rivals[r, step] + lapses[m] * chance
+                logs[r, m, step + 1] = logs[r, m, step] + np.log(likelihood)
+    return logs
 
 
 @numba.njit(cache=True)
