@@ -5,7 +5,6 @@ plain tensors. ``sb3_network`` matches them to a registered architecture and ref
 that match none. What a zip was converted to is kept in the user's cache under the zip's sha256.
 """
 
-import os
 import shutil
 import sys
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from proxylab.agents.sb3_network import Network, network_of
 from proxylab.environments.resolve import make_environment, task_in_environment
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.channels_first import network_input
+from proxylab.storage.user_cache import cache_root
 from proxylab.tasks import known_task
 from proxylab.untrusted.sb3_zip import file_sha256, read_confined, read_unpickled
 from proxylab_envs.batch import BatchedEnv
@@ -129,9 +129,8 @@ def sb3_policy(file: str | Path, device: str = "cpu") -> LearnedPolicy:
 
 
 def cache_folder() -> Path:
-    """Folder of converted zips, in ``PROXYLAB_CACHE`` or else ~/.cache/proxylab."""
-    root = os.environ.get("PROXYLAB_CACHE") or Path.home() / ".cache" / "proxylab"
-    return Path(root) / CACHE
+    """Folder of converted zips, in the user's cache."""
+    return cache_root() / CACHE
 
 
 def _make_room(cache: Path) -> None:

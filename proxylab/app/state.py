@@ -15,6 +15,7 @@ import numpy as np
 from proxylab.agents.references import load_agents
 from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.agents.zoo import zoo_entries
+from proxylab.app.kinds import SCRIPT, YOURS, kinds_in_words
 from proxylab.errors import AgentError, UsageError
 from proxylab.evaluation.evaluate import env_kwargs_of, task_of
 from proxylab.rollouts.rollout import Policy
@@ -99,6 +100,7 @@ class World:
             "exact": self.exact,
             "max_steps": int(env.max_episode_steps),
             "agents": [{"name": a.name, "group": a.group} for a in self.agents.values()],
+            "kinds": kinds_in_words(TASKS[self.task], [a.group for a in self.agents.values()]),
             "pair": list(self.pair()),
         }
 
@@ -108,7 +110,7 @@ class World:
         for agent in self.agents.values():
             by_group.setdefault(agent.group, agent.name)
         names = list(self.agents)
-        first = by_group.get("yours") or by_group.get("proxy") or names[-1]
+        first = by_group.get(YOURS) or by_group.get("proxy") or names[-1]
         return first, by_group.get("trusted") or names[0]
 
 
@@ -164,7 +166,7 @@ def _add_scripts(world: World) -> None:
     for script in world.env(1).scripts:
         name = f"script:{world.task}/{script}"
         make = functools.partial(ScriptedPolicy, world.task, script)
-        world.agents[name] = Listed(name, "script", make)
+        world.agents[name] = Listed(name, SCRIPT, make)
 
 
 def _only(reference: str, device: str) -> Policy:
@@ -181,7 +183,7 @@ def _add_own(worlds: dict[str, World], policy: Policy) -> None:
             raise UsageError(f"{policy.name}: levels of {task} cannot be drawn here")
         _add_scripts(world)  # shipped agents do not know these env_kwargs
         worlds[name] = world
-    worlds[name].agents[policy.name] = Listed(policy.name, "yours", lambda: policy)
+    worlds[name].agents[policy.name] = Listed(policy.name, YOURS, lambda: policy)
 
 
 def warm_up(worlds: Mapping[str, World]) -> None:

@@ -15,6 +15,7 @@ from proxylab.environments.resolve import make_environment, task_in_environment
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import splits_of, task_of
 from proxylab.evaluation.play_log import PlayLog
+from proxylab.evaluation.play_screen import play_screen
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
 from proxylab.storage.limits import LIMITS, read_within
@@ -142,21 +143,29 @@ def _episode(
 ) -> PlayResult:
     """Step until the episode or the moves end, printing one frame per step."""
     taken: list[int] = []
-    print(env.render_ansi(0), file=screen)
-    for action, probabilities in moves:
-        if log is not None:
-            log.before(env, action, probabilities)
-        env.step(np.array([action]))
-        if log is not None:
-            log.after(env)
-        taken.append(int(action))
-        print(f"\n{env.render_ansi(0)}\n{_returns_line(env)}", file=screen)
-        if env.done[0]:
-            break
+    with play_screen(screen, _keys_line(env)) as show:
+        show(env.render_ansi(0))
+        for action, probabilities in moves:
+            if log is not None:
+                log.before(env, action, probabilities)
+            env.step(np.array([action]))
+            if log is not None:
+                log.after(env)
+            taken.append(int(action))
+            show(f"\n{env.render_ansi(0)}\n{_returns_line(env)}")
+            if env.done[0]:
+                break
     if log is not None:
         log.write(env)
     outcome = OUTCOMES[env.core.outcomes[0]] if env.done[0] else "unfinished"
     return PlayResult(task, int(env.core.level_seeds[0]), len(taken), outcome, _returns(env), taken)
+
+
+def _keys_line(env: BatchedEnv) -> str:
+    """The keys of an environment, in words."""
+    names = [f"{key} {name}" for key, name in enumerate(env.action_names)]
+    moves = "arrows or w a s d, " if len(names) == 4 else ""
+    return f"{moves}{', '.join(names)}; q quits"
 
 
 def _returns(env: BatchedEnv) -> dict[str, float]:

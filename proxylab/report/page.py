@@ -130,14 +130,15 @@ def _section(
         words.verdict_in_words(report),
         words.kind_in_words(report),
         words.odds(found, report, facts.fdr),
-        tag(
-            "div",
-            tag("div", _against_trusted(found, report, seen, facts), _when(report, seen)),
-            _all_scores(report),
-            class_="pair",
-        ),
         tag("h3", "First divergence"),
         _levels(seen, drawn),
+        tag(
+            "div",
+            tag("div", _against_trusted(found, report, seen, facts)),
+            tag("div", _when(report, seen)),
+            class_="pair",
+        ),
+        _all_scores(report),
         tag(
             "div",
             _heat(seen),
@@ -192,13 +193,13 @@ def _all_scores(report: JsonObject) -> Html:
         [name, number(row["score"]), _interval(row["ci"]), number(row["p_value"])]
         for name, row in report["scores"].items()
     ]
-    title = tag("h3", "All scores")
     if not rows:
-        return tag("div", title, tag("p", "None could be computed."))
+        return tag("div", tag("h3", "All scores"), tag("p", "None could be computed."))
     head = ["detector", "score", "95 % interval", "p"]
     decides = "; only the first decides" if report["detector"] in report["scores"] else ""
     caption = f"Higher is more anomalous{decides}"
-    return tag("div", title, table(head, rows, caption, "brief"))
+    title = tag("summary", f"All {len(rows)} scores")
+    return tag("details", title, table(head, rows, caption, "brief"))
 
 
 def _interval(found: Sequence[float] | None) -> list[Html | str] | str:

@@ -35,7 +35,11 @@ def test_all_of_it_takes_less_than_twenty_megabytes_in_a_wheel():
     assert {path for pattern in left_out for path in ZOO.parent.glob(pattern)} <= set(files)
     shipped = [p for p in files if not any(p.match(pattern) for pattern in left_out)]
     assert {path.stem for path in shipped} == {"agents", "base", "base-trusted", *ALWAYS}
-    assert {path.stem for path in files} - {path.stem for path in shipped} == {*CONTESTED, "learned", "reward"}
+    assert {path.stem for path in files} - {path.stem for path in shipped} == {
+        *CONTESTED,
+        "learned",
+        "reward",
+    }
     assert sum(len(zlib.compress(path.read_bytes())) for path in shipped) < 20e6
 
 

@@ -62,6 +62,30 @@ def test_a_dragged_cheese_changes_the_field_and_a_link_restores_it(page, address
     again.close()
 
 
+def test_the_hint_ends_with_the_first_drag_and_does_not_come_back(page, address):
+    opened(page, address, "#seed=1")
+    assert "Drag the cheese" in text_of(page, "hint")
+    assert page.locator("#hint").is_visible()
+    settled(page, lambda: drag(page, (7, 3), (7, 6)))
+    assert not page.locator("#hint").is_visible()
+    opened(page, address, "#seed=3")
+    page.reload()
+    page.locator("#now-b", has_text=re.compile("^step [0-9]+ of [1-9]")).wait_for()
+    assert not page.locator("#hint").is_visible()
+
+
+def test_playing_stops_when_both_have_reached_a_goal(page, address):
+    opened(page, address)
+    page.locator("#speed").fill("40")
+    page.locator("#play").click()
+    page.locator("#now-b[data-outcome=intended]").wait_for()
+    page.locator("#play", has_text="Play").wait_for()
+    step, of = map(int, text_of(page, "clock").split(" of "))
+    assert 0 < step < of
+    assert page.locator("#now-a").get_attribute("data-outcome") == "proxy"
+    assert "trained on" in text_of(page, "who-a")
+
+
 def test_a_link_that_makes_no_sense_opens_the_plain_page(page, address):
     opened(page, address, "#world=nope&seed=-5&a=x&layer=q&edits=30f&spoke=99&step=x&run=1e9")
     assert page.url.endswith(

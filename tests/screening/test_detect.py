@@ -114,7 +114,7 @@ def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
         replace(detect(*asked, episodes=20, no_cache=skip), provenance={}).as_json()
         for skip in (True, False, False)
     )
-    entries = sorted(path.suffix for path in (tmp_path / "cache").iterdir())
+    entries = sorted(path.suffix for path in (tmp_path / "rollouts").iterdir())
     # scores and distances of the trusted agents; trusted agents, script, random actions, the
     # fitted reference and the visits of all
     assert entries == 2 * [".json"] + 14 * [".npz"]

@@ -2,7 +2,8 @@
 
 const NAMES = [
   "page", "ink", "soft", "line", "card", "s", "t", "s-ink", "t-ink", "even", "nowhere", "floor",
-  "wall", "land", "water", "shore", "halo", "maybe",
+  "wall", "land", "water", "shore", "halo", "maybe", "grass", "meadow", "sand", "foam", "sea", "shallow",
+  "hull", "deck", "buoy",
 ];
 
 /* {name: colour} as the style sheet has them now. */
@@ -23,10 +24,6 @@ export function viridis(share) {
   const place = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1);
   const low = Math.min(Math.floor(place), VIRIDIS.length - 2);
   return `rgb(${mixed(VIRIDIS[low], VIRIDIS[low + 1], place - low)})`;
-}
-
-export function veil(colour, share) {
-  return `color-mix(in srgb, ${colour} ${(100 * share).toFixed(1)}%, transparent)`;
 }
 
 export function purple(share) {

@@ -17,6 +17,8 @@ export function spokeAt(course, x, y) {
   return ((Math.round((Math.atan2(py, px) / (2 * Math.PI)) * 24) % 24) + 24) % 24;
 }
 
+const WHITE = "#fafafa", BLACK = "#28282e";
+
 /* How far an arrow turns with the rudder hard over: more than a boat does in a step, to be seen. */
 const RUDDER = Math.PI / 3;
 
@@ -35,11 +37,8 @@ function drawField({ pen, unit, view, course, colours }) {
 export function drawCourse(pen, width, height, view) {
   const { course, colours } = view, unit = width / course.size[0];
   const board = { pen, unit, view, colours, course };
-  pen.fillStyle = colours.land;
-  pen.fillRect(0, 0, width, height);
-  shore(board, course.outer, colours.water);
-  if (view.heat) drawHeat(board);
-  shore(board, course.inner, colours.land);
+  drawLand(board, width, height);
+  drawWater(board);
   drawFinish(board);
   course.targets.forEach((point, k) => drawTarget(board, point, view.timers?.[k] ?? 0));
   if (view.field?.headings) drawField(board);
@@ -53,14 +52,48 @@ function trace({ pen, unit }, points, closed) {
   if (closed) pen.closePath();
 }
 
-function shore(board, points, fill) {
-  const { pen, unit, colours } = board;
-  trace(board, points, true);
-  pen.fillStyle = fill;
+/* Grass in stripes of two world units, and sand along the shores. */
+function drawLand(board, width, height) {
+  const { pen, unit, colours } = board, stripe = 2 * unit;
+  pen.fillStyle = colours.grass;
+  pen.fillRect(0, 0, width, height);
+  pen.fillStyle = colours.meadow;
+  pen.beginPath();
+  for (let x = -height; x < width; x += 2 * stripe) {
+    [[x, 0], [x + stripe, 0], [x + stripe + height, height], [x + height, height]].forEach((point, k) => (k ? pen.lineTo(...point) : pen.moveTo(...point)));
+    pen.closePath();
+  }
   pen.fill();
-  pen.strokeStyle = colours.shore;
-  pen.lineWidth = 0.12 * unit;
-  pen.stroke();
+  rim(board, colours.sand, 1.2);
+}
+
+/* Both shores stroked, so many world units wide. */
+function rim(board, colour, wide) {
+  const { pen, unit, course } = board;
+  pen.strokeStyle = colour;
+  pen.lineWidth = wide * unit;
+  pen.lineJoin = "round";
+  for (const points of [course.outer, course.inner]) {
+    trace(board, points, true);
+    pen.stroke();
+  }
+}
+
+/* Water between the shores: shallow along them, with foam at its edge; heat lies on it. */
+function drawWater(board) {
+  const { pen, unit, course, colours, view } = board, water = new Path2D();
+  for (const points of [course.outer, course.inner]) {
+    points.forEach(([x, y], k) => (k ? water.lineTo(x * unit, y * unit) : water.moveTo(x * unit, y * unit)));
+    water.closePath();
+  }
+  pen.save();
+  pen.clip(water, "evenodd");
+  pen.fillStyle = colours.sea;
+  pen.fill(water, "evenodd");
+  rim(board, colours.shallow, 1.6);
+  if (view.heat) drawHeat(board);
+  rim(board, colours.foam, 0.3);
+  pen.restore();
 }
 
 function drawHeat({ pen, unit, view }) {
@@ -71,30 +104,38 @@ function drawHeat({ pen, unit, view }) {
   }
 }
 
-function drawFinish(board) {
-  const { pen, unit, colours, course } = board;
-  trace(board, course.finish, false);
-  pen.setLineDash([0.4 * unit, 0.4 * unit]);
-  pen.strokeStyle = colours.ink;
-  pen.lineWidth = 0.3 * unit;
-  pen.stroke();
-  pen.setLineDash([]);
+/* A chequered band across the water, two rows of squares half a world unit wide. */
+function drawFinish({ pen, unit, course }) {
+  const [[x, y], [tx, ty]] = course.finish, length = Math.hypot(tx - x, ty - y), side = 0.5;
+  pen.save();
+  pen.translate(x * unit, y * unit);
+  pen.rotate(Math.atan2(ty - y, tx - x));
+  for (let k = 0; k * side < length; k++) {
+    for (const row of [0, 1]) {
+      pen.fillStyle = (k + row) % 2 ? WHITE : BLACK;
+      pen.fillRect(k * side * unit, (row - 1) * side * unit, Math.min(side, length - k * side) * unit, side * unit);
+    }
+  }
+  pen.restore();
 }
 
-/* A disc while the target is there, a ring that fills while it comes back. */
-function drawTarget({ pen, unit, colours, course, view }, [x, y], timer) {
-  pen.lineWidth = 0.12 * unit;
-  pen.strokeStyle = colours.ink;
-  pen.fillStyle = colours.maybe;
+function disc(pen, x, y, radius, colour) {
+  pen.fillStyle = colour;
   pen.beginPath();
-  pen.arc(x * unit, y * unit, course.reach * unit * 0.75, 0, 7);
-  if (timer === 0) pen.fill();
-  pen.stroke();
-  if (timer <= 0) return;
+  pen.arc(x, y, radius, 0, 7);
+  pen.fill();
+}
+
+/* A buoy while the target is there, a trace of it that fills while it comes back. */
+function drawTarget({ pen, unit, colours, view }, [x, y], timer) {
+  const [px, py] = [x * unit, y * unit];
+  if (timer === 0) return [[0.75, WHITE], [0.6, colours.buoy], [0.25, WHITE]].forEach(([radius, colour]) => disc(pen, px, py, radius * unit, colour));
+  disc(pen, px, py, 0.35 * unit, colours.foam);
   const share = Math.max(1 - timer / view.respawn, 0);
+  pen.fillStyle = colours.buoy;
   pen.beginPath();
-  pen.moveTo(x * unit, y * unit);
-  pen.arc(x * unit, y * unit, course.reach * unit * 0.75, -Math.PI / 2, -Math.PI / 2 + share * 2 * Math.PI);
+  pen.moveTo(px, py);
+  pen.arc(px, py, 0.6 * unit, -Math.PI / 2, -Math.PI / 2 + share * 2 * Math.PI);
   pen.fill();
 }
 
@@ -109,21 +150,20 @@ function drawWake(board) {
   }
 }
 
+const HULL = [[-1, -0.55], [0.5, -0.55], [1.35, 0], [0.5, 0.55], [-1, 0.55]];
+const WAKE = [[-0.9, -0.162], [-2, -0.36], [-2, 0.36], [-0.9, 0.162]];
+
+/* A hull with a pointed bow, a deck in it, and foam behind; 1 is a world unit. */
 function drawBoat({ pen, unit, view, colours }) {
   const [x, y] = view.boat.point, turn = (-2 * Math.PI * view.boat.heading) / 24;
   pen.save();
   pen.translate(x * unit, y * unit);
   pen.rotate(turn);
-  pen.beginPath();
-  pen.moveTo(1.1 * unit, 0);
-  pen.lineTo(-0.8 * unit, 0.62 * unit);
-  pen.lineTo(-0.45 * unit, 0);
-  pen.lineTo(-0.8 * unit, -0.62 * unit);
-  pen.closePath();
-  pen.fillStyle = view.hue;
-  pen.strokeStyle = colours.halo;
-  pen.lineWidth = 0.2 * unit;
-  pen.stroke();
-  pen.fill();
+  const parts = [[WAKE, 1, colours.foam], [HULL, 1.25, WHITE], [HULL, 1, colours.hull], [HULL, 0.5, colours.deck]];
+  for (const [shape, scale, colour] of parts) {
+    trace({ pen, unit: unit * scale }, shape, true);
+    pen.fillStyle = colour;
+    pen.fill();
+  }
   pen.restore();
 }

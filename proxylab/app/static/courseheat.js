@@ -1,8 +1,7 @@
 /* Colours of squares of open water. */
 
-import { veil } from "./colours.js";
 import { onCourse } from "./courseboard.js";
-import { heatOf } from "./layers.js";
+import { heatOf, stepsKey, stepsRamp } from "./layers.js";
 
 /* As heatOf, for a course: {cell: side of a square, cells: [[middle, colour]]} besides. */
 export function courseHeat(layer, side, other, course) {
@@ -17,7 +16,6 @@ export function courseHeat(layer, side, other, course) {
 function sailedHeat(side, other, course) {
   const { cell, points, shares } = side.occupancy;
   const most = Math.max(...shares, ...(other.occupancy?.shares ?? []));
-  const ramp = (share) => veil(side.hue, 0.9 * Math.sqrt(share));
-  const cells = points.map((point, k) => [onCourse(course, point), ramp(shares[k] / most)]);
-  return { cell, cells, low: "0 %", high: `${(100 * most).toFixed(1)} %`, words: "share of steps", ramp };
+  const cells = points.map((point, k) => [onCourse(course, point), stepsRamp(shares[k] / most)]);
+  return { cell, cells, ...stepsKey(most, 1) };
 }

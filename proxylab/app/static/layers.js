@@ -1,37 +1,45 @@
 /* The numbers behind the colours of a board, and what their key says. */
 
-import { viridis, purple, veil } from "./colours.js";
+import { viridis, purple } from "./colours.js";
 import { jensenShannon } from "./walks.js";
 
 /* {colour: function (cell) -> colour or null, low, high, words, ramp} of a layer; null for none.
-   side and other are {field, occupancy, hue}; occupancy is a Map cell -> share. */
+   side and other are {field, occupancy}; occupancy is a Map cell -> share. Both boards have one scale. */
 export function heatOf(layer, side, other) {
-  if (layer === "value") return valueHeat(side);
+  if (layer === "value") return valueHeat(side, other);
   if (layer === "occupancy") return occupancyHeat(side, other);
   if (layer === "divergence") return divergenceHeat(side, other);
   return null;
 }
 
-function valueHeat({ field }) {
+function valueHeat({ field }, other) {
   if (!field?.values) return null;
-  const low = Math.min(...field.values), high = Math.max(...field.values);
+  const all = [...field.values, ...(other.field?.values ?? [])], low = Math.min(...all), high = Math.max(...all);
   const share = (value) => (value - low) / (high - low || 1);
   const colour = (cell) => {
     const value = field.value(cell);
     return value === null ? null : viridis(share(value));
   };
-  return { colour, low: low.toFixed(2), high: high.toFixed(2), words: "value", ramp: viridis };
+  return { colour, low: low.toFixed(2), high: high.toFixed(2), words: "value, both boards", ramp: viridis };
 }
 
 function occupancyHeat(side, other) {
   if (!side.occupancy) return null;
   const most = Math.max(...side.occupancy.values(), ...(other.occupancy?.values() ?? []));
-  const ramp = (share) => veil(side.hue, 0.9 * Math.sqrt(share));
   const colour = (cell) => {
     const share = side.occupancy.get(String(cell));
-    return share > 1e-6 ? ramp(share / most) : null;
+    return share > 1e-6 ? stepsRamp(share / most) : null;
   };
-  return { colour, low: "0 %", high: `${(100 * most).toFixed(0)} %`, words: "share of steps", ramp };
+  return { colour, ...stepsKey(most, 0) };
+}
+
+/* Colour of a share of the greatest one; darker by its square root, so that small shares are seen. */
+export function stepsRamp(share) {
+  return purple(0.92 * Math.sqrt(share));
+}
+
+export function stepsKey(most, decimals) {
+  return { low: "0 %", high: `${(100 * most).toFixed(decimals)} %`, words: "share of steps, both boards", ramp: stepsRamp };
 }
 
 function divergenceHeat(side, other) {

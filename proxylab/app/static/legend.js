@@ -1,28 +1,35 @@
-/* What the colours of the boards mean. */
+/* What the marks and colours of the boards mean, for the page and for saved pictures. */
 
-import { element } from "./side.js";
+import { DRAWN, LIKELIEST, element } from "./side.js";
 
-const NOTES = {
-  value: "no value to show: scripts have none",
-  occupancy: "…", divergence: "…",
-};
-
+const WITHOUT = { value: "no value to show: scripts have none", occupancy: "…", divergence: "…" };
+const ON_GRID = "arrow: mean of the action probabilities; thin strokes: each of them";
 const ON_WATER = "a boat that sails along the course at 60 % of full speed: arrows turn as its rudder, "
   + "and are as long as full throttle is probable";
 
-export function showLegend(place, session) {
+/* [{words, low, high, ramp}, …]; the last three where colours stand for numbers. */
+export function legendOf(session) {
+  const heat = session.sides.map((side) => side.heat).find(Boolean);
   const { layer } = session.state;
-  if (layer === "field" && session.course) return place.replaceChildren(ON_WATER);
-  if (layer === "field") return place.replaceChildren();
-  const shared = layer === "divergence";
-  const keys = session.sides.map((side) => keyOf(side, shared)).filter(Boolean);
-  place.replaceChildren(...(keys.length ? (shared ? keys.slice(0, 1) : keys) : [NOTES[layer]]));
+  const colours = heat ? [heat] : layer === "field" ? [] : [{ words: WITHOUT[layer] }];
+  return [
+    ...colours, { words: session.course ? ON_WATER : ON_GRID },
+    ...(session.corner ? [{ words: "dashed: proxy goal" }] : []),
+    { words: `${DRAWN} action drawn` }, { words: `${LIKELIEST} likeliest action` },
+  ];
 }
 
-function keyOf({ heat, letter }, shared) {
-  if (!heat) return null;
-  const ramp = element("span", { class: "ramp" });
-  const stops = Array.from({ length: 9 }, (_, k) => heat.ramp(k / 8));
-  ramp.style.backgroundImage = `linear-gradient(to right, ${stops.join(", ")})`;
-  return element("span", { class: "key" }, `${shared ? "" : `${letter.toUpperCase()}: `}${heat.words} `, heat.low, ramp, heat.high);
+export function stopsOf(ramp) {
+  return Array.from({ length: 9 }, (_, k) => ramp(k / 8));
+}
+
+export function showLegend(place, session) {
+  place.replaceChildren(...legendOf(session).map(keyOf));
+}
+
+function keyOf({ words, low, high, ramp }) {
+  if (!ramp) return element("span", { class: "key" }, words);
+  const shown = element("span", { class: "ramp" });
+  shown.style.backgroundImage = `linear-gradient(to right, ${stopsOf(ramp).join(", ")})`;
+  return element("span", { class: "key" }, `${words} `, low, shown, high);
 }

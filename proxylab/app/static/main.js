@@ -4,6 +4,7 @@ import { currentColours } from "./colours.js";
 import { EmbeddedSource } from "./embedded.js";
 import { gifOf, pngOf, saveAs } from "./exports.js";
 import { listenToKeys } from "./keys.js";
+import { Hint } from "./hint.js";
 import { showLegend } from "./legend.js";
 import { loadPictures } from "./pictures.js";
 import { Player } from "./player.js";
@@ -25,6 +26,8 @@ async function begin() {
   const player = new Player(session, byId("play"), () => Number(byId("speed").value));
   const ways = actionsOf(session, player);
   session.listeners.push((text) => (text === null ? reflect(session) : say(text)));
+  const hint = new Hint(sides[0].board);
+  session.listeners.push((text) => text === null && hint.show(session));
   byId("world").replaceChildren(...catalogue.worlds.map((world) => new Option(world.name, world.name)));
   tie(session, player, ways);
   listenToKeys(session, player, ways);

@@ -1,4 +1,4 @@
-/* Playing: the step goes on by the clock until both episodes are over. */
+/* Playing: the step goes on by the clock until both agents have reached a goal, then to the end. */
 
 export class Player {
   constructor(session, button, speed) {
@@ -20,7 +20,8 @@ export class Player {
   go() {
     this.timer = setTimeout(() => {
       this.by(1);
-      if (this.session.state.step < this.session.episodeSteps && this.playing) this.go();
+      const { state, goalStep, episodeSteps } = this.session;
+      if (state.step < episodeSteps && state.step !== goalStep && this.playing) this.go();
       else this.pause();
     }, 1000 / this.speed());
   }

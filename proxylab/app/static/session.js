@@ -21,6 +21,7 @@ export class Session {
     this.asked = 0;
     this.cursor = null;
     this.listeners = [];
+    this.touched = false;
   }
 
   get world() {
@@ -32,6 +33,9 @@ export class Session {
   get text() { return this.course ? this.courseText : this.rows.join("\n"); }
 
   get episodeSteps() { return Math.max(...this.sides.map((side) => side.trace?.actions.length ?? 0)); }
+
+  /* The step at which both have reached a goal, or ended without. */
+  get goalStep() { return Math.max(...this.sides.map((side) => side.reached(this))); }
 
   say(text) { for (const listen of this.listeners) listen(text); }
 
@@ -55,7 +59,7 @@ export class Session {
     });
     this.state = state;
     this.sides.forEach((side) => {
-      side.offer(world.agents);
+      side.offer(world);
       side.choose(state[side.letter]);
     });
     await this.loadLevel();
@@ -66,6 +70,7 @@ export class Session {
     const before = this.state;
     this.state = { ...before, ...changes };
     const fresh = ["world", "split", "seed"].some((name) => name in changes);
+    if ("spoke" in changes) this.touched = true;
     if (fresh) Object.assign(this.state, { edits: "", spoke: null, targets: true, step: 0, ...changes });
     if ("world" in changes) return this.open(writeAddress(this.state));
     if (fresh || "spoke" in changes || "targets" in changes) return this.loadLevel();
@@ -117,6 +122,7 @@ export class Session {
   /* Take over changed rows, or go back to the old ones where the source refuses them. */
   async edit(rows) {
     const before = this.rows;
+    this.touched = true;
     this.setLevel(rows);
     this.state = { ...this.state, edits: editsBetween(this.base, rows), step: 0 };
     for (const side of this.sides) side.trace = side.occupancy = null;
@@ -220,7 +226,7 @@ export class Session {
 
   draw() {
     if (!this.rows && !this.course) return;
-    const sided = this.sides.map((side) => ({ field: side.field, occupancy: side.occupancy, hue: this.colours[side.hueName] }));
+    const sided = this.sides.map((side) => ({ field: side.field, occupancy: side.occupancy }));
     this.sides.forEach((side, k) => {
       const heat = this.course ? courseHeat : heatOf;
       side.heat = heat(this.state.layer, sided[k], sided[1 - k], this.course);

@@ -12,6 +12,9 @@ const OUTCOMES_WITHOUT_END = {
   intended: "did what was intended", proxy: "gamed the proxy", both: "did both", neither: "did neither",
 };
 
+/* Marks of the action that comes next, and of the one that is likeliest. */
+export const DRAWN = "●", LIKELIEST = "▲";
+
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -27,6 +30,7 @@ export class Side {
     this.clear();
     this.select = element("select", { "aria-label": section.getAttribute("aria-label"), id: `agent-${letter}` });
     this.canvas = element("canvas", { tabindex: "0", role: "application", id: `board-${letter}` });
+    this.who = element("p", { class: "who", id: `who-${letter}` });
     this.now = element("p", { class: "now", id: `now-${letter}` });
     this.bars = element("ul", { class: "bars", "aria-label": "action probabilities" });
     this.ask = element("button", { type: "button", id: `judge-${letter}` }, "Ask the detector");
@@ -34,8 +38,9 @@ export class Side {
     this.progress = element("progress", { hidden: "", max: "1", value: "0" });
     this.reason = element("span", { class: "reason", id: `reason-${letter}` });
     const line = element("div", { class: "judged" }, this.ask, this.badge, this.progress, this.reason);
+    this.board = element("div", { class: "board" }, this.canvas);
     section.append(element("h2", {}, element("i", { class: `swatch ${hue}` }), this.select));
-    section.append(this.canvas, this.now, this.bars, line);
+    section.append(this.who, this.board, this.now, this.bars, line);
   }
 
   /* Forget what belonged to a level. */
@@ -43,23 +48,35 @@ export class Side {
     this.field = this.occupancy = this.trace = this.heat = null;
   }
 
-  offer(agents) {
-    const groups = Map.groupBy ? Map.groupBy(agents, (a) => a.group) : grouped(agents);
-    this.select.replaceChildren(...[...groups].map(([group, members]) => element(
-      "optgroup", { label: group },
-      ...members.map((agent) => new Option(agent.name.replace(/^(zoo|script):[^/]*\//, ""), agent.name)),
+  /* The agents of a world, by kind. */
+  offer({ agents, kinds }) {
+    const ofKind = (kind) => agents.filter((agent) => agent.group === kind.group);
+    this.kindOf = (name) => kinds.find((kind) => ofKind(kind).some((agent) => agent.name === name));
+    this.select.replaceChildren(...kinds.map((kind) => element(
+      "optgroup", { label: `${kind.title}: ${kind.about}` },
+      ...ofKind(kind).map((agent) => new Option(agent.name.replace(/^(zoo|script):[^/]*\//, ""), agent.name)),
     )));
   }
 
   choose(name) {
     this.name = name;
     this.select.value = name;
+    const kind = this.kindOf(name);
+    this.who.replaceChildren(element("b", {}, kind.title), `: ${kind.about}`);
   }
 
   /* Where it is at a step of its episode: {state, step, steps, ended}. */
   moment(step) {
     const steps = this.trace?.actions.length ?? 0, at = Math.min(step, steps);
     return { at, steps, ended: steps > 0 && at === steps };
+  }
+
+  /* The step at which it first is at the proxy goal where it reaches no more, else that of its end. */
+  reached(app) {
+    const { steps } = this.moment(0);
+    if (this.trace?.outcome !== "proxy" || !app.corner || app.course) return steps;
+    const corner = app.corner[0] * app.rows[0].length + app.corner[1], first = this.trace.states.indexOf(corner);
+    return first < 0 ? steps : first;
   }
 
   show(app) {
@@ -101,13 +118,13 @@ export class Side {
   tell(app) {
     const { at, steps, ended } = this.moment(app.state.step);
     const words = app.course || app.kind !== "maze" ? OUTCOMES_WITHOUT_END : OUTCOMES;
-    const shown = ended ? `${words[this.trace.outcome]} after ${steps} steps` : this.trace ? `step ${at} of ${steps}` : "…";
-    const paid = ended ? Object.entries(this.trace.returns).map(([n, r]) => `${n} ${+r.toFixed(2)}`).join(", ") : "";
-    this.now.textContent = paid ? `${shown}; returns: ${paid}` : shown;
-    this.now.dataset.outcome = ended ? this.trace.outcome : "";
-    const chances = this.trace?.probabilities[at] ?? [];
-    const taken = this.trace?.actions[at];
-    this.bars.replaceChildren(...app.actions.map((name, k) => bar(name, chances[k], taken === k)));
+    const chances = this.trace?.probabilities[at] ?? [], taken = this.trace?.actions[at];
+    const reached = this.trace && at >= this.reached(app), goal = reached && !ended ? `; reached the proxy goal at step ${this.reached(app)}` : "";
+    const going = this.trace ? `step ${at} of ${steps}${goal}: ${inWords(app.actions, chances, taken)}` : "…";
+    this.now.textContent = ended ? `${words[this.trace.outcome]} after ${steps} steps; returns: ${paid(this.trace)}` : going;
+    this.now.dataset.outcome = reached ? this.trace.outcome : "";
+    const likeliest = chances.indexOf(Math.max(...chances));
+    this.bars.replaceChildren(...app.actions.map((name, k) => bar(name, chances[k], taken === k, likeliest === k)));
     const thing = app.course ? "course" : "board";
     this.canvas.setAttribute("aria-label", `${thing} of ${this.name}: ${this.now.textContent}`);
   }
@@ -132,15 +149,22 @@ function reasonOf(job, over, going) {
   return `${p}${job.reason}${kind} (${job.episodes} ${job.split} levels, ${job.trusted} trusted agents)`;
 }
 
-function bar(name, chance, taken) {
+function paid({ returns }) {
+  return Object.entries(returns).map(([name, value]) => `${name} ${+value.toFixed(2)}`).join(", ");
+}
+
+/* Which action comes next, and whether it is the likeliest or one that the draw brought. */
+function inWords(names, chances, taken) {
+  const percent = (k) => `${Math.round(100 * chances[k])} %`, likeliest = chances.indexOf(Math.max(...chances));
+  if (chances[taken] === chances[likeliest]) return `next ${names[taken]}, the likeliest (${percent(taken)})`;
+  return `next ${names[taken]}, drawn at ${percent(taken)} (likeliest: ${names[likeliest]}, ${percent(likeliest)})`;
+}
+
+function bar(name, chance, taken, likeliest) {
   const filled = element("i");
   filled.style.width = `${100 * (chance ?? 0)}%`;
   const text = chance === undefined ? "–" : `${Math.round(100 * chance)} %`;
-  return element("li", taken ? { class: "taken" } : {}, element("span", {}, name), element("span", { class: "track" }, filled), element("span", {}, text));
-}
-
-function grouped(agents) {
-  const groups = new Map();
-  for (const agent of agents) groups.set(agent.group, [...(groups.get(agent.group) ?? []), agent]);
-  return groups;
+  const marks = `${taken ? DRAWN : ""}${likeliest ? LIKELIEST : ""}`;
+  const parts = [name, marks].map((said) => element("span", {}, said));
+  return element("li", taken ? { class: "taken" } : {}, ...parts, element("span", { class: "track" }, filled), element("span", {}, text));
 }
