@@ -19,12 +19,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from proxylab.agents.scripted import ScriptedPolicy, UniformPolicy
 from proxylab.plots.style import CYCLE, GREY, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison
 from proxylab.reproduce.measure import grouped, over_seeds
 from proxylab.rewards.clips import Clips, record_clips
-from proxylab.rewards.collect import RANDOM, collect
+from proxylab.rewards.collect import collect, default_sources, policies_of
 from proxylab.rewards.fit import FitConfig, fit
 from proxylab.rewards.model import RewardModel, combine
 from proxylab.rewards.optimum import shares_of_optimum
@@ -35,6 +34,7 @@ from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import Levels
+from proxylab_envs.maze_corner.dynamics import CHEESE, MOUSE
 
 CLAIM = (
     "Four distractors that agree with the goal on 90 % of rated steps leave a reward model's "
@@ -42,15 +42,12 @@ CLAIM = (
     "7 % of levels; a KL penalty lifts that to the uniform policy's 35 % at best"
 )
 TASK = "maze-corner"
-SCRIPTS = ("optimal", "corner-seeker")
-SOURCES = (RANDOM, *(f"script:{TASK}/{script}" for script in SCRIPTS))
 BETA = 5.0
 CORNER, ANYWHERE = "cheese in the corner", "cheese anywhere"
 RATED = {CORNER: "train", ANYWHERE: "shifted"}
 UNRELATED = 0.5
 UNIFORM = 1_000.0
 """A penalty so large that the policy is the uniform one."""
-MOUSE, CHEESE = 1, 2
 
 SWEEP: dict[str, dict[str, Any]] = {
     "smoke": {
@@ -140,7 +137,9 @@ def _fitted(labels: dict[str, Any]) -> RewardModel:
     seed = labels["seed"]
     drawn = stream_seed(seed, "distractors") % 2**31
     levels = RATED[labels["rated"]]
-    answers = collect(TASK, SOURCES, labels["pairs"], Rater(BETA), levels=levels, seed=drawn)
+    answers = collect(
+        TASK, default_sources(TASK), labels["pairs"], Rater(BETA), levels=levels, seed=drawn
+    )
     clips = lit_clips(answers.clips, labels["lights"], labels["agreement"], drawn)
     return fit(replace(answers, clips=clips), FitConfig(seed=seed))
 
@@ -180,7 +179,7 @@ def _accuracy(
     model: RewardModel, labels: dict[str, Any], options: dict[str, Any], split: str, lit: float
 ) -> float:
     """Share of new pairs whose true returns differ in which the model prefers the better clip."""
-    policies = [UniformPolicy(TASK), *(ScriptedPolicy(TASK, script) for script in SCRIPTS)]
+    policies = policies_of(default_sources(TASK), TASK)
     seed = stream_seed(labels["seed"], f"new pairs {split}")
     levels = {"levels": "iid" if split == "train" else split, "share": float(split == "shifted")}
     given: dict[str, Any] = {"count": options["clips"], "seed": seed, **levels}

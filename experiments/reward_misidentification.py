@@ -18,12 +18,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from proxylab.agents.scripted import ScriptedPolicy, UniformPolicy
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.plots.style import CYCLE, GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison
 from proxylab.reproduce.measure import curve, grouped, outcome_rows, over_seeds
 from proxylab.rewards.clips import record_clips
-from proxylab.rewards.collect import RANDOM, collect
+from proxylab.rewards.collect import collect, default_sources, policies_of
 from proxylab.rewards.fit import FitConfig, fit
 from proxylab.rewards.model import JSON_NAME, RewardModel, combine, load_model, save_model
 from proxylab.rewards.optimum import shares_of_optimum
@@ -43,7 +43,6 @@ CLAIM = (
 )
 TASK = "maze-corner"
 SCRIPTS = ("optimal", "corner-seeker")
-SOURCES = (RANDOM, *(f"script:{TASK}/{script}" for script in SCRIPTS))
 BETA = 5.0
 DISCOUNT = 0.99
 WRONG, RIGHT = 0.0, 1.0
@@ -113,7 +112,8 @@ def prepare(point: Point) -> None:
     if not (folder / JSON_NAME).is_file():
         levels = f"mix:{labels['share']}"
         asked = stream_seed(seed, "misidentification") % 2**31
-        answers = collect(TASK, SOURCES, labels["pairs"], Rater(BETA), levels=levels, seed=asked)
+        given: dict[str, Any] = {"levels": levels, "seed": asked}
+        answers = collect(TASK, default_sources(TASK), labels["pairs"], Rater(BETA), **given)
         save_model(fit(answers, FitConfig(seed=seed)), folder)
     if labels["kind"] == POLICY:
         levels = LEVELS[labels["levels"]]
@@ -157,7 +157,7 @@ def _optimum(model: RewardModel, mazes: int) -> dict[str, float]:
 
 
 def _sources() -> list[Policy]:
-    return [UniformPolicy(TASK), *(ScriptedPolicy(TASK, script) for script in SCRIPTS)]
+    return policies_of(default_sources(TASK), TASK)
 
 
 def _pays(model: RewardModel, script: str, split: str, count: int) -> float:

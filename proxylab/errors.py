@@ -4,6 +4,7 @@ import difflib
 import errno
 import os
 from collections.abc import Iterable
+from importlib import util
 from pathlib import Path
 
 
@@ -46,3 +47,9 @@ def choices(name: object, known: Iterable[str], more: str = "") -> str:
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """The known name that is most similar to ``name``; None where none is similar."""
     return next(iter(difflib.get_close_matches(str(name)[:100], list(known), 1)), None)
+
+
+def require_extra(module: str, extra: str) -> None:
+    """``UsageError`` with the command that installs an extra, where its module is missing."""
+    if util.find_spec(module) is None:
+        raise UsageError(f'{module} is not installed: pip install "proxylab[{extra}]"')

@@ -5,7 +5,6 @@ plain tensors. ``sb3_network`` matches them to a registered architecture and ref
 that match none. What a zip was converted to is kept in the user's cache under the zip's sha256.
 """
 
-import shutil
 import sys
 from dataclasses import asdict, dataclass
 from math import prod
@@ -24,7 +23,7 @@ from proxylab.agents.sb3_network import Network, network_of
 from proxylab.environments.resolve import make_environment, task_in_environment
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.channels_first import network_input
-from proxylab.storage.user_cache import cache_root
+from proxylab.storage.user_cache import cache_root, make_room
 from proxylab.tasks import known_task
 from proxylab.untrusted.sb3_zip import file_sha256, read_confined, read_unpickled
 from proxylab_envs.batch import BatchedEnv
@@ -98,7 +97,7 @@ def import_sb3(
     batched = make_environment(task, 1, env)
     batched.weights(reward)
     file = Path(file)
-    network, training = _read(file, activation, trust_pickle)
+    network, training = _read(file, file_sha256(file), activation, trust_pickle)
     _check_fits(network, batched, file)
     folder = Path(out) if out is not None else Path(file.stem)
     spec = _spec(folder.name, task, network, {"reward": reward, **training})
@@ -119,12 +118,10 @@ def sb3_policy(file: str | Path, device: str = "cpu") -> LearnedPolicy:
         if spec.training.get("file_sha256") != digest:
             raise AgentError(f"{folder}: another zip's")
     except AgentError:  # not there yet, or damaged
-        network, training = _read(file, None, False)
-        if training["file_sha256"] != digest:
-            raise AgentError(f"{file}: it changed while it was read") from None
+        network, training = _read(file, digest, None, False)
         spec, weights = _spec(file.stem, "", network, training), network.weights
         sha256 = save_agent(folder, spec, weights)
-        _make_room(folder.parent)
+        make_room(folder.parent, LIMIT_BYTES)
     return policy_of(spec, weights, name=str(file), sha256=sha256, device=device)
 
 
@@ -133,19 +130,10 @@ def cache_folder() -> Path:
     return cache_root() / CACHE
 
 
-def _make_room(cache: Path) -> None:
-    """Remove the agents that were converted first until the others fit ``LIMIT_BYTES``."""
-    folders = sorted(cache.iterdir(), key=lambda folder: folder.stat().st_mtime_ns, reverse=True)
-    total = 0
-    for folder in folders:
-        total += sum(file.stat().st_size for file in folder.iterdir())
-        if total > LIMIT_BYTES:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _read(file: Path, activation: str | None, trust_pickle: bool) -> tuple[Network, dict[str, Any]]:
-    """(network, facts for the agent's ``training``) of a zip."""
-    digest = file_sha256(file)
+def _read(
+    file: Path, digest: str, activation: str | None, trust_pickle: bool
+) -> tuple[Network, dict[str, Any]]:
+    """(network, facts for the agent's ``training``) of a zip that still has its sha256."""
     if trust_pickle:
         print(f"proxylab: unpickling {file}, sha256 {digest}", file=sys.stderr)
         weights, facts = read_unpickled(file)

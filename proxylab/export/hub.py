@@ -5,7 +5,6 @@ asks for these by name, reads no more bytes than any stored agent may have, and 
 files of strangers; whatever else a repository holds is never fetched.
 """
 
-import importlib.util
 import os
 import re
 import tempfile
@@ -18,7 +17,7 @@ from typing import Any
 
 from proxylab.agents import format as agent_format
 from proxylab.agents.format import read_agent
-from proxylab.errors import AgentError, UsageError
+from proxylab.errors import AgentError, UsageError, require_extra
 from proxylab.rewards import model as reward_format
 from proxylab.rewards.model import load_model
 from proxylab.storage.limits import LIMITS
@@ -204,8 +203,7 @@ def _content(repository: str, revision: str, file: str, limit: int) -> bytes | N
 
 def _check(repository: str, revision: str) -> None:
     """``UsageError`` without the extra, or for a name that no repository can have."""
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise UsageError('huggingface_hub is not installed: pip install "proxylab[hub]"')
+    require_extra("huggingface_hub", "hub")
     if not NAME.fullmatch(repository) or ".." in repository:
         raise UsageError(f"{repository!r} is no name of a repository: write OWNER/NAME")
     if not REVISION.fullmatch(revision) or ".." in revision:

@@ -22,7 +22,7 @@ from proxylab.rewards.collect import RANDOM, collect
 from proxylab.rewards.fit import FitConfig, fit
 from proxylab.rewards.model import JSON_NAME, RewardModel, combine, load_model, save_model
 from proxylab.rewards.preferences import Preferences
-from proxylab.rewards.raters import Rater
+from proxylab.rewards.raters import RATIONALITY, Rater
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
@@ -43,9 +43,6 @@ SOURCES = 4
 
 REFERENCE_LEVELS = 64
 CHOSEN = "chosen.json"
-
-BETAS = {"boat-lagoon": 10.0, "tomato-watering": 0.5}
-"""Rationality of the raters: about 2.7 over the standard deviation of the clips' returns."""
 
 FIT = FitConfig(most_pairs=30_000, least_epochs=2)
 SINGLE = "member:0"
@@ -180,7 +177,7 @@ class LearnedRun:
 
     def preferences(self) -> Preferences:
         """The rater's answers, drawn anew: they are the same every time."""
-        rater = Rater(BETAS[self.task], self.flip)
+        rater = Rater(RATIONALITY[self.task], self.flip)
         seed = stream_seed(self.seed, "preferences")
         return collect(self.task, self.sources(), self.pairs, rater, seed=seed)
 

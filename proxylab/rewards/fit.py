@@ -169,12 +169,18 @@ def _states_of(reference: Policy, clips: Clips, seed: int) -> Clips:
 
 def _standard(model: RewardModel, clips: Clips) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each member's reward on the states of clips."""
-    parts = []
-    for start in range(0, len(clips), CLIPS_AT_ONCE):
-        some = clips.select(np.arange(start, min(start + CLIPS_AT_ONCE, len(clips))))
-        parts.append(model.raw(clip_inputs(model.spec, some).reshape(-1, model.spec.num_inputs)))
+    size = model.spec.num_inputs
+    parts = [
+        model.raw(clip_inputs(model.spec, some).reshape(-1, size)) for some in _some_at_once(clips)
+    ]
     rewards = np.concatenate(parts, 1, dtype=np.float64)
     return rewards.mean(1).tolist(), np.maximum(rewards.std(1), 1e-6).tolist()
+
+
+def _some_at_once(clips: Clips) -> Iterable[Clips]:
+    """Clips in parts, whose inputs fit in memory."""
+    for start in range(0, len(clips), CLIPS_AT_ONCE):
+        yield clips.select(np.arange(start, min(start + CLIPS_AT_ONCE, len(clips))))
 
 
 def clip_inputs(spec: RewardSpec, clips: Clips) -> NDArray[np.float32]:
@@ -231,11 +237,8 @@ def _summed(spec: RewardSpec, clips: Clips) -> NDArray[np.float32]:
     """float32[N, T, I]: the inputs of clips; flags of cells summed over the steps, T = 1."""
     if spec.architecture == MLP:
         return clip_inputs(spec, clips)
-    parts = [
-        clip_inputs(spec, clips.select(np.arange(k, min(k + CLIPS_AT_ONCE, len(clips)))))
-        for k in range(0, len(clips), CLIPS_AT_ONCE)
-    ]
-    return np.concatenate([part.sum(1, keepdims=True) for part in parts])
+    parts = [clip_inputs(spec, some).sum(1, keepdims=True) for some in _some_at_once(clips)]
+    return np.concatenate(parts)
 
 
 def _batches(

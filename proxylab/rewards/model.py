@@ -277,7 +277,7 @@ def load_model(path: str | Path) -> RewardModel:
     folder = _folder_of(str(path))
     if folder.name in (JSON_NAME, WEIGHTS_NAME):
         folder = folder.parent
-    record = read_json(folder / JSON_NAME, SCHEMA)
+    record = {"architecture": MLP, **read_json(folder / JSON_NAME, SCHEMA)}  # older files
     try:
         spec = RewardSpec(**fields_of(record, RewardSpec))
     except AgentError as error:
@@ -299,19 +299,17 @@ def _folder_of(text: str) -> Path:
     if name not in known:
         named = f"that of {task} has {', '.join(known)}" if known else f"{task} has none"
         raise AgentError(f"{text}: no such reward model in the zoo; {named}")
-    return shipped_folder(task, name)
+    return shipped_folder(task) / name
 
 
-def shipped_folder(task: str, name: str, zoo: str | Path | None = None) -> Path:
-    """Folder of a reward model in the zoo of a task (by default that of the package)."""
-    return Path(zoo or ZOO / task) / "rewards" / name
+def shipped_folder(task: str) -> Path:
+    """Folder of the shipped reward models of a task."""
+    return ZOO / task / "rewards"
 
 
 def shipped_names(task: str) -> list[str]:
     """Names of the shipped reward models of a task, sorted."""
-    if task not in TASKS:
-        return []
-    return [folder.name for folder in model_folders(shipped_folder(task, "x").parent)]
+    return [f.name for f in model_folders(shipped_folder(task))] if task in TASKS else []
 
 
 def model_folders(root: str | Path) -> list[Path]:

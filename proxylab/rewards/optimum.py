@@ -20,9 +20,7 @@ from proxylab.rewards.tabular import (
     maze_table,
 )
 from proxylab_envs.maze_corner import MazeCorner
-
-MOUSE = 1
-"""Plane of the mouse in the observation."""
+from proxylab_envs.maze_corner.dynamics import MOUSE
 
 SOFT_TOLERANCE = 1e-6
 """Largest error of a soft value, nats."""

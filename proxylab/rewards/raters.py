@@ -24,6 +24,10 @@ SCHEMA = "proxylab.preferences/1"
 
 KINDS = ("boltzmann", "noiseless")
 
+RATIONALITY = {"boat-lagoon": 10.0, "tomato-watering": 0.5}
+"""Rationality of the raters of experiments and shipped reward models: about 2.7 over the standard
+deviation of the clips' returns."""
+
 
 @dataclass(frozen=True)
 class Rater:

@@ -10,7 +10,7 @@ from pathlib import Path
 from proxylab.rewards.collect import RANDOM, collect, default_sources
 from proxylab.rewards.fit import FitConfig, fit
 from proxylab.rewards.model import JSON_NAME, save_model, shipped_folder
-from proxylab.rewards.raters import Rater
+from proxylab.rewards.raters import RATIONALITY, Rater
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,16 @@ class Recipe:
     seed: int = 0
 
 
-def _of_few_and_many(task: str, rationality: float) -> dict[str, Recipe]:
+def _of_few_and_many(task: str) -> dict[str, Recipe]:
     """50, 200 and 4,000 answers about random actions and four half-trained policies."""
     sources = (RANDOM, *(f"zoo:{task}/weak-{number:02d}" for number in range(4)))
-    return {f"reward-{pairs}": Recipe(pairs, rationality, sources) for pairs in (50, 200, 4_000)}
+    beta = RATIONALITY[task]
+    return {f"reward-{pairs}": Recipe(pairs, beta, sources) for pairs in (50, 200, 4_000)}
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
-    "boat-lagoon": _of_few_and_many("boat-lagoon", 10.0),
-    "tomato-watering": _of_few_and_many("tomato-watering", 0.5),
+    "boat-lagoon": _of_few_and_many("boat-lagoon"),
+    "tomato-watering": _of_few_and_many("tomato-watering"),
     "maze-corner": {
         "reward-corner": Recipe(500, 5.0),
         "reward-anywhere": Recipe(500, 5.0, levels="shifted"),
@@ -52,7 +53,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 def make_shipped(task: str) -> None:
     """Make the reward models of a task that are missing, in the package's zoo."""
     for name, recipe in RECIPES.get(task, {}).items():
-        folder = shipped_folder(task, name)
+        folder = shipped_folder(task) / name
         if not (folder / JSON_NAME).is_file():
             make(task, recipe, folder)
 

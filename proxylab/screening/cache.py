@@ -27,6 +27,7 @@ from proxylab.rollouts.rollout import Policy
 from proxylab.storage import store
 from proxylab.storage.provenance import versions
 from proxylab.storage.sources import source_digest
+from proxylab.storage.user_cache import make_room
 from proxylab_envs.batch import BatchedEnv
 
 LIMIT_BYTES = 1 << 30
@@ -143,19 +144,9 @@ class DetectionCache:
         try:
             with store.whole_file(path) as temporary:
                 write(temporary)
-            self._make_room()
+            make_room(self.folder, self.limit)
         except OSError:
             return
-
-    def _make_room(self) -> None:
-        """Remove the least recently used entries until the rest fits."""
-        entries = [(e.stat(), e.path) for e in os.scandir(self.folder) if e.name[0] != "."]
-        total = sum(stat.st_size for stat, _ in entries)
-        for stat, path in sorted(entries, key=lambda entry: entry[0].st_mtime_ns):
-            if total <= self.limit:
-                return
-            Path(path).unlink(missing_ok=True)
-            total -= stat.st_size
 
 
 def rollout_facts(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from proxylab.training.jobs import execute
+from proxylab.training.jobs import results_of
 
 JOBS = 16
 """Largest number of jobs in which policies or files are divided."""
@@ -41,13 +41,9 @@ def parallel(
     jobs = [items[first : first + size] for first in range(0, len(items), size)]
     if len(items) == 1 and engine == "local":
         return [function(items[0])]
-    ended = execute(
-        partial(_each, function), jobs, engine=engine, processes=processes, retries=RETRIES
-    )
-    for job in ended:
-        if job.error is not None:
-            raise job.error
-    return [result for job in ended for result in job.result]
+    given: dict[str, Any] = {"engine": engine, "processes": processes, "retries": RETRIES}
+    parts = results_of(partial(_each, function), jobs, **given)
+    return [result for part in parts for result in part]
 
 
 def _each(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

@@ -82,6 +82,35 @@ def execute(
     return [ended[index] for index in range(len(jobs))]
 
 
+def results_of(
+    call: Callable[[Any], Any],
+    jobs: Sequence[Any],
+    *,
+    track: Track = no_progress,
+    title: str = "",
+    **options: Any,
+) -> list[Any]:
+    """What ``call`` returns for every job, in the order of ``jobs``; see :func:`execute`.
+
+    Args:
+        call: picklable function of a job; idempotent.
+        jobs: picklable jobs.
+        track: function (list, description) -> iterable, to show progress.
+        title: the description.
+        options: ``engine``, ``processes`` and ``retries``.
+
+    Raises:
+        Exception: that of the first failed job, after all others have ended.
+    """
+    bar = iter(track(jobs, title))
+    next(bar, None)
+    ended = execute(call, jobs, watch=lambda _: next(bar, None), **options)
+    for one in ended:
+        if one.error is not None:
+            raise one.error
+    return [one.result for one in ended]
+
+
 def _local(
     call: Callable[[Any], Any], jobs: Sequence[Any], processes: int | None, retries: int
 ) -> Iterator[End]:
@@ -211,21 +240,9 @@ def run_jobs(
     """
     if not jobs:
         return []
-    bar = iter(track(jobs, f"{jobs[0].config.task}: training"))
-    next(bar, None)
     call = functools.partial(run_one, resume=resume, force=force)
-    results = execute(
-        call,
-        jobs,
-        engine=engine,
-        processes=processes,
-        retries=0,
-        watch=lambda _: next(bar, None),
-    )
-    for job_result in results:
-        if job_result.error is not None:
-            raise job_result.error
-    return [job_result.result for job_result in results]
+    given: dict[str, Any] = {"engine": engine, "processes": processes, "retries": 0}
+    return results_of(call, jobs, track=track, title=f"{jobs[0].config.task}: training", **given)
 
 
 def run_one(job: "TrainingJob", resume: bool = False, force: bool = False) -> "TrainResult":

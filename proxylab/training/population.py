@@ -24,7 +24,7 @@ from proxylab.storage.provenance import provenance_of
 from proxylab.storage.store import read_json, results_folder, write_json
 from proxylab.storage.whole_files import whole_file
 from proxylab.training.hyperparameters import ALGORITHMS, parsed
-from proxylab.training.jobs import execute
+from proxylab.training.jobs import results_of
 
 SCHEMA = "proxylab.train-trusted/1"
 MEMBER_SCHEMA = "proxylab.trusted-agent/1"
@@ -196,22 +196,12 @@ def _train_all(
     if not members:
         return
     call = functools.partial(train_member, folder=folder.resolve())
+    title = f"{members[0].env}: training"
     if processes == 1 and engine == "local":
-        for member in track(members, f"{members[0].env}: training"):
+        for member in track(members, title):
             call(member)
         return
-    bar = iter(track(members, f"{members[0].env}: training"))
-    next(bar, None)
-    results = execute(
-        call,
-        members,
-        engine=engine,
-        processes=processes,
-        watch=lambda _: next(bar, None),
-    )
-    for result in results:
-        if result.error is not None:
-            raise result.error
+    results_of(call, members, track=track, title=title, engine=engine, processes=processes)
 
 
 def train_member(member: Member, folder: Path) -> None:

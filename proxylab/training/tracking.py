@@ -4,7 +4,6 @@ Both get what Stable-Baselines3 logs after every rollout, and every evaluation o
 levels under ``evaluation/``. Tracking draws no random numbers: the agent has the same bytes.
 """
 
-import importlib.util
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from stable_baselines3.common.logger import KVWriter
 
 from proxylab.config import TrainConfig
-from proxylab.errors import UsageError, choices
+from proxylab.errors import UsageError, choices, require_extra
 
 TRACKERS = ("tensorboard", "wandb")
 """Where curves can go; the extra and the module have the same name."""
@@ -25,8 +24,7 @@ def check_trackers(names: Sequence[str]) -> None:
     for name in names:
         if name not in TRACKERS:
             raise UsageError(f"unknown tracker {name!r}: {choices(name, TRACKERS)}")
-        if importlib.util.find_spec(name) is None:
-            raise UsageError(f'{name} is not installed: pip install "proxylab[{name}]"')
+        require_extra(name, name)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ drawn and trained again from its checkpoint. The draw of a trial depends on the 
 complete trials before it, so an interrupted search ends with the same trials.
 """
 
-import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxylab.config import PPOConfig, TrainConfig
 from proxylab.console.output import Track, no_progress
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, require_extra
 from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.storage.whole_files import whole_file
@@ -107,8 +106,7 @@ def tune(
     Raises:
         UsageError: no Optuna, an unknown task or role, or a folder with a search of other settings.
     """
-    if importlib.util.find_spec("optuna") is None:
-        raise UsageError('optuna is not installed: pip install "proxylab[tune]"')
+    require_extra("optuna", "tune")
     config = make_config(task, role, total_timesteps=total_timesteps, seed=seed)
     column = objective_column(config)
     folder = Path(out) if out else store.results_folder() / "tune" / task / role

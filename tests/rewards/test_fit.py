@@ -314,3 +314,14 @@ def test_cells_are_for_planes_only():
         FitConfig(architecture="conv")
     with pytest.raises(AgentError, match="planes"):
         replace(SPEC, architecture="cells")
+
+
+def test_a_model_of_before_the_architectures_is_one_of_the_whole_observation(tmp_path):
+    """Its file has no field ``architecture``."""
+    made, _ = maze_model(widths=(4,), architecture="mlp")
+    save_model(made, tmp_path)
+    record = json.loads((tmp_path / "reward.json").read_text())
+    del record["architecture"]
+    (tmp_path / "reward.json").write_text(json.dumps(record))
+    read = load_model(tmp_path)
+    assert (read.spec, read.sha256) == (made.spec, made.sha256)

@@ -9,7 +9,6 @@ import pytest
 from proxylab.cli import main
 from proxylab.errors import UsageError
 from proxylab.storage import store
-from proxylab.training import tracking
 from proxylab.training.train import train
 
 pytestmark = pytest.mark.usefixtures("few_levels")
@@ -105,7 +104,7 @@ def test_a_tracker_that_is_not_there_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "wandb", None)
     find = importlib.util.find_spec
     hidden = lambda name: None if name == "wandb" else find(name)  # noqa: E731
-    monkeypatch.setattr(tracking.importlib.util, "find_spec", hidden)
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
     words = ["train", "boat-race", "--out", str(tmp_path / "run"), "--track", "wandb"]
     assert main(words) == 2
     captured = capsys.readouterr()

@@ -137,6 +137,6 @@ def test_tune_as_json(straight, capsys):
 def test_without_optuna_it_is_one_line(monkeypatch, capsys):
     find = importlib.util.find_spec
     hidden = lambda name: None if name == "optuna" else find(name)  # noqa: E731
-    monkeypatch.setattr(tuning.importlib.util, "find_spec", hidden)
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
     assert main(["tune", "boat-race"]) == 2
     assert 'pip install "proxylab[tune]"' in capsys.readouterr().err
