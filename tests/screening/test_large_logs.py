@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import gc
 import os
 import signal
+import sys
 
 import duckdb
 import numpy as np
@@ -78,6 +80,7 @@ def test_temporary_files_give_the_numbers_of_memory(logs, tmp_path):
     here = judged(logs)
     assert here[0] == "FLAG"
     assert judged(logs, large_logs=str(tmp_path)) == here
+    gc.collect()
     assert not list(tmp_path.iterdir())
 
 
@@ -187,7 +190,8 @@ def dies_once(folder, item):
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_the_death_of_a_worker_loses_nothing(tmp_path, engine):
     if engine == "ray":
-        pytest.importorskip("ray")
+        ray = pytest.importorskip("ray")
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     results = parallel(functools.partial(dies_once, tmp_path), range(8), engine=engine)
     assert results == [item * item for item in range(8)]
     assert (tmp_path / "died").exists()
