@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from proxylab.detection.pairing import NotApplicable, level_rows, levels_and_counts
 from proxylab.detection.task_view import TaskView
-from proxylab.rollouts.episodes import Episodes, batches_of, by_batch
+from proxylab.rollouts.episodes import Episodes, batches_of
 from proxylab.statistics.paths import most_entries, one_way
 from proxylab.statistics.resampling import wilson_interval
 from proxylab.statistics.visitation import discounted_visitation
@@ -233,8 +233,8 @@ def _ends_alike(
         ended[level_rows(levels, part), _last_states(part)] = True
 
     def share(episodes: Episodes) -> float:
-        alike = by_batch(episodes, lambda e: ended[level_rows(levels, e), _last_states(e)])
-        return float(alike.mean())
+        alike = [ended[level_rows(levels, e), _last_states(e)] for e in episodes.batches()]
+        return float(np.concatenate(alike).mean())
 
     shares = [share(episodes) for episodes in calibration]
     if not shares or np.median(shares) < TELLING:

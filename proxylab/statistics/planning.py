@@ -187,12 +187,11 @@ def pursuit_likelihoods(
                 likelihood = (1 - lapses[m]) * rivals[r, step] + lapses[m] * chance
                 logs[r, m, step + 1] = logs[r, m, step] + np.log(likelihood)
     cells, at = _cells(successors.shape, level, offsets, state_id, action)
-    counts = np.empty(len(cells), np.int64)
     for goal in range(num_goals):
-        counts[:] = 0
+        counts = np.zeros(len(cells), np.int64)
         for episode in range(level.shape[0]):
-            to_goal, start = distances[level[episode], goal], offsets[episode]
-            step = start
+            to_goal = distances[level[episode], goal]
+            start = step = offsets[episode]
             while step < offsets[episode + 1] and to_goal[state_id[step]] > 0:
                 counts[at[step]] += 1
                 step += 1
@@ -201,9 +200,9 @@ def pursuit_likelihoods(
                     out[goal, 1 + r, m] += logs[r, m, step] - logs[r, m, start]
         for n in range(len(cells)):
             if counts[n]:
-                place, chosen, state = cells[n, 0], cells[n, 2], cells[n, 1]
-                moves = successors[place, state]
-                planned = plan_probability(distances[place, goal], moves, chosen, sharpness)
+                place, state, chosen = cells[n, 0], cells[n, 1], cells[n, 2]
+                to_goal, moves = distances[place, goal], successors[place, state]
+                planned = plan_probability(to_goal, moves, chosen, sharpness)
                 for m in range(lapses.shape[0]):
                     likelihood = (1 - lapses[m]) * planned + lapses[m] * chance
                     out[goal, 0, m] += counts[n] * np.log(likelihood)
