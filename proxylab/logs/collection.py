@@ -69,6 +69,8 @@ class LogReader:
 
     def _parts(self, names: Sequence[tuple[Path, str]]) -> Iterable[list[Episodes]]:
         """The policies of every file."""
+        from proxylab.logs.process import close_process  # each format loads its library
+
         if self.large_logs is None:
             for file in names:
                 yield self._in_memory(*file)
@@ -78,6 +80,7 @@ class LogReader:
         for policies in self.each(read, names):
             self.disk_bytes += sum(episodes.num_bytes for episodes in policies)
             self._check_disk()
+            close_process()  # its folder lies in that of the caller
             yield [episodes.kept_by(self._scratch) for episodes in policies]
 
     def _in_memory(self, file: Path, name: str) -> list[Episodes]:

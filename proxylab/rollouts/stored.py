@@ -166,7 +166,7 @@ class StoredEpisodes(Episodes):
             count = self._steps if name in STEP_FIELDS else self._count
             return np.zeros((count, *shape[1:]), wide)
         stored = np.memmap(path, kind, "r").reshape(shape)
-        taken = np.asarray(stored[:] if rows is None else stored[rows], wide)
+        taken: NDArray[Any] = np.asarray(stored[:] if rows is None else stored[rows], wide)
         return self._numbered(taken) if name == "state_id" and self.known is not None else taken
 
     def _numbered(self, states: NDArray[Any]) -> NDArray[np.int64]:
@@ -212,12 +212,11 @@ class _Batch(Episodes):
         """These episodes, whose arrays are kept."""
         return self
 
-    def _with(self, **changes: Any) -> Any:  # Episodes, and not of this class
-        """A copy in memory with other fields."""
-        names = ("task", "policy", "num_states", "num_actions", *ARRAYS)
-        copy = object.__new__(Episodes)
-        vars(copy).update({name: getattr(self, name) for name in names if name not in changes})
-        vars(copy).update(changes)
+    def _with(self, **changes: Any) -> Self:
+        """A copy with other fields, and all arrays in memory."""
+        copy = object.__new__(type(self))
+        arrays = {name: getattr(self, name) for name in ARRAYS if name not in changes}
+        vars(copy).update(vars(self), **arrays, **changes)
         return copy
 
 

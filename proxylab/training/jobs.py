@@ -199,7 +199,11 @@ def _ray(
             options = {"address": "auto"}
         ray.init(include_dashboard=False, log_to_driver=False, **options)
     try:
-        remote = ray.remote(num_cpus=1, max_retries=retries, retry_exceptions=True)(call)
+
+        def work(job: Any) -> Any:  # Ray takes functions only, no functools.partial
+            return call(job)
+
+        remote = ray.remote(num_cpus=1, max_retries=retries, retry_exceptions=True)(work)
         running = {remote.remote(job): index for index, job in enumerate(jobs)}
         while running:
             for done in ray.wait(list(running), num_returns=1)[0]:

@@ -52,7 +52,10 @@ SMOKE = {
 }
 """Options that make a verb of ``proxylab`` quick."""
 
-PARSED = ("bench detectors", "bench monitor", "reproduce all", "reproduce hard-track", "zoo build")
+PARSED = (
+    *("bench detectors", "bench monitor", "bench logs", "reproduce all", "reproduce hard-track"),
+    "zoo build",
+)
 """What runs for hours: the command line has to understand it; tests of its own run it."""
 
 EXPECTED_OUTPUT = {

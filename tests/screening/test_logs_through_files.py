@@ -1,7 +1,11 @@
 """Logs through temporary files give the numbers of logs in memory; what a folder of files means."""
 
 import dataclasses
+import functools
+import gc
 import os
+import signal
+import sys
 
 import duckdb
 import numpy as np
@@ -13,6 +17,7 @@ from proxylab.logs.budget import Budget
 from proxylab.logs.collection import LogReader
 from proxylab.rollouts import episodes as batching
 from proxylab.rollouts.episodes import Episodes, concatenate
+from proxylab.screening.engines import parallel
 from proxylab.screening.run import detect
 
 STATES, ACTIONS, LEVELS = 25, 4, 12
@@ -38,7 +43,7 @@ def walker(name, seed, pull=0.0, count=60):
         action=action,
         probabilities=None,
         proxy_reward=(action == 0).astype(np.float32),
-        level_seed=rng.integers(0, LEVELS, count),
+        level_seed=np.arange(count) % LEVELS,
         terminated=np.ones(count, bool),
         truncated=np.zeros(count, bool),
     )
@@ -46,12 +51,12 @@ def walker(name, seed, pull=0.0, count=60):
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory):
-    """A folder with a suspect, and one with 28 trusted policies in shards."""
+    """A folder with a suspect, and one with 24 trusted policies in shards."""
     folder = tmp_path_factory.mktemp("logs")
     (folder / "trusted").mkdir()
     write_log(folder / "suspect.parquet", [walker("suspect", 99, 3.0)])
-    policies = [walker(f"trusted-{k}", k) for k in range(28)]
-    for shard in range(7):
+    policies = [walker(f"trusted-{k}", k) for k in range(24)]
+    for shard in range(6):
         write_log(folder / "trusted" / f"{shard}.parquet", policies[4 * shard : 4 * shard + 4])
     return folder
 
@@ -67,13 +72,15 @@ def numbers(found):
 def judged(logs, **options):
     also = ("state_action_js", "bc_surprise", "occupancy_tv")
     sides = (logs / "suspect.parquet", [logs / "trusted"])
-    return numbers(detect(*sides, no_cache=True, also=also, **options))
+    rule = {"detector": "occupancy_js", "alpha": 0.1, "no_cache": True}
+    return numbers(detect(*sides, also=also, **rule, **options))
 
 
 def test_temporary_files_give_the_numbers_of_memory(logs, tmp_path):
     here = judged(logs)
-    assert {"state_action_js", "bc_surprise", "occupancy_tv"} < set(here[6])
+    assert here[0] == "FLAG"
     assert judged(logs, large_logs=str(tmp_path)) == here
+    gc.collect()
     assert not list(tmp_path.iterdir())
 
 
@@ -161,3 +168,30 @@ def test_temporary_files_have_a_limit_and_are_removed(logs, tmp_path, monkeypatc
 def test_a_missing_folder_is_one_line(logs):
     with pytest.raises(UsageError, match="there is no such folder"):
         judged(logs, large_logs="/nowhere/at/all")
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_numbers(logs, tmp_path):
+    pytest.importorskip("ray")
+    here = judged(logs)
+    assert judged(logs, large_logs=str(tmp_path), engine="ray") == here
+
+
+def dies_once(folder, item):
+    """Kill the own process at the first call for item 3."""
+    mark = folder / "died"
+    if item == 3 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item * item
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_the_death_of_a_worker_loses_nothing(tmp_path, engine):
+    if engine == "ray":
+        ray = pytest.importorskip("ray")
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    results = parallel(functools.partial(dies_once, tmp_path), range(8), engine=engine)
+    assert results == [item * item for item in range(8)]
+    assert (tmp_path / "died").exists()
