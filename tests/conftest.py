@@ -17,6 +17,8 @@ if "PROXYLAB_CACHE" not in os.environ:  # workers of xdist share the folder of t
     if os.path.isdir(_installed):
         os.symlink(_installed, os.path.join(_cache, "procgen-0.10.7"))
     os.environ["PROXYLAB_CACHE"] = _cache
+    _kernels = os.path.join(os.path.dirname(os.path.dirname(__file__)), "build", "numba", "tests")
+    os.environ.setdefault("NUMBA_CACHE_DIR", _kernels)  # `make test` names a folder of its own
 
 import pytest
 from hypothesis import HealthCheck, settings
