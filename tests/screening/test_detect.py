@@ -109,12 +109,13 @@ def test_wrong_use_is_refused(suspects, trusted, change, message):
 
 def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    monkeypatch.setenv("PROXYLAB_CACHE", str(tmp_path))
     asked = ("zoo:maze-corner/proxy-00", "zoo:maze-corner/trusted-0*")
     fresh, first, second = (
         replace(detect(*asked, episodes=20, no_cache=skip), provenance={}).as_json()
         for skip in (True, False, False)
     )
-    entries = sorted(path.suffix for path in (tmp_path / "cache").iterdir())
+    entries = sorted(path.suffix for path in (tmp_path / "rollouts").iterdir())
     # scores and distances of the trusted agents; trusted agents, script, random actions, the
     # fitted reference and the visits of all
     assert entries == 2 * [".json"] + 14 * [".npz"]
@@ -123,6 +124,7 @@ def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
 
 def test_a_cached_population_is_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    monkeypatch.setenv("PROXYLAB_CACHE", str(tmp_path))
     asked = ("zoo:maze-corner/proxy-00", "zoo:maze-corner/trusted-0*")
     run = []
     monkeypatch.setattr(
