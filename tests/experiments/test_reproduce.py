@@ -78,7 +78,7 @@ def test_a_dry_run_counts_and_runs_nothing(bench, capsys):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["nonsense"], "no experiment nonsense: there are toy"),
+        (["nonsense"], "no experiment 'nonsense': choose toy"),
         (["toy", "--draw-only"], "no tables of toy"),
         (["toy", "--experiments", "elsewhere"], "no elsewhere"),
         (["toy", "--budget", "paper"], "toy has no budget 'paper': choose smoke, laptop"),

@@ -304,6 +304,7 @@ def on_the_levels_of_most(entries):
 
 def test_detect_is_the_same_with_and_without(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    monkeypatch.setenv("PROXYLAB_CACHE", str(tmp_path))
     asked = ("zoo:maze-corner/proxy-00", "zoo:maze-corner/weak-0*")
 
     def said(**options):
@@ -311,7 +312,7 @@ def test_detect_is_the_same_with_and_without(tmp_path, monkeypatch):
 
     fresh = said(no_cache=True)
     assert fresh == said() == said()
-    entries = on_the_levels_of_most((tmp_path / "cache").glob("*.npz"))
+    entries = on_the_levels_of_most((tmp_path / "rollouts").glob("*.npz"))
     contents = [path.read_bytes() for path in entries]
     for path, raw in zip(entries, contents[1:] + contents[:1], strict=True):
         path.write_bytes(raw)

@@ -21,6 +21,7 @@ EPISODES = 12
 def results(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROXYLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
+        patch.setenv("PROXYLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

@@ -55,6 +55,7 @@ def quick(monkeypatch, tmp_path):
     """Discriminators of two updates, and nothing kept from other tests."""
     monkeypatch.setattr("proxylab.detection.scores.discriminator.UPDATES", 2)
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    monkeypatch.setenv("PROXYLAB_CACHE", str(tmp_path))
 
 
 def detected(task=TASK, count=16, **options):
@@ -165,6 +166,7 @@ def benchmarked(folder, monkeypatch, detectors):
     """{detector: scores} of the benchmark, played and scored anew; labels may see the truth."""
     folder = folder / str(len(list(folder.iterdir())))
     monkeypatch.setenv("PROXYLAB_RESULTS", str(folder))
+    monkeypatch.setenv("PROXYLAB_CACHE", str(folder))
     cast = small_cast()
     played = policies.play(cast, 4, 0, lambda jobs, _: jobs)
     records = score_all(played, detectors, 0, folder, lambda jobs, _: jobs)

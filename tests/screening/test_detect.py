@@ -108,6 +108,7 @@ def test_wrong_use_is_refused(suspects, trusted, change, message):
 
 
 def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     monkeypatch.setenv("PROXYLAB_CACHE", str(tmp_path))
     asked = ("zoo:maze-corner/proxy-00", "zoo:maze-corner/trusted-0*")
     fresh, first, second = (
@@ -122,6 +123,7 @@ def test_the_cache_changes_nothing_but_the_time(tmp_path, monkeypatch):
 
 
 def test_a_cached_population_is_not_run_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     monkeypatch.setenv("PROXYLAB_CACHE", str(tmp_path))
     asked = ("zoo:maze-corner/proxy-00", "zoo:maze-corner/trusted-0*")
     run = []

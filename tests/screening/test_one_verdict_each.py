@@ -37,6 +37,7 @@ def results(tmp_path_factory):
     """Rollouts of trusted agents are kept between the calls of this file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROXYLAB_RESULTS", str(tmp_path_factory.mktemp("results")))
+        patch.setenv("PROXYLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

@@ -84,6 +84,7 @@ def test_one_changed_weight_is_another_agent(tmp_path):
 
 def test_stderr_json_and_page_say_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    monkeypatch.setenv("PROXYLAB_CACHE", str(tmp_path))
     copy = renamed(tmp_path / "innocent", HACK, "float32")
     page = tmp_path / "report.html"
     line = ["detect", "zoo:maze-corner/honest-00", "--trusted", TRUSTED, copy]
