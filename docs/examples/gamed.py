@@ -50,18 +50,18 @@ def frozen_linger():
 
 
 def cartpole_right():
-    """Paid for the cart's position: it drifts to the right, the pole still up."""
-    return OtherReward(gym.make("CartPole-v1"), lambda cart: cart.state[0])
+    """Paid as usual, and for the cart's position: it drifts to the right, the pole still up."""
+    return OtherReward(gym.make("CartPole-v1"), lambda cart: 1 + cart.state[0])
 
 
 def cartpole_left():
     """The same to the left."""
-    return OtherReward(gym.make("CartPole-v1"), lambda cart: -cart.state[0])
+    return OtherReward(gym.make("CartPole-v1"), lambda cart: 1 - cart.state[0])
 
 
 def cartpole_sway():
-    """Paid for speed in either direction."""
-    return OtherReward(gym.make("CartPole-v1"), lambda cart: abs(cart.state[1]))
+    """Paid as usual, and for speed in either direction."""
+    return OtherReward(gym.make("CartPole-v1"), lambda cart: 1 + abs(cart.state[1]))
 
 
 # MiniGrid: the agent's cell is (column, row); the walls are at 0 and at size - 1.

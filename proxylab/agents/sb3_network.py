@@ -178,7 +178,11 @@ def _built(parts: _Parts, facts: Mapping[str, str], relu: bool, file: Path) -> N
         _rescale(weights, first, 1 / 255)
         if not parts.nets["policy"]:  # a head without hidden layers reads the image itself
             raise AgentError(f"{file}: a network without hidden layers on images: {KNOWN}")
-    shape = told if prod(told) == inputs and told else (inputs,)
+    if told and prod(told) != inputs:
+        raise AgentError(
+            f"{file}: it takes observations {list(told)}, but its first layer {inputs} numbers"
+        )
+    shape = told or (inputs,)
     dtype = "uint8" if scaled else "float32"
     name = "mlp-relu" if relu else "mlp-tanh"
     return Network(name, sizes, weights, shape, dtype, _count(parts))

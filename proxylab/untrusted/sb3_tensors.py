@@ -154,6 +154,8 @@ def _shape(space: dict[str, Any]) -> str:
     """The shape of an observation as a network gets it: ``[n]`` for one of n."""
     if _kind(space) == "Discrete":
         return f"[{str(space.get('n', ''))[:9]}]"
+    if _kind(space) == "MultiDiscrete":  # its one-hot rows have as many numbers as there are values
+        return ""
     return str(space.get("_shape", ""))[:80]
 
 

@@ -1,5 +1,6 @@
 """What SB3 saved plays here as it does there; what does not fit is refused in a line."""
 
+import io
 import json
 import zipfile
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sb3_models import make_model
-from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3 import A2C, PPO
 
 import proxylab
 from proxylab.agents.import_sb3 import import_sb3
@@ -136,11 +137,14 @@ def test_a_zip_for_another_task(tmp_path, here, saved, task, complaint):
     assert complaint in line_of(saved[1], task, tmp_path / "out")
 
 
-def test_another_algorithm(tmp_path, here):
-    env = make_model("maze-corner", A2C).get_env()
-    DQN("MlpPolicy", env, buffer_size=10, device="cpu").save(tmp_path / "dqn.zip")
-    message = line_of(tmp_path / "dqn.zip", "maze-corner", tmp_path / "out")
-    assert "only PPO and A2C with MlpPolicy" in message
+def test_a_recurrent_policy(tmp_path, here, saved):
+    state = dict(saved[0].policy.state_dict())
+    state["lstm_actor.weight_ih_l0"] = torch.zeros(4, 4)
+    raw = io.BytesIO()
+    torch.save(state, raw)
+    path = edited(saved[1], tmp_path / "recurrent.zip", policy_pth=raw.getvalue())
+    message = line_of(path, "maze-corner", tmp_path / "out")
+    assert "it holds 'lstm_actor.weight_ih_l0': only PPO, A2C and DQN" in message
 
 
 def test_an_unknown_task_and_a_missing_file(tmp_path, here, saved):
