@@ -6,9 +6,14 @@ from typing import Any
 
 
 def next_step(result: Any, command: Any) -> str | None:
-    """The line that names the next command after a result; None where none is usual."""
+    """The line that names the next command after a result.
+
+    None where none is usual, or where a name cannot be printed as it is: it might hold lines
+    that look like a verdict.
+    """
     words = NEXT.get(type(result).__name__, _none)(result, command)
-    return f"next: {shlex.join(['proxylab', *words])}" if words else None
+    line = f"next: {shlex.join(['proxylab', *words])}"
+    return line if words and line.isprintable() else None
 
 
 def _none(_result: Any, _command: Any) -> list[str]:

@@ -15,10 +15,13 @@ import gymnasium as gym
 
 from proxylab.console.terminal import one_line
 from proxylab.environments.plugins import is_reference, load_own
-from proxylab.errors import UsageError
+from proxylab.errors import UsageError, nearest
 
 PACKAGES = {"MiniGrid-": "minigrid", "BabyAI-": "minigrid", "ALE/": "ale_py"}
 """Beginning of an id: the package that registers it."""
+
+SHORT_NAMES = {"procgen": "proxylab/RealProcgenMaze-v0"}
+"""Short names that ``--env`` accepts beside Gymnasium ids and ``module:factory``."""
 
 EXTRAS = ("minigrid",)
 """Packages that are an extra of proxylab."""
@@ -82,7 +85,9 @@ def _import_package(env_id: str) -> None:
 
 
 def _hint(env_id: str) -> str:
-    """Where an id may come from that nobody has registered."""
+    """Where an id may come from that nobody has registered, or what was meant."""
     if ":" in env_id or env_id in gym.registry:
         return ""
+    if near := nearest(env_id, [*SHORT_NAMES, *gym.registry]):
+        return f": did you mean {near}?"
     return " (of another package: module:Id-v0, which imports the module; or module:factory)"

@@ -3,12 +3,10 @@
 import functools
 from typing import Any
 
+from proxylab.environments.gymnasium_ids import SHORT_NAMES
 from proxylab.errors import UsageError
 from proxylab.tasks import TASKS, known_task, own_task
 from proxylab_envs.registry import ENVS, OPTIONAL_ENVS, make_batched
-
-SHORT_NAMES = {"procgen": "proxylab/RealProcgenMaze-v0"}
-"""Short names that ``--env`` accepts beside Gymnasium ids and ``module:factory``."""
 
 
 def task_in_environment(task: str | None, env: str | None) -> str | None:
@@ -22,6 +20,9 @@ def task_in_environment(task: str | None, env: str | None) -> str | None:
 
     Returns:
         Task name; None where both are None.
+
+    Raises:
+        UsageError: the environment cannot be made; nothing is registered then.
     """
     if env is None or is_ours(env):
         return task
@@ -30,6 +31,7 @@ def task_in_environment(task: str | None, env: str | None) -> str | None:
 
     name = task or short_env_name(env)
     if name not in TASKS:
+        make_own(env, 1)  # a name that cannot be made is no task
         TASKS[name] = own_task(name, functools.partial(make_own, env))
     return name
 

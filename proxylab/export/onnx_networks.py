@@ -89,6 +89,15 @@ def _impala(graph: NetworkGraph, value: str) -> str:
     return graph.node("Relu", graph.linear(value, "trunk.hidden"))
 
 
+def _nature(graph: NetworkGraph, value: str) -> str:
+    value = graph.node("Div", value, graph.constant(np.float32(255)))
+    for layer, stride in zip(module_numbers(graph.weights, "trunk.cnn"), (4, 2, 1), strict=True):
+        convolved = graph.convolution(value, f"trunk.cnn.{layer}", stride, padding=0)
+        value = graph.node("Relu", convolved)
+    features = graph.node("Relu", graph.linear(graph.flat(value), "trunk.linear"))
+    return _two(graph, features, SEPARATE_MLPS, "Relu" if graph.spec.sizes.get("relu") else "Tanh")
+
+
 def _egocentric(graph: NetworkGraph, value: str) -> str:
     planes, rows, columns = graph.spec.observation_shape
     down, right = rows - 3, columns - 3
@@ -119,6 +128,7 @@ TRUNKS: dict[str, Trunk] = {
     "mlp": _mlp,
     "egocentric-mlp": _egocentric,
     "impala": _impala,
+    "nature-cnn": _nature,
     "mlp-tanh": _separate("Tanh"),
     "mlp-relu": _separate("Relu"),
 }

@@ -24,7 +24,7 @@ READS = {
 PLAIN = "an MlpPolicy, which proxylab import-sb3 takes back"
 TRUNK = (
     "with proxylab installed, which holds the network's code; "
-    "proxylab import-sb3 takes MlpPolicy only: keep the agent"
+    "proxylab import-sb3 takes SB3's own policies only: keep the agent"
 )
 
 

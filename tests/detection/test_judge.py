@@ -124,7 +124,9 @@ def test_the_json_has_the_fields_that_were_promised(world):
     assert set(suspect["certificate"]) == {
         *("kappa", "kappa_lower", "r_star", "support_coverage", "cleared_at", "worst_loss")
     }
-    assert set(suspect["first_divergence"]) == {"median_step", "share_of_levels"}
+    assert set(suspect["first_divergence"]) == {
+        *("median_step", "share_of_levels", "trusted_share"),
+    }
 
 
 def test_the_text_names_suspects_first(world):

@@ -23,6 +23,8 @@ from proxylab.untrusted.onnx_model import check_model
 from proxylab_envs.levels import Levels
 
 TASK_OF = {"egocentric-mlp": "tomato-watering", "mlp": "boat-lagoon", "mlp-relu": "boat-lagoon"}
+ENV_OF = {"nature-cnn": {"size": 37}}
+"""Options of the environment of an architecture that needs large images."""
 SIZES = {
     "conv": {"channels": 4, "blocks": 2, "width": 16},
     "mlp": {"width": 12, "depth": 3},
@@ -31,6 +33,7 @@ SIZES = {
     "value-iteration": {"channels": 8},
     "mlp-tanh": {"policy": [16, 8], "value": [4]},
     "mlp-relu": {"policy": [16], "value": [8]},
+    "nature-cnn": {"width": 8, "policy": [6], "value": [4]},
 }
 IN_SB3 = [(name, False) for name in ARCHITECTURES] + [("mlp-tanh", True), ("mlp-relu", True)]
 """(architecture, whether each head reads one perceptron only)."""
@@ -39,12 +42,15 @@ IN_SB3 = [(name, False) for name in ARCHITECTURES] + [("mlp-tanh", True), ("mlp-
 def make_agent(folder, architecture, own_heads=False, **training):
     """A random agent; ``own_heads``: each head reads one of the two perceptrons."""
     task = TASK_OF.get(architecture, "maze-corner")
-    env = TASKS[task].make_env(1, **training.get("env", {}))
+    training = {"env": ENV_OF.get(architecture, {}), **training}
+    env = TASKS[task].make_env(1, **training["env"])
     space, actions = env.single_observation_space, int(env.single_action_space.n)
     torch.manual_seed(5)
     network = build_network(architecture, space.shape, actions, **SIZES[architecture])
     with torch.no_grad():
         network.policy_head.weight *= 5  # distributions that are far from uniform
+        if architecture == "nature-cnn":  # which takes 255 for white
+            network.trunk.cnn[0].weight *= 255
         if own_heads:
             first = network.trunk.policy[-2].out_features
             network.policy_head.weight[:, first:] = 0
@@ -171,8 +177,8 @@ def test_a_trunk_of_ours_is_refused_by_import_sb3_as_the_export_says(tmp_path, a
     """Also ``mlp-tanh`` whose heads read two perceptrons of different depths."""
     make_agent(tmp_path / "agent", architecture)
     exported = export_agent(tmp_path / "agent", "sb3", tmp_path / "agent.zip")
-    assert "takes MlpPolicy only" in exported.note
-    with pytest.raises(AgentError, match="only PPO and A2C with MlpPolicy"):
+    assert "takes SB3's own policies only" in exported.note
+    with pytest.raises(AgentError, match="only PPO, A2C and DQN with MlpPolicy or CnnPolicy"):
         import_sb3(tmp_path / "agent.zip", "maze-corner", tmp_path / "back")
 
 

@@ -268,7 +268,9 @@ def test_detectors_of_one_name_have_their_own_scores(world, tmp_path, monkeypatc
         )
 
     assert not stale_detectors(tmp_path / "one")
-    monkeypatch.setattr("proxylab.detection.assess.memory_key", lambda detector: detector.name)
+    for module in ("assess", "calibration"):
+        path = f"proxylab.detection.{module}.memory_key"
+        monkeypatch.setattr(path, lambda detector: detector.name)
     assert stale_detectors(tmp_path / "two")
 
 

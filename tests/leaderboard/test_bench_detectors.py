@@ -77,7 +77,10 @@ class Partial:
         (["--detector", "own.py:Twin"], "there is another detector called 'energy'"),
         (["--detector", "own.py:Nobody"], "has no Nobody"),
         (["--detector", "ocupancy"], "unknown detector"),
-        (["--task", "boat-race"], "'boat-race' is not on the leaderboard: choose maze-corner"),
+        (
+            ["--task", "boat-race"],
+            "'boat-race' is not on the leaderboard: did you mean boat-lagoon?",
+        ),
         (["--episodes", "1"], "episodes 1 is not between 2"),
     ],
 )

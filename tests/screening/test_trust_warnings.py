@@ -31,7 +31,7 @@ def renamed(folder, reference, dtype):
 
 
 def test_the_kinds_that_pursue_the_proxy():
-    assert GAMING_KINDS == ("base", "proxy", "hack")
+    assert GAMING_KINDS == ("base", "proxy", "hack", "learned")
     assert set(GAMING_KINDS) < set(KINDS)
 
 

@@ -21,12 +21,15 @@ WRITERS = {"write_text", "write_bytes", "savefig", "to_csv", "to_parquet", "save
 SAVERS = ("torch", "np", "numpy", "model", "image", "figure", "small[0]", "picture")
 """What has a method ``save`` that writes a file."""
 GET_TEMPORARY = {
+    ("proxylab/export/hub.py", "_fetch"),
     ("proxylab/logs/lines.py", "write_lines"),
     ("proxylab/logs/minari.py", "write_minari"),
+    ("proxylab/rollouts/stored.py", "add"),
     ("proxylab/screening/cache.py", "_save"),
     ("proxylab/screening/cache.py", "keep"),
 }
-"""Functions that write to the temporary path that their caller made with ``whole_file``."""
+"""Functions that write to the temporary path that their caller made with ``whole_file``, or in a
+temporary folder that nobody else reads."""
 
 
 def opens_to_write(call):
@@ -44,7 +47,7 @@ def writes(call):
     if method in WRITERS:
         return owner if method.startswith("write_") else first
     if name in ("open", "h5py.File", "zipfile.ZipFile", "io.open") and opens_to_write(call):
-        return first
+        return None if first.isdigit() else first  # a number is a descriptor
     if method == "open" and owner not in ("", "os") and call.args:  # Path.open(mode)
         mode = call.args[0]
         if isinstance(mode, ast.Constant) and set(str(mode.value)) & set("wax+"):
@@ -67,11 +70,13 @@ def temporaries(node):
 
 
 def memory(node):
-    """Names bound to an ``io.BytesIO`` in a tree: these are no files."""
+    """Names bound to an ``io.BytesIO`` or an open file in a tree: these are no paths."""
     found = set()
     for one in ast.walk(node):
         if isinstance(one, ast.Assign) and ast.unparse(one.value).startswith("io.BytesIO("):
             found |= {ast.unparse(target) for target in one.targets}
+        if isinstance(one, ast.withitem) and ast.unparse(one.context_expr).startswith("open("):
+            found |= {ast.unparse(one.optional_vars)}
     return found
 
 

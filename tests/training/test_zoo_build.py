@@ -26,6 +26,9 @@ from proxylab.training import zoo_build, zoo_check
 from proxylab.training.zoo_build import build_zoo, planned_runs
 
 
+PACKAGED = zoo_files.ZOO
+
+
 @pytest.fixture(autouse=True)
 def untrained(tmp_path, monkeypatch):
     """Agents with fresh weights instead of trained ones, and few episodes to measure them."""
@@ -59,7 +62,8 @@ def untrained(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("task", CHANGES)
-def test_no_seed_is_in_two_kinds(task):
+def test_no_seed_is_in_two_kinds(task, monkeypatch):
+    monkeypatch.setattr(zoo_files, "ZOO", PACKAGED)  # some start from shipped agents
     kinds = kinds_of(task)
     runs = planned_runs(task, kinds)
     seeds = [job.config.seed for _, job in runs]

@@ -94,7 +94,7 @@ def test_what_a_configuration_may_start_from(tmp_path):
 
 CALLERS = {
     "proxylab/agents/references.py",
-    "proxylab/environments/gym_adapter.py",
+    "proxylab/environments/gymnasium_ids.py",
     "proxylab/screening/detectors.py",
 }
 """Who may import somebody's code; each is called with what a person typed."""

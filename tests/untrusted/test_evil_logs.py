@@ -126,8 +126,9 @@ if bounded:
     rebound(address_space() + budget.memory, budget.disk)
 with tempfile.TemporaryDirectory() as folder:
     try:
-        for episodes in rows.episodes_of_rows(reading.reader_of(path)(path, budget, folder)):
-            pass
+        for part in reading.reader_of(path)(path, budget, folder):
+            for episodes in rows.episodes_of_rows(part):
+                pass
         said = "read"
     except rows.LogError:
         said = "read"
