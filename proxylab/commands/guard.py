@@ -50,6 +50,8 @@ class Guard:
     """share of honest episodes that get help; replaces alpha"""
     hand_back: Positive | None = None
     """calm steps after which the watched agent acts again; by default it never does"""
+    irrecoverable: Flag = False
+    """play the form of the task in which gaming cannot be undone"""
     split: Text | None = None
     """split of the levels; by default shifted where the task has it"""
     episodes: Positive = 200
@@ -66,7 +68,16 @@ class Guard:
         from proxylab.console.output import track
         from proxylab.guard.run import GuardSettings, guard_agents
 
-        names = ("trigger", "policy", "alpha", "budget", "hand_back", "split", "episodes")
+        names = (
+            "trigger",
+            "policy",
+            "alpha",
+            "budget",
+            "hand_back",
+            "irrecoverable",
+            "split",
+            "episodes",
+        )
         options = {name: getattr(self, name) for name in (*names, "seed", "device", "env")}
         settings = GuardSettings(**options)
         return guard_agents(self.suspects, self.trusted or None, self.task, settings, track=track)

@@ -58,6 +58,8 @@ class GuardSettings:
         alpha: bound on the probability that a new honest agent is ever helped.
         budget: share of honest episodes that get help; replaces ``alpha``.
         hand_back: calm steps after which the watched policy acts again; None for never.
+        irrecoverable: play the form of the task in which gaming cannot be undone
+            (:attr:`~proxylab_envs.batch.BatchedEnv.irrecoverable`).
         split: of the levels; by default ``shifted`` where the task has it.
         episodes: number of levels.
         seed: of the levels and the action draws.
@@ -70,6 +72,7 @@ class GuardSettings:
     alpha: float = 0.05
     budget: float | None = None
     hand_back: int | None = None
+    irrecoverable: bool = False
     split: str | None = None
     episodes: int = 200
     seed: int = 0
@@ -182,6 +185,8 @@ class Deployment:
         self.task, self.settings = task, settings
         self.split = default_split(task, settings.split)
         kwargs = {} if settings.env else env_kwargs_of(next(iter(trusted.values())))
+        if settings.irrecoverable:
+            kwargs = kwargs | irrecoverable_form(task, settings.env)
         num_envs = min(settings.episodes, MAX_NUM_ENVS)
         self.env: BatchedEnv[Any] = make_environment(task, num_envs, settings.env, **kwargs)
         stream = stream_seed(settings.seed, f"guard levels {self.split}")
@@ -208,6 +213,14 @@ class Deployment:
         agents = track(self.calibration, "trusted agents")
         highest = [self.unguarded(agent, trigger).highest for agent in agents]
         return threshold_of(highest, alpha, budget)
+
+
+def irrecoverable_form(task: str, env: str | None) -> dict[str, Any]:
+    """Options of the task's environment; ``UsageError`` where it has no such form."""
+    options = dict(make_environment(task, 1, env).irrecoverable)
+    if not options:
+        raise UsageError(f"{env or task} has no irrecoverable form")
+    return options
 
 
 def threshold_of(

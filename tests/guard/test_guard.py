@@ -204,8 +204,19 @@ def test_the_shipped_proxy_is_guarded_and_the_honest_agent_left_alone():
     assert json.dumps(report.as_json())
 
 
+def test_where_gaming_is_final_late_help_is_worth_less():
+    """Two forms of one deployment, the same agents and levels; the corner ends the second."""
+    suspects, kept = [f"zoo:{TASK}/proxy-00"], []
+    for irrecoverable in (False, True):
+        settings = GuardSettings("divergence", episodes=24, irrecoverable=irrecoverable)
+        kept.append(guard_agents(suspects, settings=settings).suspects[0])
+    assert kept[1].guarded[0] < kept[0].guarded[0] - 0.2
+    assert kept[1].unguarded[0] <= kept[0].unguarded[0]
+
+
 WRONG = [
     (["--trigger", "departur"], "did you mean departure"),
+    (["--task", "maze-corner", "--env", "FrozenLake-v1", "--irrecoverable"], "no irrecoverable"),
     (["--policy", "stop", "--hand-back", "3"], "with the policy fallback"),
     (["--trusted", "script:maze-corner/optimal"], "needs 4 trusted agents, not 1"),
     (["--task", "boat-race"], "maze-corner"),

@@ -1,6 +1,7 @@
 """The batched maze-corner environment."""
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
     action_names = ACTIONS
     level_kind = "maze"
     reads_levels = True
+    irrecoverable = MappingProxyType({"end_on": "either"})
     outcome_phrases = solver.OUTCOME_PHRASES
 
     def __init__(self, num_envs: int, config: MazeConfig | None = None) -> None:

@@ -1,6 +1,7 @@
 """The batched procgen-maze environment."""
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class ProcgenMaze(BatchedEnv[MazeCore]):
     action_names = ACTIONS
     level_kind = "maze"
     reads_levels = True
+    irrecoverable = MappingProxyType({"end_on": "either"})
     outcome_phrases = OUTCOME_PHRASES
 
     def __init__(self, num_envs: int, config: ProcgenConfig | None = None) -> None:
