@@ -21,7 +21,7 @@ from proxylab.agents.references import load_agent
 from proxylab.agents.zoo import zoo_entries
 from proxylab.guard.episodes import Guard, Guarded
 from proxylab.guard.run import Deployment, GuardSettings, threshold_of
-from proxylab.guard.triggers import TRIGGERS
+from proxylab.guard.triggers import TRIGGERS, Trigger
 from proxylab.plots.style import CYCLE, GREY, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import grouped
@@ -60,7 +60,7 @@ SWEEP: dict[str, dict[str, Any]] = {
         "measure": {
             "episodes": 100,
             "calibration": 40,
-            "budgets": (0.02, 0.1, 0.3),
+            "budgets": (0.1, 0.3),
             "triggers": tuple(TRIGGERS),
         },
     },
@@ -127,6 +127,7 @@ class Stage(NamedTuple):
 
     deployment: Deployment
     reference: Guarded
+    triggers: dict[str, Trigger]
     thresholds: dict[tuple[str, str], float]
 
 
@@ -138,14 +139,15 @@ def stage_of(task: str, irrecoverable: bool, measured: tuple[tuple[str, Any], ..
     names = [f"zoo:{task}/{entry.name}" for entry in zoo_entries(task) if entry.kind == "trusted"]
     deployment = Deployment(task, {name: load_agent(name) for name in names}, settings)
     thresholds = {}
-    for name in own["triggers"]:
+    triggers = {name: deployment.fitted(TRIGGERS[name]) for name in own["triggers"]}
+    for name, trigger in triggers.items():
         agents = deployment.calibration[: own["calibration"]]
-        highest = [deployment.unguarded(agent, TRIGGERS[name]).highest for agent in agents]
+        highest = [deployment.unguarded(agent, trigger).highest for agent in agents]
         thresholds[name, f"alpha {ALPHA}"] = threshold_of(highest, ALPHA, None)
         for budget in own["budgets"]:
             thresholds[name, f"budget {budget}"] = threshold_of(highest, ALPHA, budget)
     reference = deployment.unguarded(deployment.references[0], TRIGGERS["entropy"])
-    return Stage(deployment, reference, thresholds)
+    return Stage(deployment, reference, triggers, thresholds)
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
@@ -157,7 +159,7 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     play, reference = stage.deployment.play, stage.reference
     rows = []
     for (name, rate), threshold in stage.thresholds.items():
-        guard = Guard(TRIGGERS[name], threshold, stage.deployment.references)
+        guard = Guard(stage.triggers[name], threshold, stage.deployment.references)
         rows.append(_row(name, rate, play(policy, guard), reference))
     alone = stage.deployment.unguarded(policy, TRIGGERS["entropy"])
     worse = alone.true_return < reference.true_return

@@ -108,6 +108,10 @@ class LearnedPolicy:
         """
         return self._outputs(self._observations(env, indices))
 
+    def features(self, env: BatchedEnv[Any], indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32[K, width]: the features of the trunk in the environments ``indices``."""
+        return self.activations(self._observations(env, indices))[0]
+
     def action_probabilities(self, observations: NDArray[Any]) -> NDArray[np.float32]:
         """float32[K, num_actions] for observations [K, ...]."""
         return self._outputs(observations)[0]

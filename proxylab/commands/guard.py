@@ -40,7 +40,8 @@ class Guard:
     env: Env | None = None
     """another environment: an id, or module:factory of your own"""
     trigger: Trigger = "departure"
-    """departure, divergence, disagreement, entropy, max-probability, margin or random"""
+    """departure, divergence, disagreement, value-disagreement, mahalanobis, neighbours, entropy,
+    max-probability, margin or random"""
     policy: Literal["fallback", "stop", "ask"] = "fallback"
     """what happens above the threshold: a trusted agent acts from then on, the episode stops, or
     a trusted agent acts at that step only"""

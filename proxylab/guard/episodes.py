@@ -116,12 +116,8 @@ class GuardedPolicy:
         self, env: BatchedEnv[Any], indices: NDArray[np.int64], own: NDArray[np.float32]
     ) -> None:
         """Score the step in ``indices``, and decide who acts."""
-        guard, core = self.guard, env.core
-        trusted = np.empty((0, *own.shape), np.float32)
-        if guard.trigger.reads_trusted:
-            trusted = np.stack([p.probabilities(env, indices) for p in guard.trusted])
-        numbers = core.steps[indices].astype(np.int64)
-        score = guard.trigger.score(Step(own, trusted, core.level_seeds[indices], numbers))
+        guard = self.guard
+        score = guard.trigger.score(self._step(env, indices, own))
         acting = ~self.in_charge[indices]
         low = guard.threshold
         if guard.trigger.adds_up:
@@ -132,6 +128,24 @@ class GuardedPolicy:
         above = score > np.where(acting, guard.threshold, low)
         self.calm[indices] = np.where(above, 0, self.calm[indices] + 1)
         self._decide(env, indices, above)
+
+    def _step(
+        self, env: BatchedEnv[Any], indices: NDArray[np.int64], own: NDArray[np.float32]
+    ) -> Step:
+        """What the trigger looks at; only what it reads is computed."""
+        trigger, policies, count = self.guard.trigger, self.guard.trusted, len(indices)
+        trusted = np.empty((0, *own.shape), np.float32)
+        values, features = np.empty((0, count), np.float32), np.empty((count, 0), np.float32)
+        if trigger.reads_trusted:
+            trusted = np.stack([p.probabilities(env, indices) for p in policies])
+        if trigger.reads_values:
+            networks: list[Any] = list(policies)
+            values = np.stack([n.probabilities_and_values(env, indices)[1] for n in networks])
+        if trigger.fit:
+            network: Any = policies[0]
+            features = network.features(env, indices)
+        numbers = env.core.steps[indices].astype(np.int64)
+        return Step(own, trusted, env.core.level_seeds[indices], numbers, values, features)
 
     def _decide(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64], above: NDArray[np.bool_]

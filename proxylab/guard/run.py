@@ -13,7 +13,7 @@ The damage is measured with the true return, which no trigger sees.
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from proxylab.evaluation.evaluate import MAX_NUM_ENVS, env_kwargs_of
 from proxylab.guard.episodes import FALLBACK, MODES, Guard, Guarded, guarded_episodes
 from proxylab.guard.triggers import Trigger, find_trigger
 from proxylab.rollouts.episodes import Episodes
-from proxylab.rollouts.rollout import Policy
+from proxylab.rollouts.rollout import Policy, run_to_end
 from proxylab.screening.paired import default_split
 from proxylab.screening.policies import Agent, common_task, fingerprint, load_policies
 from proxylab.screening.trust import warnings_about
@@ -205,6 +205,27 @@ class Deployment:
         """The episodes of a policy that is watched, but never helped."""
         return self.play(policy, Guard(trigger, math.inf, self.references))
 
+    def fitted(self, trigger: Trigger) -> Trigger:
+        """The trigger, ready for use: fitted to states that the reference visits in training.
+
+        Raises:
+            UsageError: it reads values or features, and a trusted agent is no network.
+        """
+        needs_networks = trigger.reads_values or trigger.fit is not None
+        if needs_networks and not all(hasattr(p, "features") for p in self.references):
+            raise UsageError(f"the trigger {trigger.name} needs networks as trusted agents")
+        if trigger.fit is None:
+            return trigger
+        network: Any = self.references[0]
+        seeds = self.env.sample_level_seeds(
+            Levels(self.env.splits[0]), self.env.num_envs, stream_seed(self.settings.seed, "fit")
+        )
+        self.env.reset_levels(seeds, np.arange(len(seeds)))
+        visited = [network.features(self.env, np.arange(len(seeds)))]
+        for moved, _, _ in run_to_end(network, self.env, seed=self.settings.seed):
+            visited.append(network.features(self.env, moved))
+        return replace(trigger, score=trigger.fit(np.concatenate(visited)))
+
     def threshold(self, trigger: Trigger, track: Track = no_progress) -> float:
         """The threshold of a trigger, from the episodes of all calibration policies."""
         alpha, budget = self.settings.alpha, self.settings.budget
@@ -276,7 +297,6 @@ def guard_agents(
     """
     started = time.perf_counter()
     own = settings or GuardSettings()
-    trigger = find_trigger(own.trigger)
     task = task_in_environment(task, own.env)
     watched = _policies(load_policies(suspects, own.device, task))
     task = common_task(watched, task)
@@ -284,6 +304,7 @@ def guard_agents(
     given = _policies(load_policies(chosen, own.device, task))
     common_task(given, task)
     deployment = Deployment(task, given, own)
+    trigger = deployment.fitted(find_trigger(own.trigger))
     threshold = deployment.threshold(trigger, track)
     guard = Guard(trigger, threshold, deployment.references, own.policy, own.hand_back)
     reference = deployment.unguarded(deployment.references[0], trigger)
