@@ -7,6 +7,7 @@ from typing import Any
 
 from proxylab.bench.app import bench_app
 from proxylab.bench.envs import bench_envs
+from proxylab.bench.guard import bench_guard
 from proxylab.bench.logs import ROWS, bench_logs
 from proxylab.bench.monitor import bench_monitor
 from proxylab.bench.procgen import bench_procgen
@@ -19,6 +20,7 @@ from proxylab.leaderboard.run import Leaderboard
 
 BENCHES = (
     *("envs", "statistics", "training", "procgen", "app", "monitor", "rewards", "logs"),
+    "guard",
     "detectors",
 )
 
@@ -29,6 +31,7 @@ PLAIN = {
     "app": bench_app,
     "monitor": bench_monitor,
     "rewards": bench_rewards,
+    "guard": bench_guard,
 }
 """Benchmarks without options."""
 

@@ -25,6 +25,7 @@ class Bench:
             "app",
             "monitor",
             "rewards",
+            "guard",
             "logs",
             "detectors",
         ]
