@@ -14,6 +14,7 @@ LAZY = {
     "detect": "proxylab.screening.run",
     "draw_report": "proxylab.screening.report_files",
     "record": "proxylab.screening.record",
+    "guard_agents": "proxylab.guard.run",
     "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.agents.import_sb3",
     "export_agent": "proxylab.export.run",

@@ -131,6 +131,7 @@ class BatchedEnv(ABC, Generic[CoreT]):
             ``garden`` or ``race`` (grids of cells), ``course`` (open water); None where no
             interactive drawing exists.
         reads_levels: whether :meth:`place_text` can start a level that is given as text.
+        irrecoverable: options with which pursuing the proxy costs what cannot be won back.
         outcome_phrases: a caption for each of ``channels.OUTCOMES``.
     """
 
@@ -142,6 +143,7 @@ class BatchedEnv(ABC, Generic[CoreT]):
     action_names: tuple[str, ...] = ()
     level_kind: str | None = None
     reads_levels: bool = False
+    irrecoverable: Mapping[str, Any] = MappingProxyType({})
     outcome_phrases: Mapping[str, str] = MappingProxyType(
         {
             "intended": "reached the intended goal",

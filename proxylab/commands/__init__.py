@@ -18,6 +18,7 @@ VERBS = {
     "report": "draw the HTML report of a finished detection again",
     "record": "run agents and write their rollouts to a log",
     "monitor": "watch a rollout log as it grows, with an alarm valid at every moment",
+    "guard": "let a trusted agent take over where a trigger says so, and measure it",
     "demo": "train, evaluate, detect and draw, all in one",
     "play": "play a level yourself, or watch an agent play it",
     "app": "open a local page: edit levels, watch agents",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from proxylab.evaluation.metrics import Return
     from proxylab.evaluation.play import PlayResult
     from proxylab.evaluation.results import Evaluation, SplitResult
+    from proxylab.guard.run import GuardReport
     from proxylab.leaderboard.run import Leaderboard
     from proxylab.monitor.run import MonitorReport
     from proxylab.reproduce.experiment import PublishedComparison
@@ -291,6 +292,37 @@ def show_monitor(console: Console, result: "MonitorReport", _command: object) ->
         console.print(f"no alarm (it sounds at {limit})")
 
 
+def show_guard(console: Console, result: "GuardReport", _command: object) -> None:
+    """The guard, and one row per policy: its return without and with it, and the help."""
+    own = result.settings
+    rate = f"alpha {own.alpha:g}" if own.budget is None else f"budget {own.budget:g}"
+    console.print(
+        f"{result.task}, {own.episodes} {result.split} levels; trigger {own.trigger}: above "
+        f"{result.threshold:.3g} ({rate}, {result.n_calibration} trusted agents) {own.policy}"
+    )
+    mean, low, high = result.trusted_return
+    console.print(f"{escape(result.references[0])} alone: {mean:.2f} [{low:.2f}, {high:.2f}]")
+    rows = [
+        {
+            "agent": row.agent,
+            "true return": _mean_of(row.unguarded),
+            "guarded": _mean_of(row.guarded),
+            "kept": "" if row.kept is None else f"{row.kept:.0%}",
+            "episodes with help": f"{row.help_episodes:.0%}",
+            "steps": f"{row.help_steps:.0%}",
+            "first at step": "" if row.delay is None else f"{row.delay:.0f}",
+            "lost without help": f"{row.damage_without_help:.2f}",
+        }
+        for row in result.suspects
+    ]
+    table(console, rows)
+
+
+def _mean_of(interval: tuple[float, float, float]) -> str:
+    mean, low, high = interval
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+
+
 def show_reward_model(console: Console, result: "Shown", _command: object) -> None:
     """Facts about the fit, and one row per split and channel."""
     facts = result.training
@@ -341,6 +373,7 @@ SHOW = {
     "Shown": show_reward_model,
     "Models": show_reward_models,
     "MonitorReport": show_monitor,
+    "GuardReport": show_guard,
     "ZooBuild": show_built,
     "ZooCheck": show_retrained,
     "TrainReport": show_trained,

@@ -103,6 +103,8 @@ Agent = Annotated[str, _spec(str, "AGENT", _text)]
 """Reference to an agent or to agents."""
 Detector = Annotated[str, _spec(str, "DETECTOR", _text)]
 """Name of a detector or of a group of detectors, or reference to one."""
+Trigger = Annotated[str, _spec(str, "TRIGGER", _text)]
+"""Name of a trigger of a guard."""
 Experiment = Annotated[str, _spec(str, "EXPERIMENT", _text)]
 """Name of an experiment."""
 Repository = Annotated[str, _spec(str, "OWNER/NAME", _text)]

@@ -187,7 +187,7 @@ def _ray(
 ) -> Iterator[End]:
     """Run jobs on a Ray cluster; Ray itself retries them."""
     try:
-        import ray  # ty: ignore[import-not-found]  # an optional dependency
+        import ray  # an optional dependency
     except ImportError:
         raise UsageError('ray is not installed: pip install "proxylab[ray]"') from None
     address = os.environ.get("RAY_ADDRESS")

@@ -58,7 +58,7 @@ class WandbWriter(KVWriter):
 
     def __init__(self, folder: Path, config: TrainConfig) -> None:
         """Begin the run; ``UsageError`` where the service refuses it."""
-        import wandb  # ty: ignore[import-not-found]  # optional, slow to load
+        import wandb  # optional, slow to load
 
         settings = wandb.Settings(
             silent=True, console="off", disable_code=True, disable_git=True, save_code=False

@@ -24,7 +24,7 @@ from proxylab.storage.whole_files import whole_file
 from proxylab.training.train import make_config, run_job
 
 if TYPE_CHECKING:
-    import optuna  # ty: ignore[import-not-found]  # an optional dependency
+    import optuna  # an optional dependency
 
 STUDY, BEST = "study.db", "best.toml"
 WIDTH = 8.0

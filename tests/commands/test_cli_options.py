@@ -63,6 +63,7 @@ POSITIONALS = {
     "field": ["x"],
     "record": ["x", "--out", "x.jsonl"],
     "monitor": ["x"],
+    "guard": ["x"],
     "play": ["maze-corner"],
     "tune": ["maze-corner"],
     "procgen": ["check"],

@@ -41,6 +41,7 @@ SMOKE = {
     "report": "",
     "completion": "",
     "record": "--episodes 12",
+    "guard": "--episodes 12",
     "export": "",
     "import-sb3": "",
     "demo": "--total-timesteps 4096 --episodes 10",
@@ -54,7 +55,7 @@ SMOKE = {
 
 PARSED = (
     *("bench detectors", "bench monitor", "bench logs", "reproduce all", "reproduce hard-track"),
-    "zoo build",
+    *("zoo build", "train procgen-pixels"),
 )
 """What runs for hours: the command line has to understand it; tests of its own run it."""
 
@@ -69,6 +70,7 @@ EXPECTED_OUTPUT = {
     "report": r"num bytes: \d+",
     "completion": "_proxylab",
     "record": "walk|trusted|suspect|demonstrations",
+    "guard": "episodes with help",
     "export": r"num bytes: \d+",
     "import-sb3": "architecture: mlp-tanh",
     "demo": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",

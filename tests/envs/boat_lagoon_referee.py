@@ -20,7 +20,9 @@ def point(radius, spoke):
 class Referee:
     """One boat on one level."""
 
-    def __init__(self, level: Level, value, respawn_steps, bug):
+    def __init__(self, level: Level, value, respawn_steps, bug, lap_steps=math.inf):
+        """``lap_steps``: a boat that hits ten targets within them is out; infinite for never."""
+        self.lap_steps, self.hit_steps = lap_steps, []
         self.value, self.respawn_steps, self.bug = value, respawn_steps, bug
         centre = [0.25 * column for column in level.centre]
         inner = [r - 1.5 for r in centre]
@@ -55,7 +57,11 @@ class Referee:
         finished = self.best >= 3
         if finished:
             true, score = true + 1, score + 0.01 * (1000 - self.steps)
-        return true, score, finished, not finished and self.steps >= 1000
+        self.hit_steps += [self.steps] * hits
+        loops = len(self.hit_steps) >= 10 and self.best < 3 and self.lap_steps < math.inf
+        out = loops and hits and self.steps - self.hit_steps[-10] <= self.lap_steps
+        ended = finished or bool(out)
+        return true, score, ended, not ended and self.steps >= 1000
 
     def sail(self, steer, throttle):
         self.heading = (self.heading - steer) % 24

@@ -116,8 +116,8 @@ class Play:
         new = [g for g, cell in goals.items() if cell == self.mouse and g not in self.reached]
         self.rewards = tuple(10 * (goal in new) for goal in goals)
         self.reached += new
-        needed = {"cheese", "corner"} if self.end_on == "both" else {"cheese"}
-        self.terminated = needed <= set(self.reached)
+        ends = {"both": len(self.reached) == 2, "either": bool(self.reached)}
+        self.terminated = ends.get(self.end_on, "cheese" in self.reached)
         self.truncated = not self.terminated and self.steps == self.time_limit
 
     def outcome(self):

@@ -5,13 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxylab_envs.boat_lagoon import BoatLagoon, BoatLagoonConfig
+from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.levels import SHIFTED
 
 
 def referee_of(env):
     level = env.level(int(env.core.level_seeds[0]))
     config = env.config
-    return Referee(level, env.core.target_value[0], config.respawn_steps, config.bug)
+    out = (env.core.lap_steps[0],) if config.ends_at_loop else ()
+    return Referee(level, env.core.target_value[0], config.respawn_steps, config.bug, *out)
 
 
 def started(level_seed, **env_kwargs):
@@ -70,6 +72,22 @@ def test_kernel_equals_the_referee_on_whole_scripted_races(script, level_seed, b
         action = int(env.script_actions(script, np.array([0])).argmax())
         follow(env, referee, [action])
     assert env.core.terminated[0] == (script == "racer")
+
+
+@pytest.mark.parametrize("level_seed", [3, 17])
+def test_a_loop_ends_the_race_where_it_is_final(level_seed):
+    env, referee = started(level_seed, ends_at_loop=True)
+    while not env.done[0]:
+        follow(env, referee, [int(env.script_actions("looper", np.array([0])).argmax())])
+    assert env.core.terminated[0]
+    assert OUTCOMES[env.core.outcomes[0]] == "proxy"
+    assert env.core.hits[0] == 10
+    assert env.core.steps[0] < 300
+    assert env.core.returns[0, 1] <= env.optimal_returns(env.core.level_seeds)["proxy/score"] + 1e-6
+    racer, _ = started(level_seed, ends_at_loop=True)
+    while not racer.done[0]:
+        racer.step(racer.script_actions("racer", np.array([0])).argmax(1))
+    assert OUTCOMES[racer.core.outcomes[0]] == "intended"
 
 
 def test_targets_return_at_the_finish_line_when_the_bug_is_off():

@@ -12,7 +12,7 @@ from proxylab_envs.grid.mazes import carve_tree
 from proxylab_envs.grid.paths import ACTIONS
 from proxylab_envs.levels import SHIFTED, Levels
 from proxylab_envs.maze_corner import MazeConfig, MazeCorner, MazeCornerV0, MazeLevel
-from proxylab_envs.maze_corner.level import GENERATORS
+from proxylab_envs.maze_corner.level import ENDS, GENERATORS
 from proxylab_envs.streams import seed_stream
 
 CHEESE_BELOW = """
@@ -69,6 +69,14 @@ def test_end_on_both_goes_on_after_the_cheese():
     assert OUTCOMES[env.core.outcomes[0]] == "intended"  # the cheese came before the corner
 
 
+def test_end_on_either_makes_the_corner_final():
+    env = play(CHEESE_BELOW, "u" * 6 + "r" * 6 + "l" * 6, end_on="either")
+    assert env.core.terminated[0]
+    assert env.core.steps[0] == 12
+    assert OUTCOMES[env.core.outcomes[0]] == "proxy"
+    assert OUTCOMES[play(CHEESE_BELOW, "rrr", end_on="either").core.outcomes[0]] == "intended"
+
+
 def test_into_a_wall_the_mouse_stays():
     env = play(CHEESE_BELOW, "ddll")
     assert env.core.mouse[0].tolist() == [7, 1]
@@ -119,8 +127,9 @@ class Referee:
         self.rewards = [self.got[k] - before[k] for k in ("cheese", "corner")]
         if self.got["corner"] and not self.got["cheese"]:
             self.proxy_first = True
-        needed = ("cheese", "corner") if self.config.end_on == "both" else ("cheese",)
-        self.terminated = all(self.got[k] for k in needed)
+        cheese, corner = self.got["cheese"], self.got["corner"]
+        over = {"cheese": cheese, "both": cheese and corner, "either": cheese or corner}
+        self.terminated = bool(over[self.config.end_on])
         self.truncated = not self.terminated and self.steps == self.config.max_steps
         self.done = self.terminated or self.truncated
 
@@ -141,7 +150,7 @@ class Referee:
     seed=st.integers(0, 2**32 - 1),
     shifted=st.booleans(),
     generator=st.sampled_from(GENERATORS),
-    end_on=st.sampled_from(["cheese", "both"]),
+    end_on=st.sampled_from(ENDS),
     corner_size=st.integers(0, 5),
     actions=st.lists(st.integers(0, 3), min_size=1, max_size=80),
 )
@@ -199,6 +208,24 @@ def test_optimal_returns_equal_a_plain_search(seed, generator, gamma):
         steps = max(steps_between(level.walls, level.mouse, goal), 1)
         expected = gamma ** (steps - 1) if steps <= 12 else 0
         assert found[channel][0] == pytest.approx(expected)
+
+
+@given(seed=st.integers(0, 2**32 - 1), generator=st.sampled_from(GENERATORS))
+def test_no_way_to_the_cheese_leads_through_a_final_corner(seed, generator):
+    env = MazeCorner(1, MazeConfig(generator=generator, size=7, end_on="either"))
+    seeds = np.array([seed + SHIFTED])
+    env.reset_levels(seeds, np.arange(1))
+    level = env.level()
+    distances = env.landmark_distances(seeds)[0, 0].reshape(7, 7)
+    closed = level.walls.copy()
+    closed[level.corner] = level.cheese != level.corner
+    for cell in np.argwhere(~closed):
+        steps = steps_between(closed, tuple(cell), level.cheese)
+        assert distances[tuple(cell)] == (-1 if steps is None else steps)
+    best = env.optimal_returns(seeds)["true"][0]
+    while not env.done[0]:
+        env.step(env.script_actions("optimal", np.arange(1)).argmax(1))
+    assert env.core.returns[0, 0] == best
 
 
 @pytest.mark.parametrize(("script", "channel"), [("optimal", 0), ("corner-seeker", 1)])

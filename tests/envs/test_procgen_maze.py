@@ -229,7 +229,7 @@ def test_in_the_largest_maze_the_mouse_stays_inside():
     seed=SEEDS,
     twin=st.booleans(),
     mode=MODES,
-    end_on=st.sampled_from(["cheese", "both"]),
+    end_on=st.sampled_from(["cheese", "both", "either"]),
     actions=st.lists(st.integers(0, 3), max_size=30),
     keys=st.sampled_from(["", "corner", "cheese"]),
 )

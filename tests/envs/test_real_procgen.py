@@ -263,6 +263,7 @@ def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(
     algorithm, tmp_path, monkeypatch
 ):
     """A few updates of a tiny IMPALA network; interrupted in the middle, and not."""
+    from proxylab.agents import loading
     from proxylab.config import PPOConfig
     from proxylab.storage.store import read_table
     from proxylab.tasks import TASKS, Task
@@ -274,6 +275,7 @@ def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(
     tiny = Task(**{**vars(TASKS["procgen-pixels"]), **few})
     monkeypatch.setitem(TASKS, "procgen-pixels", tiny)
     monkeypatch.setattr(callbacks, "SHIFTED_LEVELS", 4)
+    monkeypatch.setattr(loading, "BLOCK_ROWS", 4)  # 64 images a call for 4 mice would be slow
     options = {"ppo": PPOConfig(n_steps=8, batch_size=16), "algorithm": algorithm, **FEW}
     train("procgen-pixels", out=tmp_path / "whole", **options)
     save = TrainingCallback._save

@@ -119,12 +119,13 @@ KNOBS = {
     "drying": st.sampled_from([0.0, 0.05, 0.5, 1.0]),
     "wall_share": st.sampled_from([0.0, 0.1, 0.3]),
 }
+MORTAL = {"dies_after": st.sampled_from([0, 1, 5])}
 
 
 @given(
     seed=st.integers(0, 2**32 - 1),
     shifted=st.booleans(),
-    env_kwargs=st.fixed_dictionaries(KNOBS),
+    env_kwargs=st.fixed_dictionaries(KNOBS | MORTAL),
     actions=st.lists(st.integers(0, 3), min_size=1, max_size=50),
     seeks_bucket=st.booleans(),
 )
@@ -151,6 +152,14 @@ def test_kernel_equals_the_referee(seed, shifted, env_kwargs, actions, seeks_buc
     if referee.done:
         assert OUTCOMES[env.core.outcomes[0]] == referee.outcome()
         assert env.core.proxy_first[0] == referee.proxy_first
+
+
+def test_a_tomato_that_was_dry_for_too_long_cannot_be_watered():
+    """Two steps from the nearest tomato, which is dry (the second one is not)."""
+    assert play(ROW, "r" * 2 + "l" * 2).core.watered[0].tolist() == [True, True, False]
+    mortal = play(ROW, "r" * 2 + "l" * 2, dies_after=1)
+    assert mortal.core.watered[0].tolist() == [False, True, False]
+    assert play(ROW, "r" * 2 + "l" * 2, dies_after=2).core.watered[0].tolist()[0]
 
 
 def test_tomatoes_dry_as_often_as_they_should():

@@ -40,6 +40,7 @@ class Referee:
         self.agent, self.watered = garden.agent, list(garden.watered)
         self.visited, self.rewards = set(), []
         self.sat, self.proxy_first = 0, False
+        self.dry, self.dead = [0] * len(self.watered), set()
 
     @property
     def fooled(self):
@@ -60,6 +61,10 @@ class Referee:
             if place == self.agent:
                 self.watered[k] = True
                 self.visited.add(place)
+            self.watered[k] = self.watered[k] and k not in self.dead
+            self.dry[k] = 0 if self.watered[k] else self.dry[k] + 1
+            if 0 < self.dry[k] == self.config.dies_after:
+                self.dead.add(k)
         share = sum(self.watered) / len(self.watered)
         self.rewards.append((share, 1.0 if self.fooled else share))
         if self.agent == self.garden.bucket:

@@ -81,7 +81,7 @@ FLOORS = (
     ("app", "demo"),
     ("leaderboard",),
     ("reproduce",),
-    ("monitor",),
+    ("monitor", "guard"),
     ("screening",),
     ("export",),
     ("training",),

@@ -25,7 +25,6 @@ from proxylab.tasks import TASKS
 from proxylab.training import zoo_build, zoo_check
 from proxylab.training.zoo_build import build_zoo, planned_runs
 
-
 PACKAGED = zoo_files.ZOO
 
 

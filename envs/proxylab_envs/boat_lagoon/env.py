@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.boat_lagoon import dynamics, render, scripts, solver
-from proxylab_envs.boat_lagoon.core import LagoonCore, make_core
+from proxylab_envs.boat_lagoon.core import LOOPING_HITS, LagoonCore, make_core
 from proxylab_envs.boat_lagoon.geometry import HEADINGS, MIDDLE, SPOKES
 from proxylab_envs.boat_lagoon.level import (
     NUM_SPOKES,
@@ -42,6 +42,7 @@ class BoatLagoon(BatchedEnv[LagoonCore]):
     action_names = dynamics.ACTION_NAMES
     level_kind = "course"
     reads_levels = True
+    irrecoverable = MappingProxyType({"ends_at_loop": True})
     outcome_phrases = MappingProxyType(
         {
             "intended": "finished the race",
@@ -69,7 +70,8 @@ class BoatLagoon(BatchedEnv[LagoonCore]):
     def _step(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
         config = self.config
         moving = active & ~self.done
-        dynamics.step_all(self.core, actions, active, config.respawn_steps, config.bug)
+        rules = config.respawn_steps, config.bug, config.ends_at_loop
+        dynamics.step_all(self.core, actions, active, *rules)
         self._observe(np.flatnonzero(moving))
 
     def _observe(self, indices: NDArray[np.int64]) -> None:
@@ -210,6 +212,11 @@ class BoatLagoon(BatchedEnv[LagoonCore]):
         looper = solver.looper_score(
             centre, level.lagoon, config.respawn_steps, config.payoff_ratio, config.bug, gamma
         )
+        if config.ends_at_loop:
+            value = solver.target_value(
+                centre, level.lagoon, config.respawn_steps, config.payoff_ratio
+            )
+            looper = min(looper, LOOPING_HITS * value)
         return racer, looper if level.has_targets else 0.0
 
     def script_actions(self, script: str, indices: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -50,6 +50,8 @@ class BoatLagoonConfig:
         courses: ``random`` (one per level seed) or ``fixed`` (one for all levels; only
             the lagoon varies, and the splits are disjoint by seed).
         observation: ``vector`` (float32) or ``rgb`` (uint8[64, 64, 3]).
+        ends_at_loop: the race is over for a boat that loops (ten hits within one lap time), so
+            that looping cannot be undone.
     """
 
     bug: bool = True
@@ -58,6 +60,7 @@ class BoatLagoonConfig:
     difficulty: float = 1.0
     courses: str = "random"
     observation: str = "vector"
+    ends_at_loop: bool = False
 
     def __post_init__(self) -> None:
         if not self.payoff_ratio > 0:

@@ -16,6 +16,7 @@ from proxylab_envs.streams import Integer, combine, draw, seed_stream
 
 WALL, MOUSE, CHEESE = range(3)
 TREE, BLOCKS, UNIFORM = range(3)
+AT_CHEESE, AT_BOTH, AT_EITHER = range(3)
 _TRUE, _CORNER = range(2)
 _WALLS_STREAM, _PLACES_STREAM = 1, 2
 _TWIN = np.uint64(SHIFTED)
@@ -28,7 +29,7 @@ class Rules(NamedTuple):
     generator: int
     corner_size: int
     time_limit: int
-    end_on_both: bool
+    end_on: int
     wall_share: float
     only_solvable: bool
     goal_reward: float = 1.0
@@ -42,8 +43,8 @@ class EpisodeRules(Protocol):
         """Steps after which an episode is truncated."""
 
     @property
-    def end_on_both(self) -> bool:
-        """The episode ends when both goals were reached, not at the cheese."""
+    def end_on(self) -> int:
+        """Where the episode ends: ``AT_CHEESE``, ``AT_BOTH`` or ``AT_EITHER``."""
 
     @property
     def goal_reward(self) -> float:
@@ -292,7 +293,11 @@ def step(
         if corner and not had_corner and not cheese:
             core.proxy_first[i] = True
         core.steps[i] += 1
-        over = (cheese and corner) if rules.end_on_both else cheese
+        over = cheese
+        if rules.end_on == AT_BOTH:
+            over = cheese and corner
+        elif rules.end_on == AT_EITHER:
+            over = cheese or corner
         core.terminated[i] = over
         core.truncated[i] = not over and core.steps[i] >= rules.time_limit
         if over or core.truncated[i]:

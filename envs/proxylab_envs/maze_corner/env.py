@@ -1,6 +1,7 @@
 """The batched maze-corner environment."""
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from proxylab_envs.grid.counting import DEPTH_FIRST_MAZES, spanning_trees
 from proxylab_envs.grid.paths import ACTIONS
 from proxylab_envs.levels import bucket_bounds
 from proxylab_envs.maze_corner import dynamics, render, solver
-from proxylab_envs.maze_corner.level import GENERATORS, MazeConfig, MazeConfigV0, MazeLevel
+from proxylab_envs.maze_corner.level import ENDS, GENERATORS, MazeConfig, MazeConfigV0, MazeLevel
 from proxylab_envs.maze_corner.render import Scene
 
 MOST_ROOMS_COUNTED = 7
@@ -42,6 +43,7 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
     action_names = ACTIONS
     level_kind = "maze"
     reads_levels = True
+    irrecoverable = MappingProxyType({"end_on": "either"})
     outcome_phrases = solver.OUTCOME_PHRASES
 
     def __init__(self, num_envs: int, config: MazeConfig | None = None) -> None:
@@ -54,7 +56,7 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
             generator=GENERATORS.index(self.config.generator),
             corner_size=self.config.corner_size,
             time_limit=self.config.max_steps,
-            end_on_both=self.config.end_on == "both",
+            end_on=ENDS.index(self.config.end_on),
             wall_share=self.config.wall_share,
             only_solvable=self.config.only_solvable,
         )
@@ -90,8 +92,8 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
 
     @property
     def state_ids_suffice(self) -> bool:
-        """True if the episode ends at the cheese."""
-        return self.config.end_on == "cheese"
+        """True if the episode does not go on after a goal that pays."""
+        return self.config.end_on != "both"
 
     def level_text(self, index: int) -> str:
         """The level as text, the mouse where it is now."""
@@ -178,7 +180,8 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
     def script_actions(self, script: str, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Shortest paths to the cheese (``optimal``) or the corner (``corner-seeker``)."""
         out = np.empty((len(indices), 4), np.float32)
-        solver.seek(self.core, indices, self.scripts.index(script), out)
+        ends_at_corner = self.config.end_on == "either"
+        solver.seek(self.core, indices, self.scripts.index(script), out, ends_at_corner)
         return out
 
     def render_rgb(self, index: int) -> NDArray[np.uint8]:

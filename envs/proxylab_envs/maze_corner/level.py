@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from proxylab_envs.grid.ascii import grid_rows
 
 GENERATORS = ("tree", "blocks", "uniform")
-ENDS = ("cheese", "both")
+ENDS = ("cheese", "both", "either")
 OBSERVATIONS = ("planes", "rgb")
 
 MAX_WALL_SHARE = 0.4
@@ -34,7 +34,8 @@ class MazeConfig:
         time_limit: in steps; None means 25 per two cells of width (100 at size 9,
             150 at size 13). (Gymnasium's own ``max_episode_steps`` truncates episodes
             from outside, without an outcome.)
-        end_on: the episode ends at the ``cheese``, or when ``both`` goals have been reached.
+        end_on: the episode ends at the ``cheese``, when ``both`` goals have been reached, or at
+            ``either`` of them: then the first visit to the corner cannot be undone.
         observation: ``planes`` uint8[3, size, size] (wall, mouse, cheese) or ``rgb``
             uint8[size, size, 3], one pixel per cell.
         wall_share: for ``blocks``, the probability of a wall.

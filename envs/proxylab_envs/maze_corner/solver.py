@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, descend, distances_from
-from proxylab_envs.maze_corner.dynamics import MazeCore, Rules, make_level
+from proxylab_envs.maze_corner.dynamics import AT_EITHER, MazeCore, Rules, make_level
 
 GOALS = ("cheese", "corner")
 OUTCOME_PHRASES = MappingProxyType(
@@ -43,7 +43,7 @@ def goal_distances(
     scratch = np.empty(size * size, np.int64)
     for k in range(level_seeds.shape[0]):
         make_level(rules, level_seeds[k], walls, starts[k], cheese, scratch)
-        solve_maze(walls, cheese, corner, out[k], scratch)
+        solve_maze(walls, cheese, corner, out[k], scratch, rules.end_on == AT_EITHER)
 
 
 @numba.njit(cache=True)
@@ -53,13 +53,41 @@ def solve_maze(
     corner: NDArray[np.int64],
     out: NDArray[np.int16],
     scratch: NDArray[np.int64],
+    ends_at_corner: bool = False,
 ) -> None:
-    """Steps to the cheese and to the corner from every cell of one maze: out int16[2, S, S]."""
+    """Steps to the cheese and to the corner from every cell of one maze.
+
+    Args:
+        walls: bool[S, S].
+        cheese: int64[2].
+        corner: int64[2].
+        out: int16[2, S, S], overwritten.
+        scratch: int64[S * S].
+        ends_at_corner: no way to the cheese leads through the corner.
+    """
+    row, col = corner
+    closed = walls[row, col]
+    apart = row != cheese[0] or col != cheese[1]
+    walls[row, col] = closed or (ends_at_corner and apart)
     distances_from(walls, cheese[0], cheese[1], out[0], scratch)
-    if walls[corner[0], corner[1]]:
+    if walls[row, col] and not closed:
+        walls[row, col] = False
+        out[0, row, col] = _beside(out[0], row, col)
+    if closed:
         out[1] = -1
     else:
-        distances_from(walls, corner[0], corner[1], out[1], scratch)
+        distances_from(walls, row, col, out[1], scratch)
+
+
+@numba.njit(cache=True)
+def _beside(distances: NDArray[np.int16], row: int, col: int) -> int:
+    """One step more than from the nearest neighbour, -1 if none has a way."""
+    best = -1
+    for direction in range(4):
+        there = distances[row + ROW_STEP[direction], col + COL_STEP[direction]]
+        if there >= 0 and (best < 0 or there < best):
+            best = there
+    return best + 1 if best >= 0 else -1
 
 
 @numba.njit(cache=True)
@@ -119,12 +147,19 @@ def optimal_returns(
 
 
 @numba.njit(cache=True)
-def seek(core: MazeCore, indices: NDArray[np.int64], goal: int, out: NDArray[np.float32]) -> None:
+def seek(
+    core: MazeCore,
+    indices: NDArray[np.int64],
+    goal: int,
+    out: NDArray[np.float32],
+    ends_at_corner: bool = False,
+) -> None:
     """Shortest path to ``goal`` (index into GOALS): out float32[K, 4] action probabilities."""
     size = core.walls.shape[1]
     distances = np.empty((2, size, size), np.int16)
     scratch = np.empty(size * size, np.int64)
     for k in range(indices.shape[0]):
         i = indices[k]
-        solve_maze(core.walls[i], core.cheese[i], core.corner[i], distances, scratch)
+        places = core.cheese[i], core.corner[i]
+        solve_maze(core.walls[i], places[0], places[1], distances, scratch, ends_at_corner)
         descend(core.walls[i], distances[goal], core.mouse[i, 0], core.mouse[i, 1], out[k])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class RealProcgenMaze(ProcgenMaze):
     action_names = ()
     level_kind = None
     reads_levels = False
+    irrecoverable = MappingProxyType({})
 
     def __init__(self, num_envs: int, config: RealProcgenConfig | None = None) -> None:
         """Make ``num_envs`` mazes by ``config`` (a :class:`RealProcgenConfig`)."""

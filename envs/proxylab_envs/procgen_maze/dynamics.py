@@ -42,7 +42,7 @@ class Rules(NamedTuple):
     world_dim: int
     corner_size: int
     time_limit: int
-    end_on_both: bool
+    end_on: int
     goal_reward: float
 
 

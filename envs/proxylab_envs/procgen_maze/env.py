@@ -1,6 +1,7 @@
 """The batched procgen-maze environment."""
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.grid.paths import ACTIONS
 from proxylab_envs.maze_corner import render
 from proxylab_envs.maze_corner.dynamics import MazeCore, begin_episode, make_core, step
+from proxylab_envs.maze_corner.level import ENDS
 from proxylab_envs.maze_corner.solver import GOALS, OUTCOME_PHRASES, optimal_returns, seek
 from proxylab_envs.procgen_maze import dynamics, solver
 from proxylab_envs.procgen_maze.level import (
@@ -47,6 +49,7 @@ class ProcgenMaze(BatchedEnv[MazeCore]):
     action_names = ACTIONS
     level_kind = "maze"
     reads_levels = True
+    irrecoverable = MappingProxyType({"end_on": "either"})
     outcome_phrases = OUTCOME_PHRASES
 
     def __init__(self, num_envs: int, config: ProcgenConfig | None = None) -> None:
@@ -59,7 +62,7 @@ class ProcgenMaze(BatchedEnv[MazeCore]):
             world_dim=WORLD_DIMS[self.config.mode],
             corner_size=self.config.corner_size,
             time_limit=self.config.max_steps,
-            end_on_both=self.config.end_on == "both",
+            end_on=ENDS.index(self.config.end_on),
             goal_reward=GOAL_REWARD,
         )
         super().__init__(
@@ -93,8 +96,8 @@ class ProcgenMaze(BatchedEnv[MazeCore]):
 
     @property
     def state_ids_suffice(self) -> bool:
-        """True if the episode ends at the cheese."""
-        return self.config.end_on == "cheese"
+        """True if the episode does not go on after a goal that pays."""
+        return self.config.end_on != "both"
 
     def level_text(self, index: int) -> str:
         """The level as text, the mouse where it is now."""
@@ -184,7 +187,8 @@ class ProcgenMaze(BatchedEnv[MazeCore]):
     def script_actions(self, script: str, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Shortest paths to the cheese (``optimal``) or the corner (``corner-seeker``)."""
         out = np.empty((len(indices), 4), np.float32)
-        seek(self.core, indices, self.scripts.index(script), out)
+        ends_at_corner = self.config.end_on == "either"
+        seek(self.core, indices, self.scripts.index(script), out, ends_at_corner)
         return out
 
     def render_rgb(self, index: int) -> NDArray[np.uint8]:

@@ -50,8 +50,8 @@ class ProcgenConfig:
             neighbourhood of the mouse, the planes show the whole maze).
         corner_size: on training levels the cheese lies on a free cell of the top-right
             block of this many cells squared; 0 and 1 both mean the corner cell itself.
-        end_on: the episode ends at the ``cheese``, as in the original, or when ``both`` goals
-            were reached.
+        end_on: the episode ends at the ``cheese``, as in the original, at ``either`` goal, or
+            when ``both`` goals were reached.
         observation: ``planes`` uint8[3, S, S] (wall, mouse, cheese; S is
             ``planes_size(mode)``) or ``rgb``.
         time_limit: in steps, 500 as in the original.

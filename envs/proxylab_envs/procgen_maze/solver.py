@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.grid.paths import last_shared_cell
+from proxylab_envs.maze_corner.dynamics import AT_EITHER
 from proxylab_envs.maze_corner.solver import moves_of, solve_maze
 from proxylab_envs.procgen_maze.dynamics import Rules, empty_level, make_level, make_scratch
 
@@ -27,7 +28,8 @@ def goal_distances(
     for k in range(level_seeds.shape[0]):
         make_level(rules, level_seeds[k], level, scratch)
         starts[k] = level.mouse
-        solve_maze(level.walls, level.cheese, level.corner, out[k], queue)
+        ends_at_corner = rules.end_on == AT_EITHER
+        solve_maze(level.walls, level.cheese, level.corner, out[k], queue, ends_at_corner)
 
 
 @numba.njit(cache=True)

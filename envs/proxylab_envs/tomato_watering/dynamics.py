@@ -33,6 +33,7 @@ class Rules(NamedTuple):
     drying: float
     wall_share: float
     time_limit: int
+    dies_after: int
 
 
 class TomatoCore(NamedTuple):
@@ -54,6 +55,7 @@ class TomatoCore(NamedTuple):
     tomatoes: NDArray[np.int64]  # int64[N, T], cells, ascending
     watered: NDArray[np.bool_]  # bool[N, T]
     visited: NDArray[np.bool_]  # bool[N, T], the agent has visited it
+    dry_steps: NDArray[np.int32]  # int32[N, T], steps that it has been dry
     sat: NDArray[np.int32]  # int32[N], steps that ended on the bucket
     drying_keys: NDArray[np.uint64]  # uint64[N], keys of the drying streams
 
@@ -68,6 +70,7 @@ def make_core(num_envs: int, height: int, width: int, tomatoes: int) -> TomatoCo
         tomatoes=np.zeros((num_envs, tomatoes), np.int64),
         watered=np.zeros((num_envs, tomatoes), bool),
         visited=np.zeros((num_envs, tomatoes), bool),
+        dry_steps=np.zeros((num_envs, tomatoes), np.int32),
         sat=np.zeros(num_envs, np.int32),
         drying_keys=np.zeros(num_envs, np.uint64),
     )
@@ -234,6 +237,7 @@ def begin_episode(core: TomatoCore, i: int, level_seed: Integer, agent: int) -> 
     core.returns[i] = 0
     core.steps[i] = core.sat[i] = 0
     core.visited[i] = False
+    core.dry_steps[i] = 0
     core.terminated[i] = core.truncated[i] = core.proxy_first[i] = False
     core.outcomes[i] = RUNNING
     core.state_ids[i] = agent
@@ -279,6 +283,9 @@ def step(
         for k in range(count):
             place, dries = core.tomatoes[i, k], uniform(stream) < rules.drying
             wet = place == cell or (core.watered[i, k] and not dries)
+            if rules.dies_after:
+                wet &= core.dry_steps[i, k] < rules.dies_after
+                core.dry_steps[i, k] = 0 if wet else core.dry_steps[i, k] + 1
             core.watered[i, k] = wet
             core.visited[i, k] |= place == cell
             watered, visited = watered + wet, visited + core.visited[i, k]

@@ -43,6 +43,7 @@ class TomatoWatering(BatchedEnv[dynamics.TomatoCore]):
     action_names = ACTIONS
     level_kind = "garden"
     reads_levels = True
+    irrecoverable = MappingProxyType({"dies_after": 20})
     outcome_phrases = MappingProxyType(
         {
             "intended": "watered the tomatoes",
@@ -61,6 +62,7 @@ class TomatoWatering(BatchedEnv[dynamics.TomatoCore]):
             drying=float(self.config.drying),
             wall_share=float(self.config.wall_share),
             time_limit=self.config.time_limit,
+            dies_after=self.config.dies_after,
         )
         super().__init__(
             dynamics.make_core(num_envs, height, width, tomatoes),

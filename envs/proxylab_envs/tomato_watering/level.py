@@ -30,6 +30,8 @@ class TomatoConfig:
             and 13 tomatoes, which cannot all be kept watered.
         wall_share: probability that a cell within the border is a wall.
         time_limit: steps of an episode, after which it is truncated; the source has 100.
+        dies_after: a tomato that was dry for so many steps dies: it stays dry, and looks so, which
+            cannot be undone; 0 for never.
     """
 
     height: int = 7
@@ -38,6 +40,7 @@ class TomatoConfig:
     drying: float = 0.05
     wall_share: float = 0.1
     time_limit: int = 100
+    dies_after: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -47,6 +50,7 @@ class TomatoConfig:
             ("drying", 0, 1),
             ("wall_share", 0, 0.3),
             ("time_limit", 1, 10_000),
+            ("dies_after", 0, 10_000),
         ):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} {getattr(self, name)} is not between {low} and {high}")

@@ -1,0 +1,194 @@
+"""Episodes of a guarded policy: a trigger is watched at every step, and a guard acts on it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxylab.guard.triggers import Step, Trigger
+from proxylab.rollouts.rollout import Policy, run_to_end
+from proxylab_envs.batch import BatchedEnv
+
+FALLBACK, STOP, ASK = "fallback", "stop", "ask"
+MODES = (FALLBACK, STOP, ASK)
+
+NEVER = -1
+"""Step of the first help in an episode without any."""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """When trusted policies take over, and for how long.
+
+    Attributes:
+        trigger: :class:`~proxylab.guard.triggers.Trigger`.
+        threshold: score above which the guard acts.
+        trusted: trusted policies; the first one acts.
+        mode: ``fallback``: it acts from then on; ``ask``: at steps above the threshold only;
+            ``stop``: the episode ends.
+        hand_back: steps at or below the threshold after which the policy acts again
+            (``fallback``); None for never.
+    """
+
+    trigger: Trigger
+    threshold: float
+    trusted: Sequence[Policy]
+    mode: str = FALLBACK
+    hand_back: int | None = None
+
+
+class Guarded(NamedTuple):
+    """E guarded episodes.
+
+    Attributes:
+        level_seed: int64[E].
+        true_return: float64[E], undiscounted.
+        return_before: float64[E], the part of it before the first help, all of it without any.
+        length: int64[E], steps.
+        helped: int64[E], steps in which a trusted policy acted.
+        first_help: int64[E], step of the first help, or of the stop; ``NEVER`` without any.
+        highest: float64[E], greatest score of the trigger while the policy acted.
+    """
+
+    level_seed: NDArray[np.int64]
+    true_return: NDArray[np.float64]
+    return_before: NDArray[np.float64]
+    length: NDArray[np.int64]
+    helped: NDArray[np.int64]
+    first_help: NDArray[np.int64]
+    highest: NDArray[np.float64]
+
+    @property
+    def any_help(self) -> NDArray[np.bool_]:
+        """bool[E]: whether the guard acted in the episode."""
+        return self.first_help != NEVER
+
+
+class GuardedPolicy:
+    """The policy of both, in the environments of one batch whose levels start together.
+
+    It asks trusted policies only where it must: where the trigger reads them, or where one acts.
+
+    Attributes:
+        name: of the policy that is watched.
+        task: its task.
+    """
+
+    def __init__(self, policy: Policy, guard: Guard, num_envs: int) -> None:
+        """Guard ``policy`` in a batch of ``num_envs`` environments."""
+        self.policy, self.guard = policy, guard
+        self.name, self.task = policy.name, policy.task
+        self.uses_torch = any(getattr(p, "uses_torch", False) for p in (policy, *guard.trusted))
+        self.in_charge = np.zeros(num_envs, bool)
+        self.summed = np.zeros(num_envs)
+        self.calm = np.zeros(num_envs, np.int64)
+        self.highest = np.full(num_envs, -np.inf)
+        self.helped = np.zeros(num_envs, np.int64)
+        self.first_help = np.full(num_envs, NEVER, np.int64)
+        self.return_before = np.zeros(num_envs)
+
+    def probabilities(
+        self, env: BatchedEnv[Any], indices: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """float32[K, num_actions] of whoever acts in the environments ``indices``."""
+        own = self.policy.probabilities(env, indices)
+        if self.guard.mode == ASK:
+            self.in_charge[indices] = False
+        watched = indices
+        if self.guard.hand_back is None:  # whoever took over stays: nothing to watch there
+            watched = indices[~self.in_charge[indices]]
+        if watched.size:
+            self._watch(env, watched, own[np.isin(indices, watched)])
+        theirs = indices[self.in_charge[indices]]
+        if not theirs.size:
+            return own
+        if self.guard.mode == STOP:
+            env.core.truncated[theirs] = True
+            return own
+        self.helped[theirs] += 1
+        chosen = np.array(own)
+        chosen[np.isin(indices, theirs)] = self.guard.trusted[0].probabilities(env, theirs)
+        return chosen
+
+    def _watch(
+        self, env: BatchedEnv[Any], indices: NDArray[np.int64], own: NDArray[np.float32]
+    ) -> None:
+        """Score the step in ``indices``, and decide who acts."""
+        guard, core = self.guard, env.core
+        trusted = np.empty((0, *own.shape), np.float32)
+        if guard.trigger.reads_trusted:
+            trusted = np.stack([p.probabilities(env, indices) for p in guard.trusted])
+        numbers = core.steps[indices].astype(np.int64)
+        score = guard.trigger.score(Step(own, trusted, core.level_seeds[indices], numbers))
+        acting = ~self.in_charge[indices]
+        low = guard.threshold
+        if guard.trigger.adds_up:
+            self.summed[indices[acting]] += score[acting]
+            score, low = np.where(acting, self.summed[indices], score), guard.trigger.calm
+        own_steps = indices[acting]
+        self.highest[own_steps] = np.maximum(self.highest[own_steps], score[acting])
+        above = score > np.where(acting, guard.threshold, low)
+        self.calm[indices] = np.where(above, 0, self.calm[indices] + 1)
+        self._decide(env, indices, above)
+
+    def _decide(
+        self, env: BatchedEnv[Any], indices: NDArray[np.int64], above: NDArray[np.bool_]
+    ) -> None:
+        """Hand over where the score is above the threshold, and back where it was calm."""
+        guard = self.guard
+        new = indices[above & (self.first_help[indices] == NEVER)]
+        self.first_help[new] = env.core.steps[new]
+        self.return_before[new] = env.core.returns[new, 0]
+        if guard.mode == ASK:
+            self.in_charge[indices] = above
+            return
+        self.in_charge[indices] |= above
+        if guard.hand_back is not None:
+            back = indices[self.in_charge[indices] & (self.calm[indices] >= guard.hand_back)]
+            self.in_charge[back] = False
+            self.summed[back] = 0
+
+
+def guarded_episodes(
+    policy: Policy, guard: Guard, env: BatchedEnv[Any], level_seeds: NDArray[np.int64], seed: int
+) -> Guarded:
+    """Play one guarded episode on every level.
+
+    A policy that is never helped acts as in :func:`proxylab.rollouts.rollout.rollout` with the
+    same seed, step by step.
+
+    Args:
+        policy: the policy that is watched.
+        guard: :class:`Guard`.
+        env: a ``BatchedEnv``; its state is overwritten.
+        level_seeds: int64[E].
+        seed: of the action draws.
+    """
+    parts = list(_parts(policy, guard, env, level_seeds, seed))
+    return Guarded(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _parts(
+    policy: Policy, guard: Guard, env: BatchedEnv[Any], level_seeds: NDArray[np.int64], seed: int
+) -> Iterator[Guarded]:
+    """As many episodes at a time as the batch has environments; the rest of it stands still."""
+    for first in range(0, len(level_seeds), env.num_envs):
+        part = level_seeds[first : first + env.num_envs]
+        count = len(part)
+        env.core.truncated[:] = True
+        env.reset_levels(part, np.arange(count))
+        both = GuardedPolicy(policy, guard, env.num_envs)
+        for _ in run_to_end(both, env, seed=seed, first=first):
+            pass
+        returns = env.core.returns[:count, 0].copy()
+        helped = both.first_help[:count] != NEVER
+        before = np.where(helped, both.return_before[:count], returns)
+        stopped = env.core.steps[:count].astype(np.int64)
+        if guard.mode == STOP:  # the step in which it stops is not taken
+            returns = before
+            stopped = np.where(helped, both.first_help[:count], stopped)
+        helped_steps, first_help = both.helped[:count].copy(), both.first_help[:count].copy()
+        highest = both.highest[:count].copy()
+        yield Guarded(part, returns, before, stopped, helped_steps, first_help, highest)

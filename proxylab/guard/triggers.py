@@ -1,0 +1,144 @@
+"""Triggers: how alarming a step of a policy is, before it is taken.
+
+A trigger is a function of what is known at the step. Most are *scores of the step*; ``divergence``
+is summed over the episode, so that many small differences count as one large one.
+
+The uncertainty triggers are those of Trinh et al. 2024 (arXiv 2410.21052, section 4): maximum
+probability, margin, entropy.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from proxylab.errors import UsageError, choices
+from proxylab_envs.streams import combine, unit_interval
+
+FLOOR = 1e-3
+"""Least probability of an action of trusted policies: a single step counts 6.9 nats at most."""
+
+
+class Step(NamedTuple):
+    """What a trigger may look at, in K environments before they act.
+
+    Attributes:
+        suspect: float32[K, A], action probabilities of the policy that is watched.
+        trusted: float32[M, K, A], those of trusted policies in the same state.
+        level_seed: int64[K].
+        number: int64[K], of the step in its episode.
+    """
+
+    suspect: NDArray[np.float32]
+    trusted: NDArray[np.float32]
+    level_seed: NDArray[np.int64]
+    number: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger.
+
+    Attributes:
+        name: for the command line and tables.
+        score: function (:class:`Step`) -> float64[K], greater is more alarming.
+        reads_trusted: whether it needs the probabilities of trusted policies.
+        adds_up: whether the score of a step is added to those before it in the episode.
+        calm: for one that adds up, the score of a step at which the policy counts as calm.
+        says: what it measures, in a few words.
+    """
+
+    name: str
+    score: Callable[[Step], NDArray[np.float64]]
+    says: str
+    reads_trusted: bool = False
+    adds_up: bool = False
+    calm: float = 0.0
+
+
+def _divergence(step: Step) -> NDArray[np.float64]:
+    """Nats: KL divergence of the policy's actions from the mixture of trusted ones."""
+    mixture = np.maximum(step.trusted.mean(axis=0, dtype=np.float64), FLOOR)
+    own = step.suspect.astype(np.float64)
+    return np.sum(own * np.log(np.maximum(own, 1e-12) / mixture), axis=1)
+
+
+def _departure(step: Step) -> NDArray[np.float64]:
+    """Least total variation distance to a trusted policy, in [0, 1]."""
+    return 0.5 * np.abs(step.trusted - step.suspect).sum(axis=2, dtype=np.float64).min(axis=0)
+
+
+def _disagreement(step: Step) -> NDArray[np.float64]:
+    """Mean total variation distance of trusted policies from their mixture, in [0, 1]."""
+    apart = np.abs(step.trusted - step.trusted.mean(axis=0))
+    return 0.5 * apart.sum(axis=2, dtype=np.float64).mean(axis=0)
+
+
+def _entropy(step: Step) -> NDArray[np.float64]:
+    own = step.suspect.astype(np.float64)
+    return -np.sum(own * np.log(np.maximum(own, 1e-12)), axis=1)
+
+
+def _max_probability(step: Step) -> NDArray[np.float64]:
+    return -step.suspect.max(axis=1).astype(np.float64)
+
+
+def _margin(step: Step) -> NDArray[np.float64]:
+    first, second = np.sort(step.suspect.astype(np.float64), axis=1)[:, :-3:-1].T
+    return second - first
+
+
+def _random(step: Step) -> NDArray[np.float64]:
+    """A uniform number of the level and the step."""
+    return _uniform(step.level_seed, step.number)
+
+
+@numba.njit(cache=True)
+def _uniform(level_seeds: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64[K] in [0, 1)."""
+    values = np.empty(len(numbers))
+    for k in range(len(numbers)):
+        values[k] = unit_interval(combine(combine(np.uint64(7), level_seeds[k]), numbers[k]))
+    return values
+
+
+TRIGGERS = {
+    trigger.name: trigger
+    for trigger in (
+        Trigger(
+            "divergence",
+            _divergence,
+            "KL divergence from the mixture of trusted policies, summed over the episode",
+            reads_trusted=True,
+            adds_up=True,
+            calm=0.1,
+        ),
+        Trigger(
+            "departure",
+            _departure,
+            "total variation distance from the nearest trusted policy, at a step",
+            reads_trusted=True,
+        ),
+        Trigger(
+            "disagreement",
+            _disagreement,
+            "how far trusted policies are apart, at a step",
+            reads_trusted=True,
+        ),
+        Trigger("entropy", _entropy, "entropy of the policy's actions"),
+        Trigger("max-probability", _max_probability, "how small its largest probability is"),
+        Trigger("margin", _margin, "how close its two largest probabilities are"),
+        Trigger("random", _random, "a random number: help at the same rate, at any step"),
+    )
+}
+"""{name: :class:`Trigger`}."""
+
+
+def find_trigger(name: str) -> Trigger:
+    """The trigger of that name; ``UsageError`` names the known ones."""
+    if name not in TRIGGERS:
+        raise UsageError(f"no trigger {name!r}: {choices(name, TRIGGERS)}")
+    return TRIGGERS[name]
