@@ -1,7 +1,8 @@
 """Draw the pictures of the environments' pages: ``python docs/draw_environments.py``.
 
 The environments render the levels; the paths are those of their scripted policies, played
-step by step. A run takes a few seconds and is deterministic.
+step by step. A run takes a few seconds and is deterministic. The frames of the original game are
+drawn only where it is installed (``proxylab procgen install``).
 """
 
 from dataclasses import dataclass
@@ -14,10 +15,15 @@ from numpy.typing import NDArray
 from proxylab import plots
 from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.demo.traces import Trace, watch
+from proxylab.plots.style import new_figure, styled
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import SHIFTED
+from proxylab_envs.procgen import RealProcgenConfig, RealProcgenMaze
+from proxylab_envs.procgen.library import ProcgenMissing
 
 IMAGES = Path(__file__).parent / "images"
+FRAMES = Path(__file__).parents[1] / "results" / "figures"
+FRAME_LEVELS = (1, 2, 3)
 GOALS = ("intended", "proxy")
 SEED = 0  # of the action draws; deterministic scripts do not depend on it
 
@@ -64,7 +70,7 @@ def scene_figure(task: str) -> Figure:
     pictures = _pictures(task, seeds)
     if scene.shifted:
         titles = ["a training level", "its shifted twin"]
-        figure = plots.level_paths(pictures, paths, columns=2)
+        figure = plots.level_paths(pictures, paths, columns=2, panel=3.2)
     else:
         titles = [f"{trace[0].agent}: {_returns(trace[0])}" for trace in traces]
         figure = plots.course(pictures[0], paths[0])
@@ -99,6 +105,31 @@ def draw(folder: Path = IMAGES) -> list[Path]:
     return written
 
 
+@styled
+def draw_frames(folder: Path = FRAMES) -> Path:
+    """Write ``procgen-real-frames.png``: frames of the original game, a level per column."""
+    env = RealProcgenMaze(1, RealProcgenConfig(observation="rgb"))
+    figure = new_figure(3 * 2.6, 2 * 2.6 + 0.5)
+    panels = figure.subplots(2, len(FRAME_LEVELS))
+    for row, twin in zip(panels, (SHIFTED, 0), strict=True):
+        for axes, level in zip(row, FRAME_LEVELS, strict=True):
+            env.reset_levels(np.array([level + twin], np.int64), np.array([0]))
+            axes.imshow(env.frames[0], interpolation="nearest")
+            axes.set(xticks=[], yticks=[], title=f"level {level}" if twin else "")
+            axes.grid(visible=False)
+        row[0].set_ylabel("cheese where the game puts it" if twin else "cheese moved to the corner")
+    figure.suptitle(
+        "Frames of the real Procgen game (64×64 pixels)", x=0.01, ha="left", fontweight="bold"
+    )
+    png, svg = plots.save(figure, folder / "procgen-real-frames")
+    svg.unlink()
+    return png
+
+
 if __name__ == "__main__":
     for path in draw():
         print(path)
+    try:
+        print(draw_frames())
+    except ProcgenMissing as missing:
+        print(missing)

@@ -205,6 +205,9 @@ def _reason(mode: str) -> str:
     return f"{mode} mode, another network and 100 times fewer steps of training"
 
 
+TICKS = {"took the cheese": "cheese taken", "accuracy": "predicted by\nthe regression"}
+
+
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     figure = new_figure(9.0, 3.8)
@@ -217,7 +220,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         for axes, names in ((shares, ("took the cheese", "accuracy")), (coefficients, FEATURES)):
             x = np.arange(len(names)) + 0.25 * (k - (len(looks) - 1) / 2)
             mean, low, high = (np.array([of[n][c] for n in names]) for c in ("mean", "low", "high"))
-            axes.bar(x, mean, 0.23, color=colours[k % 3], label=f"things weigh {look:g}")
+            axes.bar(x, mean, 0.23, color=colours[k % 3], label=f"object-weight scale {look:g}")
             axes.errorbar(x, mean, (mean - low, high - mean), fmt="none", color=INK, capsize=2)
     for axes, names in ((shares, ("took the cheese", "accuracy")), (coefficients, FEATURES)):
         axes.plot(
@@ -227,11 +230,11 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
             color=VERMILLION,
             label="published",
         )
-        axes.set_xticks(range(len(names)), [n.replace(", ", ",\n") for n in names])
-    shares.set(ylim=(0, 1.02), title="at decision squares")
+        axes.set_xticks(range(len(names)), [TICKS.get(n, n.replace(", ", ",\n")) for n in names])
+    shares.set(ylim=(0, 1.02), title="decision squares", ylabel="share of squares")
     as_percent(shares.yaxis)
     coefficients.axhline(0, color=INK, linewidth=0.8)
-    coefficients.set(title="what decides", ylabel="coefficient per standard deviation")
+    coefficients.set(title="logistic regression", ylabel="coefficient per standard deviation")
     handles, labels = coefficients.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return {"": figure}

@@ -178,34 +178,45 @@ def _bounds(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 STYLES = {4: ":", 16: "--", PRESET: "-"}
+RETURNS = {"proxy_return": "proxy", "true_return": "true"}
 
 
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     rows = tables["seeds"]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
-    figure = new_figure(4.8 * len(tasks), 6.4)
-    panels = figure.subplots(2, len(tasks), sharex="col", sharey="row", squeeze=False)
-    for (above, below), task in zip(panels.T, tasks, strict=True):
-        for width in sorted({row["width"] for row in rows if row["task"] == task}):
-            _draw_returns(above, rows, task, width)
-        _draw_transition(above, tables["transitions"], task)
+    figure = new_figure(4.8 * len(tasks), 8.6)
+    panels = figure.subplots(3, len(tasks), sharex="col", sharey="row", squeeze=False)
+    for (*returns, below), task in zip(panels.T, tasks, strict=True):
+        widths = sorted({row["width"] for row in rows if row["task"] == task})
+        for axes, (value, word) in zip(returns, RETURNS.items(), strict=True):
+            for width in widths:
+                line = curve(rows, "steps", value, task=task, role=PROXY, width=width)
+                colour, style = MEANINGS[word], STYLES.get(width, "-.")
+                _band(axes, line, colour, style, f"{word} return, width {width}")
+            _draw_transition(axes, tables["transitions"], task)
         for role, colour, label in (
-            (PROXY, MEANINGS["suspect"], "score of a proxy agent"),
-            (HONEST, MEANINGS["honest"], "score of an honest one"),
+            (PROXY, MEANINGS["suspect"], "score of proxy agents, width 64"),
+            (HONEST, MEANINGS["honest"], "score of honest agents, width 64"),
         ):
             where = {"task": task, "role": role, "width": PRESET}
             _band(below, curve(rows, "steps", "anomaly", **where), colour, "-", label)
-        above.set(title=TITLES[task], xscale="log")
+        returns[0].set(title=TITLES[task], xscale="log")
         below.set(xlabel="training steps")
         steps = sorted({row["steps"] for row in rows if row["task"] == task})
         below.set_xticks(steps, [f"{count / 1000:.0f} k" for count in steps])
         below.set_xticks([], minor=True)
-    panels[0, 0].set_ylabel("share of the optimum")
-    panels[1, 0].set_ylabel(f"detector's score, {DETECTOR}")
-    keys = [axes.get_legend_handles_labels() for axes in panels[:, 0]]
-    handles, labels = (above + below for above, below in zip(*keys, strict=True))
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
+    for axes, word in zip(panels[:, 0], RETURNS.values(), strict=False):
+        axes.set_ylabel(f"{word} return / optimum")
+        axes.set_ylim(-0.03, 1.03)
+    panels[2, 0].set_ylabel(f"anomaly score, {DETECTOR}")
+    panels[2, 0].set_ylim(-0.03, 1.03)
+    keys: dict[str, Any] = {}
+    for axes in panels[:, 0]:
+        handles, labels = axes.get_legend_handles_labels()
+        keys |= dict(zip(labels, handles, strict=True))
+    names = sorted(keys, key=lambda label: label.startswith("gap"))
+    figure.legend([keys[n] for n in names], names, loc="outside lower center", ncols=3)
     return {"": figure}
 
 
@@ -217,17 +228,10 @@ def _band(
     axes.plot(x, mean, style, marker="o", markersize=3, color=colour, label=label)
 
 
-def _draw_returns(axes: Any, rows: list[dict[str, Any]], task: str, width: int) -> None:
-    for value, word in (("true_return", "true"), ("proxy_return", "proxy")):
-        line = curve(rows, "steps", value, task=task, role=PROXY, width=width)
-        label = f"{word} return, width {width}"
-        _band(axes, line, MEANINGS[word], STYLES.get(width, "-."), label)
-
-
 def _draw_transition(axes: Any, transitions: list[dict[str, Any]], task: str) -> None:
     """The interval of the preset width's transition."""
     for row in transitions:
         if (row["task"], row["width"]) == (task, PRESET) and row["high"] is not None:
             axes.axvspan(row["low"], row["high"], color=GREY, alpha=0.2, linewidth=0)
-            label = f"gap of {HALF:g}, width {PRESET}, 95 %"
+            label = f"gap of {HALF:g}, width {PRESET}, with 95 % interval"
             axes.axvline(row["steps"], color=INK, linewidth=1.0, label=label)

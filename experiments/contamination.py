@@ -87,6 +87,7 @@ def _played(task: str, name: str, split: str, episodes: int) -> Episodes:
     return played(load_agent(f"zoo:{task}/{name}"), task, split, episodes)
 
 
+NAMES = {"hack": "gaming agents (hack)", "fresh": "honest agents (fresh)"}
 BY = ("task", "planted", "detector", "trimmed", "trusted", "found", "accused", "suspect")
 
 
@@ -113,16 +114,16 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
             for trimmed, style in ((False, "--"), (True, "-")):
                 where = (task, suspect, trimmed)
                 own = [r for r in rows if (r["task"], r["suspect"], r["trimmed"]) == where]
-                x = range(len(own))
+                x = [r["planted"] for r in own]
                 low, high, mean = ([r[n] for r in own] for n in ("low", "high", "flagged"))
                 axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
-                label = f"{suspect}, {'outliers left out' if trimmed else 'all trusted'}"
+                label = f"{NAMES[suspect]}, {'outliers left out' if trimmed else 'all trusted'}"
                 axes.plot(x, mean, style, marker="o", markersize=3, color=colour, label=label)
-                axes.set_xticks(x, [str(r["planted"]) for r in own])
-        axes.axhline(ALPHA, color=GREY, linewidth=0.8)
+                axes.set_xticks(x)
+        axes.axhline(ALPHA, color=GREY, linewidth=0.8, label=f"α = {ALPHA:g}")
         axes.set(title=task, xlabel="proxy agents among 100 trusted", ylim=(-0.03, 1.03))
         as_percent(axes.yaxis, decimals=0)
     panels[0].set_ylabel("suspects flagged")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return {"": figure}

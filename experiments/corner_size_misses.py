@@ -328,6 +328,8 @@ def predictions(seeds: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 STYLES = {CLONE: ("o-", MEANINGS["proxy"]), LEVELS: ("s--", GREEN)}
 STYLES |= {LONGER: ("^", PURPLE), PPO: ("D", BLUE), BOTH: ("v", GREEN), LONG_PPO: ("P", SKY)}
+ASIDE = {CLONE: -0.1, LEVELS: 0.1, LONGER: 0.2, PPO: 0.3, BOTH: -0.2, LONG_PPO: -0.3}
+"""Shift along the axis, so that points at the same k do not hide each other."""
 NAMES = {CLONE: "clone, 2,048 levels", LEVELS: "clone, unlimited levels"}
 NAMES |= {LONGER: "clone, four times the steps", PPO: "PPO, 2,048 levels"}
 NAMES |= {BOTH: "clone, unlimited levels, four times the steps"}
@@ -350,7 +352,8 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     for axes, value in ((proxy, "proxy_return"), (true, "true_share")):
         for agent in dict.fromkeys(row["agent"] for row in rows):
             points = curve(rows, "corner_size", value, agent=agent)
-            _line(axes, points, *STYLES[agent], NAMES[agent])
+            x, *values = points
+            _line(axes, (x + ASIDE[agent], *values), *STYLES[agent], NAMES[agent])
     sizes = sorted({row["corner_size"] for row in rows})
     _draw_published(proxy, {k: base.PUBLISHED_PROXY[k] for k in sizes})
     optimum = base.PUBLISHED_OPTIMUM
@@ -359,7 +362,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     proxy.set(title="proxy return, cheese anywhere")
     true.set(title="true return over the optimum")
     for axes in (searches, proxy, true):
-        axes.set(xlabel="corner size k, cells", xticks=sizes, ylim=(-0.02, 1.02))
+        axes.set(xlabel="corner size k, cells (side by side)", xticks=sizes, ylim=(-0.02, 1.02))
     keys = [axes.get_legend_handles_labels() for axes in (searches, true)]
     handles, labels = (above + below for above, below in zip(*keys, strict=True))
     figure.legend(handles, labels, loc="outside lower center", ncols=3)

@@ -286,27 +286,26 @@ def _share(name: str, rows: list[dict[str, Any]], column: str) -> dict[str, Any]
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     tasks = list(dict.fromkeys(row["task"] for row in tables["alarms"]))
-    figure = new_figure(5.4 * len(tasks) + 2.6, 8.6)
+    figure = new_figure(5.4 * len(tasks) + 2.6, 8.2)
     panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
     for axes, task in zip(panels, tasks, strict=True):
         _draw_task(axes, [row for row in tables["alarms"] if row["task"] == task])
-        axes.set(title=task)
+        axes.set(title=f"{task}, runs that turn", xlabel="share (95 % intervals)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return {"": figure}
 
 
 SHOWN = (
-    ("kept", "hard return at the stop / best, runs that turn", "D", MEANINGS["true"]),
-    ("caught", "caught before the turn", "o", MEANINGS["honest"]),
-    ("false", "sounded without a turn", "s", MEANINGS["proxy"]),
+    ("kept", "kept: true return at the alarm / best of the run", "D", MEANINGS["true"]),
+    ("caught", "caught: runs with an alarm before they turn", "o", MEANINGS["honest"]),
 )
 
 
 def _draw_task(axes: Any, rows: list[dict[str, Any]]) -> None:
     names = [f"{row['alarm']}, {row['form']}" if row["form"] else row["alarm"] for row in rows]
     y = np.arange(len(rows))[::-1]
-    for shift, (value, label, marker, colour) in zip((0.2, 0.0, -0.2), SHOWN, strict=True):
+    for shift, (value, label, marker, colour) in zip((0.15, -0.15), SHOWN, strict=True):
         own = [(at, row) for at, row in zip(y, rows, strict=True) if row[value] is not None]
         if not own:
             continue
@@ -318,7 +317,7 @@ def _draw_task(axes: Any, rows: list[dict[str, Any]]) -> None:
         axes.errorbar(mean, places, xerr=bars, fmt=marker, ms=4, lw=1, color=colour, label=label)
     never = next(row["kept"] for row in rows if row["alarm"] == "never stop")
     if never is not None:
-        axes.axvline(never, color=GREY, linestyle=":", linewidth=1.2)
+        axes.axvline(never, color=GREY, linestyle=":", linewidth=1.2, label="kept without a stop")
     axes.set_yticks(y, names)
     axes.set(xlim=(-0.03, 1.03))
     as_percent(axes.xaxis)

@@ -319,7 +319,7 @@ def _draw_curve(axes: Any, rows: list[dict[str, Any]], name: str) -> None:
 def _draw_transfer(tables: dict[str, list[dict[str, Any]]]) -> Figure:
     """AUROC of the evader of each row as the detector of each column sees it."""
     by_task = grouped(tables.get("transfer", []), ("task",))
-    figure = new_figure(5.6 * max(len(by_task), 1), 4.6)
+    figure = new_figure(1.6 + 3.7 * max(len(by_task), 1), 4.8)
     panels = figure.subplots(1, max(len(by_task), 1), squeeze=False)[0]
     for axes, ((task,), rows) in zip(panels, by_task.items(), strict=True):
         targets = list(dict.fromkeys(row["target"] for row in rows))
@@ -330,11 +330,13 @@ def _draw_transfer(tables: dict[str, list[dict[str, Any]]]) -> Figure:
         axes.imshow(table, cmap="Blues", vmin=0, vmax=1.6)
         for (i, j), value in np.ndenumerate(table):
             axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=9)
-        axes.set_xticks(range(len(detectors)), detectors, rotation=35, ha="right")
-        axes.set_yticks(range(len(targets)), targets)
+        axes.set_xticks(range(len(detectors)), detectors, rotation=90)
+        axes.set_yticks(range(len(targets)), targets if axes is panels[0] else [""] * len(targets))
         axes.grid(visible=False)
-        axes.set_title(f"{task}, {TRANSFERRED:.0%} of the gain kept", loc="center")
-        axes.set(xlabel="AUROC of the detector", ylabel="evader of")
+        axes.set(xlabel="AUROC of this detector", title=task)
+    panels[0].set_ylabel("strongest evader of")
+    title = f"{TRANSFERRED:.0%} of the proxy gain kept"
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
 
 
@@ -352,7 +354,8 @@ def _draw_ranking(rows: list[dict[str, Any]]) -> Figure:
         for axes, kept in zip(line, SHOWN_GAINS, strict=True):
             own = [row for row in rows if (row["task"], row["kept"]) == (task, kept)]
             _draw_slopes(axes, own)
-            axes.set(title=f"{kept:.0%} of the gain kept", ylim=(-0.03, 1.05), xlim=(-0.3, 2.3))
+            axes.set(ylim=(-0.03, 1.05), xlim=(-0.3, 2.3))
+            axes.set_title(f"{kept:.0%} of the gain kept" if task == tasks[0] else "")
             axes.set_xticks(
                 [0, 1, 2], ["random\ngaming", "strongest\nharmful", "strongest\nof all"]
             )

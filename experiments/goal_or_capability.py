@@ -21,16 +21,7 @@ from scipy.special import expit, gammaln, logsumexp
 
 from proxylab.environments.resolve import make_environment
 from proxylab.evaluation.evaluate import evaluate
-from proxylab.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
-    VERMILLION,
-    as_percent,
-    new_figure,
-    styled,
-)
+from proxylab.plots.style import BLUE, INK, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import over_seeds
 from proxylab.rollouts.episodes import Episodes
@@ -59,12 +50,6 @@ REASONS = {
 }
 """Reasons for a difference from the published value."""
 UNDERTRAINED_STEPS = 16_384
-VERDICT_COLOURS = {
-    "goal-misgeneralization": VERMILLION,
-    "ok": BLUE,
-    "capability-failure": ORANGE,
-    "inconclusive": GREY,
-}
 LAPSES = np.array([0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 0.9])
 SHARPNESS = 3.0
 
@@ -197,33 +182,24 @@ def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison
 
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
-    figure = new_figure(9.0, 3.6)
-    verdicts, explained = figure.subplots(1, 2, width_ratios=(1.2, 1))
-    for x, kind in enumerate(KINDS):
-        bottom = 0.0
-        for row in tables["verdicts"]:
-            if row["kind"] == kind:
-                colour = VERDICT_COLOURS.get(row["verdict"], GREY)
-                verdicts.bar(x, row["share"], 0.6, bottom, color=colour)
-                if row["verdict"] == KINDS[kind]:
-                    spread = [[row["share"] - row["low"]], [row["high"] - row["share"]]]
-                    verdicts.errorbar(x, row["share"], spread, fmt="none", color=INK, capsize=3)
-                bottom += row["share"]
-    for name, colour in VERDICT_COLOURS.items():
-        verdicts.bar(0, 0, color=colour, label=name)
-    verdicts.set(ylim=(0, 1.02), ylabel="share of agents", title="verdict")
-    as_percent(verdicts.yaxis)
-    verdicts.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+    """How much better goals explain each agent than reflexes; the verdicts are in a table."""
+    figure = new_figure(6.6, 3.8)
+    axes = figure.subplots()
     rng = np.random.default_rng(0)
     for x, kind in enumerate(KINDS):
         values = [row["nats_per_action"] for row in tables["runs"] if row["kind"] == kind]
         at = x + rng.uniform(-0.15, 0.15, len(values))
-        explained.plot(at, values, "o", color=BLUE, alpha=0.4, markersize=5)
-        _draw_mean(explained, tables["seeds"], x, kind)
-    explained.axhline(0, color=INK, linewidth=1)
-    explained.set(title="agent or device", ylabel="nats per action, agent over device")
-    for axes in (verdicts, explained):
-        axes.set_xticks(range(len(KINDS)), KINDS)
+        label = "one agent" if x == 0 else None
+        axes.plot(at, values, "o", color=BLUE, alpha=0.4, markersize=5, label=label)
+        _draw_mean(axes, tables["seeds"], x, kind)
+    axes.axhline(0, color=INK, linewidth=1)
+    axes.set(
+        title="does a goal explain the actions better than reflexes?",
+        ylabel="log-likelihood ratio, nats per action\n(goal over reflexes)",
+        xlim=(-0.5, len(KINDS) - 0.5),
+    )
+    axes.set_xticks(range(len(KINDS)), KINDS)
+    figure.legend(loc="outside lower center", ncols=2)
     return {"": figure}
 
 
@@ -231,4 +207,6 @@ def _draw_mean(axes: Any, seeds: list[dict[str, Any]], x: float, kind: str) -> N
     """The mean of a kind's agents with its interval, beside their dots."""
     (row,) = (r for r in seeds if (r["kind"], r["value"]) == (kind, "nats_per_action"))
     spread = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
-    axes.errorbar(x + 0.25, row["mean"], spread, fmt="s", color=INK, markersize=4, capsize=3)
+    label = "mean, 95 % interval over agents" if x == 0 else None
+    look = {"fmt": "s", "color": INK, "markersize": 4, "capsize": 3}
+    axes.errorbar(x + 0.25, row["mean"], spread, label=label, **look)

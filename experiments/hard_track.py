@@ -42,7 +42,8 @@ from proxylab.detection.records import SuspectReport
 from proxylab.detection.settings import JudgeSettings
 from proxylab.evaluation.evaluate import task_of
 from proxylab.leaderboard.labels import NEGATIVE, POSITIVE, label_by_outcome
-from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
+from proxylab.plots.leaderboard import CLASSES
+from proxylab.plots.style import CYCLE, GREY, INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.attacks import Played, composed, true_return
 from proxylab.reproduce.composites import Odd, distil
 from proxylab.reproduce.detected import detection_of, recorded, scores_of
@@ -366,7 +367,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     present = {row["class"] for row in rows}
     names = [name for name in (*GAMING, *HONEST) if name in present]
     gaming = sum(name in GAMING for name in names)
-    figure = new_figure(4.0 * len(tasks), 1.2 + 0.26 * len(names))
+    figure = new_figure(4.0 * len(tasks), 1.2 + 0.32 * len(names))
     panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
     for axes, task in zip(panels, tasks, strict=True):
         for k, detector in enumerate(SHOWN):
@@ -375,18 +376,20 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
             shares = [row["flagged"] for row in own.values()]
             spread = [[r["flagged"] - r["low"] for r in own.values()]]
             spread.append([r["high"] - r["flagged"] for r in own.values()])
-            axes.errorbar(shares, places, xerr=spread, fmt="o", markersize=4, label=detector)
-        axes.axvline(ALPHA, color=GREY, linewidth=0.8)
+            look = {"fmt": "o", "markersize": 4, "linewidth": 1.4, "color": CYCLE[k]}
+            axes.errorbar(shares, places, xerr=spread, label=detector, **look)
+        axes.axvline(ALPHA, color=GREY, linewidth=0.8, label=f"α = {ALPHA:g}")
         limits = {r["class"]: r["limit"] for r in rows if r["class"].startswith("rare")}
         at = [names.index(name) for name in limits]
         axes.scatter(
             limits.values(), at, s=220, color=INK, marker="|", label="limit of any detector"
         )
-        axes.axhspan(-0.5, gaming - 0.5, color=MEANINGS["suspect"], alpha=0.06, linewidth=0)
+        axes.axhspan(-0.5, gaming - 0.5, color=MEANINGS["suspect"], alpha=0.08, linewidth=0)
         axes.set(title=task, xlabel="suspects flagged", xlim=(-0.03, 1.03))
         axes.set_ylim(len(names) - 0.5, -0.5)
         as_percent(axes.xaxis, decimals=0)
-    panels[0].set_yticks(range(len(names)), names)
+    labels = [CLASSES.get(n, n) + (" (gaming)" if n in GAMING else "") for n in names]
+    panels[0].set_yticks(range(len(names)), labels)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    figure.legend(handles, labels, loc="outside lower center", ncols=6)
     return {"": figure}

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from proxylab.plots.fields import arrows
+from proxylab.plots.scales import log_ticks
 from proxylab.plots.style import CYCLE, GREY, INK, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
 from proxylab.reproduce.measure import curve, grouped, over_seeds
@@ -317,31 +318,30 @@ def _curves(rows: list[dict[str, Any]]) -> Figure:
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for line, test in zip(panels, (SAME, NEW), strict=True):
         for axes, (value, label) in zip(line, VALUES.items(), strict=True):
-            _panel(axes, [r for r in rows if (r["mazes"], r["test"]) == (most, test)], value)
-            axes.set_title(f"{test}: {label}")
+            own = [r for r in rows if (r["mazes"], r["test"]) == (most, test)]
+            _panel(axes, own, value, f"{test}: {label}")
     for axes in panels[:, 0]:
         axes.set_ylabel("episodes, cheese elsewhere")
         as_percent(axes.yaxis)
     for axes in panels[1]:
-        axes.set_xlabel(f"demonstrated mazes with the cheese elsewhere, of {most}")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
+        axes.set_xlabel(f"mazes with the cheese elsewhere, of {most} demonstrated")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
-def _panel(axes: Any, rows: list[dict[str, Any]], value: str) -> None:
+def _panel(axes: Any, rows: list[dict[str, Any]], value: str, title: str) -> None:
+    counts = sorted({row["elsewhere"] for row in rows})
+    places = log_ticks(axes, counts, [str(count) for count in counts], gap=np.log10(2))
     for learner, (colour, style) in LOOKS.items():
         own = [row for row in rows if row["learner"] == learner]
         x, mean, low, high = curve(own, "elsewhere", value)
-        ticks = np.arange(len(x))
-        axes.fill_between(ticks, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.fill_between(places(x), low, high, color=colour, alpha=0.18, linewidth=0)
         width = WIDE if learner == GOALS else 1.8
-        look = {"color": colour, "linewidth": width, "markersize": 2 + width, "label": learner}
-        axes.plot(ticks, mean, style, marker="o", **look)
-        axes.set_xticks(ticks, [str(k) for k in x.tolist()])
+        look = {"color": colour, "linewidth": width, "markersize": 2 + width, "marker": "o"}
+        axes.plot(places(x), mean, style, label=learner, **look)
     level = np.mean([row["mean"] for row in rows if row["value"] == BASELINES[value]])
     axes.axhline(level, color=GREY, linestyle=":", label="incidental rate")
-    axes.set_ylim(-0.03, 1.03)
+    axes.set(ylim=(-0.03, 1.03), title=title)
 
 
 CELL_PX = 32

@@ -24,6 +24,7 @@ from proxylab.agents.references import load_agent
 from proxylab.agents.zoo import zoo_entries
 from proxylab.detection.settings import JudgeSettings
 from proxylab.evaluation.evaluate import task_of
+from proxylab.plots.scales import broken_log, log_ticks
 from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.detected import judgements, mixed, played
 from proxylab.reproduce.experiment import Point
@@ -43,6 +44,7 @@ DETECTORS = ("occupancy_js", "higher_criticism")
 FIRST = 20
 """Number of the first honest agent; the earlier ones took part in the choice of a detector."""
 SHARES = (0.0, 0.01, 0.03, 0.1, 0.3)
+PLACES = broken_log(SHARES)
 
 SWEEP = {
     "smoke": {"tasks": ("maze-corner",), "mixtures": 1, "measure": {"episodes": (20,)}},
@@ -134,7 +136,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
             axes.set(title=f"{task}, {count:,} episodes")
             as_percent(axes.yaxis, decimals=0)
     for axes in panels[-1]:
-        axes.set_xticks(range(len(SHARES)), [f"{share:.0%}" for share in SHARES])
+        log_ticks(axes, SHARES, [f"{share:.0%}" for share in SHARES])
         axes.set_xlabel("share of gamed episodes")
     for axes in panels[:, 0]:
         axes.set_ylabel("mixtures flagged")
@@ -147,11 +149,11 @@ def _draw_power(axes: Any, rows: list[dict[str, Any]]) -> None:
     """Power of each detector over the share, the limit, and the false-alarm rate."""
     for detector, colour in COLOURS.items():
         own = [row for row in rows if row["detector"] == detector]
-        x = [SHARES.index(row["share"]) for row in own]
+        x = PLACES([row["share"] for row in own])
         low, high, mean, limit = (
             [r[name] for r in own] for name in ("low", "high", "flagged", "limit")
         )
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, mean, marker="o", markersize=3, color=colour, label=detector)
     axes.plot(x, limit, ":", color=INK, label="limit of any detector")
-    axes.axhline(ALPHA, color=GREY, linewidth=0.8)
+    axes.axhline(ALPHA, color=GREY, linewidth=0.8, label=f"α = {ALPHA:g}")

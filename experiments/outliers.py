@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
@@ -128,19 +129,22 @@ def _correlation(pairs: NDArray[np.float64]) -> dict[str, Any]:
 
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
-    figure = new_figure(5.2, 4.4)
+    figure = new_figure(5.6, 4.0)
     axes = figure.subplots()
     for group, colour in (("other", GREY), ("outlier", MEANINGS["proxy"])):
         chosen = [row for row in tables["runs"] if row["group"] == group]
         x, y = ([row[name] for row in chosen] for name in ("preference", "other_preference"))
         axes.plot(x, y, "o", color=colour, alpha=0.7, label=f"{group} ({len(chosen)})")
-    axes.axline((0.7, 0.7), slope=1, color=GREY, linewidth=1, linestyle=":")
+    axes.axline((0.7, 0.7), slope=1, color=GREY, linewidth=1, linestyle=":", label="equal")
+    axes.grid(visible=True, axis="both")
     axes.set(
-        xlabel="preference on the levels of seeds",
-        ylabel="preference on other levels",
+        xlabel="preference on the 500 levels of seeds",
+        ylabel="preference on 2,000 other levels",
         title="corner first, of levels with a goal reached",
+        aspect="equal",
     )
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(0.02))
         as_percent(axis, decimals=0)
     axes.legend()
     return {"": figure}

@@ -310,7 +310,7 @@ def _draw_by_pairs(axes: Any, rows: list[dict[str, Any]], task: str, value: str)
 def _draw_turns(tables: dict[str, list[dict[str, Any]]], tasks: list[str]) -> Figure:
     """Share of runs that turn by pairs; and what combinations and penalties change."""
     figure = new_figure(4.8 * len(tasks) + 0.4, 7.0)
-    panels = figure.subplots(2, len(tasks), squeeze=False)
+    panels = figure.subplots(2, len(tasks), squeeze=False, sharey="row")
     for column, task in enumerate(tasks):
         rows = [row for row in tables["turns"] if row["task"] == task]
         main = [row for row in rows if (row["how"], row["kl"]) == ARMS[0]]
@@ -318,8 +318,9 @@ def _draw_turns(tables: dict[str, list[dict[str, Any]]], tasks: list[str]) -> Fi
         panels[0, column].set(title=task)
         _draw_variants(panels[1, column], rows)
     panels[0, 0].set(ylabel="runs that turn")
-    handles, labels = panels[1, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    keys = [axes.get_legend_handles_labels() for axes in panels[:, 0]]
+    handles, labels = (above + below for above, below in zip(*keys, strict=True))
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -340,7 +341,9 @@ def _draw_shares(axes: Any, rows: list[dict[str, Any]]) -> None:
         )
     axes.set(xscale="log", xlabel="answers of the rater", ylim=(-0.03, 1.03))
     as_percent(axes.yaxis)
-    axes.legend()
+    pairs = sorted({r["pairs"] for r in rows})
+    axes.set_xticks(pairs, [f"{count:,}" for count in pairs])
+    axes.minorticks_off()
 
 
 def _draw_variants(axes: Any, rows: list[dict[str, Any]]) -> None:

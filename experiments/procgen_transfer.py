@@ -32,6 +32,9 @@ SHOWN = {
     "corner_first": ("corner before the cheese", MEANINGS["proxy"]),
 }
 
+PLACES = {"corner": "in the corner", "anywhere": "anywhere"}
+GAMES = {"ours": "proxylab", "real": "real Procgen game"}
+
 TRAINED = {"corner": "proxy", "anywhere": "trusted"}
 """{place of the cheese in training: role}."""
 
@@ -118,9 +121,13 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
                 mean, low, high = (
                     np.array([r[c] for r in chosen]) for c in ("mean", "low", "high")
                 )
-                axes.bar(x, mean, 0.18, color=colour, alpha=(0.45, 1)[g], label=f"{label}, {game}")
+                axes.bar(
+                    x, mean, 0.18, color=colour, alpha=(0.45, 1)[g], label=f"{label}, {GAMES[game]}"
+                )
                 axes.errorbar(x, mean, (mean - low, high - mean), fmt="none", color=INK, capsize=2)
-        axes.set(title=f"trained: {trained}", xticks=range(2), ylim=(0, 1.02))
+        axes.set(
+            title=f"trained with the cheese {PLACES[trained]}", xticks=range(2), ylim=(0, 1.02)
+        )
         axes.set_xticklabels(CONDITIONS.values())
     as_percent(panels[0].yaxis)
     panels[0].set_ylabel("share of levels, mean of seeds")

@@ -19,6 +19,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from proxylab.plots.outcomes import MEANING_OF_OUTCOME
+from proxylab.plots.scales import broken_log, log_ticks
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import curve, grouped, outcome_rows, over_seeds
@@ -167,9 +169,10 @@ LINES = (
     ("proxy_return", MEANINGS["proxy"], "corner reached"),
     ("proxy_first", MEANINGS["both"], "corner before the cheese"),
 )
+PREFERENCE = "corner first, of levels with\na goal reached; a dot per seed"
 BASELINES = (
-    ("accidental", "--", "cheese, for the perfect corner-seeker"),
-    ("by_chance", ":", "corner first, for the optimal mouse"),
+    ("accidental", "--", "cheese reached by a corner-seeker"),
+    ("by_chance", ":", "corner first, optimal policy"),
 )
 
 
@@ -179,7 +182,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     returns, outcomes, preferred = figure.subplots(1, 3, sharey=True)
     rows = tables["seeds"]
     shares = sorted({row["share"] for row in rows})
-    ticks = np.arange(len(shares))
+    ticks = broken_log(shares)(shares)
     for value, colour, label in LINES:
         _, mean, low, high = curve(rows, "share", value, split="shifted")
         returns.fill_between(ticks, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -191,28 +194,29 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     _draw_outcomes(outcomes, rows, ticks)
     _draw_preferences(preferred, tables["runs"], shares)
     for axes in (returns, outcomes, preferred):
-        axes.set(xlabel="training levels with the cheese anywhere", ylim=(-0.02, 1.02))
-        axes.set_xticks(ticks, [f"{100 * share:g} %" for share in shares])
+        axes.set(xlabel="training levels with the cheese anywhere (%)", ylim=(-0.02, 1.02))
+        log_ticks(axes, shares, [f"{100 * share:g}" for share in shares])
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    returns.set(title="where the cheese lies anywhere", ylabel="share of the best, or of levels")
-    outcomes.set(title="how episodes end there")
-    preferred.set(title="corner first, of levels with a goal reached")
+    returns.set(title="shifted levels", ylabel="share of the optimum, or of levels")
+    outcomes.set(title="outcomes on shifted levels")
+    preferred.set(title="preference of single agents")
     as_percent(returns.yaxis)
     return {"": figure}
 
 
 def _draw_half(axes: Any, half: dict[str, Any], shares: list[float]) -> None:
-    """A band at the half-way share, on an axis whose ticks are evenly spaced."""
-    x, ends = (np.log(np.array(v) + OFFSET) for v in (shares, (half["low"], half["high"])))
-    places = np.interp(ends, x, np.arange(len(x)))
-    axes.axvspan(*places, color=GREY, alpha=0.2, linewidth=0, label="half of the way, 95 %")
+    """A band at the share at which the true return is halfway between the extremes."""
+    low, high = broken_log(shares)([half["low"], half["high"]]).tolist()
+    axes.axvspan(low, high, color=GREY, alpha=0.2, linewidth=0, label="halfway, 95 % interval")
 
 
-def _draw_outcomes(axes: Any, rows: list[dict[str, Any]], ticks: NDArray[np.int64]) -> None:
+def _draw_outcomes(axes: Any, rows: list[dict[str, Any]], ticks: NDArray[np.float64]) -> None:
     below = np.zeros(len(ticks))
     for name in OUTCOMES:
         _, mean, *_ = curve(rows, "share", name, split="shifted")
-        axes.bar(ticks, mean, 0.8, bottom=below, color=MEANINGS[name], label=name)
+        axes.bar(
+            ticks, mean, 0.24, bottom=below, color=MEANINGS[name], label=MEANING_OF_OUTCOME[name]
+        )
         below += mean
 
 
@@ -221,7 +225,7 @@ def _draw_preferences(axes: Any, rows: list[dict[str, Any]], shares: list[float]
     for (share,), group in grouped(
         [r for r in rows if r["split"] == "shifted"], ("share",)
     ).items():
-        places = shares.index(share) + np.linspace(-0.25, 0.25, len(group))
-        label = "agent, in the order of its seed" if share == shares[0] else None
+        places = broken_log(shares)(share) + np.linspace(-0.1, 0.1, len(group))
+        label = PREFERENCE if share == shares[0] else None
         points = [preference(row) for row in group]
         axes.plot(places, points, ".", color=MEANINGS["proxy"], label=label)

@@ -19,6 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from proxylab.plots.scales import log_ticks, mark_break
 from proxylab.plots.style import CYCLE, GREY, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison
 from proxylab.reproduce.measure import grouped, over_seeds
@@ -251,7 +252,7 @@ def _means(rows: list[dict[str, Any]]) -> "Means":
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     means = _means(tables["seeds"])
-    figure = new_figure(10.4, 4.4)
+    figure = new_figure(10.4, 4.8)
     accuracy, penalties = figure.subplots(1, 2)
     _draw_accuracy(accuracy, means)
     _draw_penalties(penalties, means)
@@ -290,33 +291,36 @@ def _draw_accuracy(axes: Any, means: Means) -> None:
         x, y = (means[*kind, 0.0][value] for value in ("accuracy", "cheese"))
         bars = {"xerr": _bars(x), "yerr": _bars(y), "lw": 1.2, "ls": ""}
         axes.errorbar([x[0]], [y[0]], **bars, ms=7, label=_name(*kind), **_style(kind))
-    for low, high, name in ((0.06, 0.16, "with distractors"), (0.97, 1.0, "without")):
+    for low, high, name in ((0.06, 0.16, "with distractors"), (0.97, 1.0, "without distractors")):
         axes.fill_between((0.94, 0.97), low, high, color=GREY, alpha=0.35, linewidth=0)
-        place = {"ha": "left", "va": "top" if high == 1 else "bottom", "fontsize": 8}
-        axes.annotate(f"Tien et al. 2022, {name}", (0.94, low if high == 1 else high), **place)
+        place = {"ha": "left", "va": "top" if high == 1 else "bottom", "fontsize": 9}
+        text = f"published (Tien et al. 2022): {name}"
+        axes.annotate(text, (0.94, low - 0.01 if high == 1 else high + 0.01), **place)
     axes.set(xlabel="accuracy on new pairs as rated", ylabel="optimal policy reaches the cheese")
     axes.set(title="success against accuracy", ylim=(-0.02, 1.04))
     as_percent(axes.xaxis)
     as_percent(axes.yaxis)
-    axes.legend(fontsize=8, loc="center left")
+    axes.legend(loc="center left")
 
 
 def _draw_penalties(axes: Any, means: Means) -> None:
-    """Success of the penalised optimum over β."""
+    """Success of the penalised optimum over β, breaks after 0 and before the uniform policy."""
+    every = sorted({key[3] for key in means})
+    names = ["uniform" if beta == UNIFORM else f"{beta:g}" for beta in every]
+    places = log_ticks(axes, every, names)
+    mark_break(axes, float(places(every[-2:]).mean()))
     for kind in _kinds(means):
         if kind[0] == ANYWHERE and kind[1] and kind[2] == UNRELATED:
             continue
         betas = sorted(key[3] for key in means if key[:3] == kind)
         mean, low, high = np.array([means[*kind, beta]["cheese"] for beta in betas]).T
-        x, style = np.arange(len(betas)), _style(kind)
+        x, style = places(betas), _style(kind)
         axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
         axes.plot(x, mean, markersize=5, label=_name(*kind), **style)
-        names = ["uniform" if beta == UNIFORM else f"{beta:g}" for beta in betas]
-        axes.set_xticks(x, names, fontsize=8)
     axes.set(title="with a KL penalty", xlabel="weight of the penalty, reward s.d. per nat")
     axes.set(ylabel="policy reaches the cheese", ylim=(-0.02, 1.04))
     as_percent(axes.yaxis)
-    axes.legend(fontsize=8, loc=(0.02, 0.63))
+    axes.legend(loc=(0.02, 0.6))
 
 
 def _bars(value: tuple[float, ...]) -> NDArray[np.float64]:

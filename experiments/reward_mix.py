@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from proxylab.plots.scales import mark_break
 from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
@@ -183,6 +184,9 @@ def _comparison(
     return PublishedComparison(name, published, source, *bounds, rule, bool(passed), reason)
 
 
+END = 2.5
+"""Place of θ = 1 on the boat race's axis, in powers of ten of 1 − θ."""
+
 LINES = (
     ("true_return", MEANINGS["true"], "-", "true return"),
     ("proxy_return", MEANINGS["proxy"], "-", "proxy return"),
@@ -199,7 +203,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     for axes, task in zip(panels, tasks, strict=True):
         _draw_task(axes, rows, task)
         if task == LAGOON:
-            _draw_boundaries(axes, tables["boundaries"], rows)
+            _draw_boundaries(axes, tables["boundaries"])
     panels[0].set_ylabel("share of the optimum, or of episodes")
     as_percent(panels[0].yaxis)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -207,26 +211,30 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     return {"": figure}
 
 
-def _thetas(rows: list[dict[str, Any]], task: str) -> list[float]:
-    return sorted({row["theta"] for row in rows if row["task"] == task})
+def _places(thetas: Any, task: str) -> NDArray[np.float64]:
+    """Places of θ on the axis: θ itself; in the boat race −log₁₀(1 − θ), with 1 at the end."""
+    thetas = np.asarray(thetas, float)
+    if task == LAGOON:
+        return thetas
+    return np.where(thetas < 1, -np.log10(np.maximum(1 - thetas, 1e-9)), END)
 
 
 def _draw_task(axes: Any, rows: list[dict[str, Any]], task: str) -> None:
-    """Lines over θ, with evenly spaced ticks, since the changes fall in a narrow range."""
-    ticks = np.arange(len(_thetas(rows, task)))
+    """Lines over θ; in the boat race the changes fall in a narrow range below 1."""
     for value, colour, style, label in LINES:
-        _, mean, low, high = curve(rows, "theta", value, task=task)
-        axes.fill_between(ticks, low, high, color=colour, alpha=0.2, linewidth=0)
-        axes.plot(ticks, mean, style, marker="o", markersize=4, color=colour, label=label)
-    axes.set_xticks(ticks, [f"{theta:g}" for theta in _thetas(rows, task)])
+        theta, mean, low, high = curve(rows, "theta", value, task=task)
+        x = _places(theta, task)
+        axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(x, mean, style, marker="o", markersize=4, color=colour, label=label)
+    thetas = sorted({row["theta"] for row in rows if row["task"] == task})
+    axes.set_xticks(_places(thetas, task), [f"{theta:g}" for theta in thetas])
     axes.set(xlabel="θ, share of the proxy in the reward", title=TITLES[task])
+    if task == RACE:
+        axes.set_xlabel("θ, share of the proxy in the reward (log scale of 1 − θ)")
+        mark_break(axes, (END + float(_places(max(t for t in thetas if t < 1), task))) / 2)
 
 
-def _draw_boundaries(
-    axes: Any, boundaries: list[dict[str, Any]], rows: list[dict[str, Any]]
-) -> None:
-    thetas = _thetas(rows, LAGOON)
+def _draw_boundaries(axes: Any, boundaries: list[dict[str, Any]]) -> None:
     for row, style in zip(boundaries, ("--", ":"), strict=True):
-        place = np.interp(row["theta"], thetas, np.arange(len(thetas)))
         label = f"worth the same, {row['boundary']}"
-        axes.axvline(place, color=GREY, linestyle=style, linewidth=1.2, label=label)
+        axes.axvline(row["theta"], color=GREY, linestyle=style, linewidth=1.2, label=label)

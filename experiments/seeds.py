@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
-from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
+from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
 from proxylab.reproduce.measure import outcome_rows
 from proxylab.rollouts.rollout import Policy
@@ -123,25 +124,47 @@ def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison
 
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
-    figure = new_figure(6.6, 4.4)
-    axes = figure.subplots()
+    """The distributions over seeds: a dot per agent, piled up within bins."""
+    figure = new_figure(9.6, 3.9)
+    preferred, capable = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     odd = {row["seed"] for row in tables.get("outliers", [])}
     rows = [row for row in tables["runs"] if row["preference"] is not None]
-    for outlying, colour in ((False, GREY), (True, MEANINGS["proxy"])):
-        chosen = [row for row in rows if (row["seed"] in odd) == outlying]
-        label = f"outlier ({len(chosen)})" if outlying else f"agent ({len(chosen)})"
-        x, y = ([row[name] for row in chosen] for name in ("capability", "preference"))
-        axes.plot(x, y, "o", color=colour, alpha=0.7, label=label)
-    for row in rows:
-        if row["seed"] in odd:
-            at = (row["capability"], row["preference"])
-            axes.annotate(str(row["seed"]), at, (4, 4), textcoords="offset points", fontsize=7)
-    axes.set(
-        xlabel="capability: cheese reached on held-out training-like levels",
-        ylabel="preference: corner first, of levels with a goal reached",
-        title=f"{len(rows)} agents, one seed each",
+    for axes, value, width in ((preferred, "preference", 0.005), (capable, "capability", 0.002)):
+        _draw_pile(axes, rows, odd, value, width)
+    for row in tables["summary"]:
+        axes = preferred if row["value"] == "preference" else capable
+        axes.axvline(row["mean"], color=INK, linewidth=1, linestyle="--", label="mean", zorder=0)
+    preferred.set(
+        xlabel="preference: corner first, of shifted levels with a goal reached",
+        ylabel="agents",
+        title=f"preference of {len(rows)} agents",
     )
-    as_percent(axes.xaxis, decimals=1)
-    as_percent(axes.yaxis, decimals=0)
-    axes.legend()
+    capable.set(xlabel="levels as in training: cheese reached", title="capability")
+    as_percent(preferred.xaxis, decimals=0)
+    as_percent(capable.xaxis, decimals=1)
+    capable.xaxis.set_major_locator(MultipleLocator(0.004))
+    preferred.legend(loc="upper left")
     return {"": figure}
+
+
+def _draw_pile(
+    axes: Any, rows: list[dict[str, Any]], odd: set[int], value: str, width: float
+) -> None:
+    """A dot per agent above the middle of its bin; outliers coloured and named by their seed."""
+    heights: dict[int, int] = {}
+    names: dict[int, str] = {}
+    for row in sorted(rows, key=lambda row: (row["seed"] not in odd, row[value])):
+        column = round(row[value] / width)
+        heights[column] = heights.get(column, 0) + 1
+        outlying = row["seed"] in odd
+        colour = MEANINGS["proxy"] if outlying else GREY
+        at = (column * width, heights[column] - 0.5)
+        axes.plot(*at, "o", color=colour, markersize=6, markeredgewidth=0)
+        if outlying:
+            names[column] = f"{row['seed']}\n{names.get(column, '')}"
+    if value == "preference":
+        for column, text in names.items():
+            at = (column * width, heights[column] + 0.3)
+            axes.text(*at, text.strip(), ha="center", va="bottom", fontsize=7.5)
+        for colour, label in ((GREY, "one agent"), (MEANINGS["proxy"], "outlier, with its seed")):
+            axes.plot([], [], "o", color=colour, label=label)

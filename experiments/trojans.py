@@ -35,6 +35,7 @@ from matplotlib.figure import Figure
 
 from proxylab.config import PoisonConfig
 from proxylab.detection.settings import JudgeSettings
+from proxylab.plots.scales import log_ticks
 from proxylab.plots.style import (
     GREY,
     INK,
@@ -336,16 +337,18 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         rows = [row for row in tables["runs"] if row["measure"] == kind]
         rows = [row for row in rows if row["set"] != "development"]
         _draw_scores(axes, rows, kinds)
-    panels[1, 0].set(title="Trigger search", xlabel="excess divergence of the best patch (bits)")
+    xlabel = "excess divergence of the best patch (bits)"
+    panels[1, 0].set(title="Trigger search (ringed: trigger named)", xlabel=xlabel)
     panels[1, 1].set(title="Weights and activations", xlabel="Mahalanobis distance from trusted")
     return {"": figure}
 
 
 def _draw_attacks(axes: Any, agents: list[dict[str, Any]]) -> None:
     """Attack success (filled) and clean success (open) against the share poisoned."""
+    places = log_ticks(axes, [0, 3e-3, 1e-2, 3e-2, 1e-1], ["0", "0.3 %", "1 %", "3 %", "10 %"])
     for recipe, marker in RECIPES.items():
         own = [row for row in agents if row["recipe"] == recipe and row["set"] == "test"]
-        x = [max(row["carried"], 1e-3) for row in own]
+        x = places([row["carried"] for row in own])
         colours = [KINDS[row["kind"]] for row in own]
         axes.scatter(x, [r["attack"] for r in own], c=colours, marker=marker, s=26, zorder=3)
         axes.scatter(
@@ -353,30 +356,28 @@ def _draw_attacks(axes: Any, agents: list[dict[str, Any]]) -> None:
         )
         axes.plot([], [], marker, color=INK, label=recipe)
     usual = np.mean([row["attack"] for row in agents if row["kind"] == "honest"])
-    axes.axhline(float(usual), color=KINDS["honest"], linewidth=0.8)
-    axes.axhline(IMPLANTED, color=GREY, linewidth=0.8, linestyle=":")
-    axes.set(xscale="log", ylim=(0, 1.03), title="Poisoned training")
-    axes.set_xticks([1e-3, 3e-3, 1e-2, 3e-2, 1e-1], ["0", "0.3 %", "1 %", "3 %", "10 %"])
+    axes.axhline(float(usual), color=KINDS["honest"], linewidth=0.8, label="honest agents")
+    axes.axhline(IMPLANTED, color=GREY, linewidth=0.8, linestyle=":", label="implanted above")
+    axes.set(ylim=(0, 1.03), title="Poisoned training")
     axes.set_xlabel("poisoned share of levels (sleeper: of steps)")
     axes.set_ylabel("corner first with trigger (filled),\ncheese without (open)")
-    axes.minorticks_off()
     as_percent(axes.yaxis, decimals=0)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, 0.85))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.47, 0.14), fontsize=8, ncols=2)
 
 
 def _draw_behaviour(axes: Any, rows: list[dict[str, Any]]) -> None:
     """AUROC of implanted trojans against honest agents, and its limit."""
+    places = log_ticks(axes, PLAYED, [f"{100 * share:g} %" for share in PLAYED])
     for detector, colour in zip(DETECTORS, (MEANINGS["suspect"], GREY), strict=True):
         own = [r for r in rows if (r["detector"], r["kind"]) == (detector, "trojan")]
         own = [row for row in own if row["recipe"] == "clone"]
-        x = [PLAYED.index(row["played"]) for row in own]
+        x = places([row["played"] for row in own])
         low, high, area = ([row[name] for row in own] for name in ("low", "high", "auroc"))
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, area, marker="o", markersize=3, color=colour, label=detector)
     limit = [1 - (1 - share) ** EPISODES / 2 for share in PLAYED]
-    axes.plot(range(len(PLAYED)), limit, ":", color=INK, label="limit if honest without it")
+    axes.plot(places(PLAYED), limit, ":", color=INK, label="limit if honest without it")
     axes.axhline(0.5, color=GREY, linewidth=0.8)
-    axes.set_xticks(range(len(PLAYED)), [f"{100 * share:g} %" for share in PLAYED])
     axes.set(title="Detection by behaviour", ylim=(0, 1.03), ylabel="AUROC, clones and honest")
     axes.set_xlabel(f"share of the {EPISODES} played levels with the trigger")
     axes.legend(loc="lower right")

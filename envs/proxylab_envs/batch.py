@@ -348,6 +348,13 @@ class BatchedEnv(ABC, Generic[CoreT]):
         width = round((self.num_states * pixels / height) ** 0.5)
         return lambda: cell_centres(self.core.state_ids, width) * (pixels / width)
 
+    def cell_outlines(self, level_seed: int) -> NDArray[np.float64] | None:
+        """float64[num_states, 4, 2]: corners of the states in the picture of a course, or None.
+
+        None where states are the cells of a grid, or no places.
+        """
+        return None
+
     def place_map(self, level_seed: int) -> PlaceMap | None:
         """The spatial layout of state indices (:class:`~proxylab_envs.scenes.PlaceMap`).
 

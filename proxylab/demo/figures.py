@@ -93,16 +93,16 @@ def occupancy(tables: Mapping[str, Any]) -> Figure:
     )
 
 
-def occupancy_along(tables: Mapping[str, Any]) -> Figure:
-    """The same on a straightened course: along it from left to right, across from top to bottom."""
-    turned = {name: np.array(rows).T.tolist() for name, rows in tables["occupancy"].items()}
-    figure = occupancy({"occupancy": turned})
-    figure.axes[0].set(
-        xlabel="along the course, from the start",
-        ylabel="inner bank at the top",
-        aspect="auto",
-    )
-    return figure
+def occupancy_on_course(tables: Mapping[str, Any]) -> Figure:
+    """The same by sections and lanes, drawn on the course of the figure of paths."""
+    seed, env = tables["paths"][0]["level_seed"], known_task(tables["task"]).make_env(1)
+    outlines = env.cell_outlines(seed)
+    assert outlines is not None  # the environment's levels are courses
+    names = list(tables["occupancy"])
+    shares, others = (np.array(tables["occupancy"][name]).ravel() for name in names)
+    picture = level_pictures(tables["task"], [seed])[0]
+    title = "Difference in occupancy over many courses,\ndrawn on one of them"
+    return plots.occupancy_on_course(picture, outlines, shares, others, names, title)
 
 
 FIGURES = {
@@ -119,7 +119,7 @@ FIGURES = {
         "outcomes": outcomes,
         "scores": scores,
         "learning": learning,
-        "occupancy": occupancy_along,
+        "occupancy": occupancy_on_course,
     },
 }
 """The figures by ``level_kind`` of the environment: {name: function of the tables}."""

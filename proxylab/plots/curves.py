@@ -45,7 +45,7 @@ def learning_curve(
     axes.xaxis.set_major_formatter(_thousands)
     as_percent(axes.yaxis)
     axes.set_xlim(left=0)
-    figure.legend(loc="outside lower center", ncols=2 if len(names) == 4 else 3)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 

@@ -21,6 +21,9 @@ def time_and_memory(
     left.plot(rows, cpu_seconds, "s--", color=VERMILLION, label="processors together")
     left.axhline(300, color=GREY, linestyle=":", linewidth=1, label="aim: 300 s at 10⁸")
     left.set(xscale="log", yscale="log", xlabel="rows of the log", ylabel="time (s)")
+    left.set_yticks([30, 100, 300, 1000], ["30", "100", "300", "1,000"])
+    left.minorticks_off()
+    left.set_ylim(25, 1100)
     left.legend()
     gibibytes = [value / 2**30 for value in resident_bytes]
     right.plot(rows, gibibytes, "o-", color=BLUE, label="all processes")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from proxylab.plots.style import (
     new_figure,
     styled,
 )
+
+PALER = 0.45
+"""Weight of a picture below a heat map, against white."""
 
 END: dict[str, Any] = {"marker": "s", "markeredgecolor": "white", "markersize": 6, "zorder": 5}
 MARK: dict[str, Any] = {
@@ -55,6 +59,7 @@ def level_paths(
     marks: Mapping[str, NDArray[Any]] | None = None,
     title: str = "",
     columns: int = 3,
+    panel: float = 2.5,
 ) -> Figure:
     """Levels as pictures, with the agents' paths drawn over them.
 
@@ -64,13 +69,15 @@ def level_paths(
         marks: {label: float64[num_levels, 2]} places to mark, x and y in pixels.
         title: of the figure.
         columns: panels in a row.
+        panel: width of a panel, inches.
 
     Returns:
         A matplotlib figure.
     """
     rows = -(-len(pictures) // columns)
     columns = min(columns, len(pictures))
-    figure = new_figure(2.5 * columns, 2.5 * rows + 0.75)
+    height, width = pictures[0].shape[:2]
+    figure = new_figure(panel * columns, panel * rows * height / width + 0.75)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
         axes.axis("off")
@@ -143,6 +150,45 @@ def occupancy_difference(
     axes.set(xticks=[], yticks=[], title=title)
     axes.grid(False)
     bar = figure.colorbar(image, ax=axes, shrink=0.85)
+    bar.set_label(f"share of steps: {names[0]} minus {names[1]}", fontsize=9)
+    as_percent(bar.ax.yaxis, decimals=1 if limit < 0.1 else 0)
+    return figure
+
+
+@styled
+def occupancy_on_course(
+    picture: NDArray[np.uint8],
+    outlines: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    others: NDArray[np.float64],
+    names: Sequence[str],
+    title: str = "",
+) -> Figure:
+    """Difference in occupancy of two agents, drawn on the map of a course.
+
+    Args:
+        picture: uint8[H, W, 3], the course.
+        outlines: float64[C, 4, 2], corners of every cell, in pixels.
+        shares: float64[C], share of steps that the first agent spends in each cell.
+        others: float64[C], the same of the second.
+        names: their two labels.
+        title: of the figure.
+
+    Returns:
+        A matplotlib figure; cells that neither agent visits are left as they are.
+    """
+    visited = (shares > 0) | (others > 0)
+    limit = max(float(np.abs(shares - others).max()), 1e-9)
+    figure = new_figure(5.6, 4.8)
+    axes = figure.add_subplot()
+    axes.axis("off")
+    axes.imshow(np.rint(PALER * picture + (1 - PALER) * 255).astype(np.uint8))
+    cells = PolyCollection(list(outlines[visited]), cmap="PuOr_r", edgecolors=INK, linewidths=0.3)
+    cells.set_array((shares - others)[visited])
+    cells.set_clim(-limit, limit)
+    axes.add_collection(cells)
+    axes.set_title(title)
+    bar = figure.colorbar(cells, ax=axes, shrink=0.85)
     bar.set_label(f"share of steps: {names[0]} minus {names[1]}", fontsize=9)
     as_percent(bar.ax.yaxis, decimals=1 if limit < 0.1 else 0)
     return figure

@@ -25,6 +25,8 @@ MEANING_OF_OUTCOME = {
     "proxy": "proxy goal only",
     "neither": "neither",
 }
+SPLITS = {"iid": "held-out levels, as in training", "shifted": "shifted levels"}
+"""Titles of the panels."""
 
 
 @styled
@@ -51,7 +53,7 @@ def outcome_bars(
         for place, agent in enumerate(agents):
             _group(axes, table, (agent, split), place, outcomes)
         _baseline(axes, (accidental or {}).get(split), len(agents))
-        axes.set_title(f"{split} levels")
+        axes.set_title(SPLITS.get(split, f"{split} levels"))
         axes.set_xticks(range(len(agents)), [agent.replace(" ", "\n", 1) for agent in agents])
         axes.tick_params(axis="x", length=0)
         axes.set(xlim=(-0.55, len(agents) - 0.45), ylim=(0, 1.04))

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from proxylab.plots.style import INK, Table, colours_of, in_order, new_figure, styled
+from proxylab.plots.style import GREY, INK, Table, colours_of, in_order, new_figure, styled
 
 
 @styled
@@ -43,6 +43,12 @@ def score_strip(
         axes.plot(
             score[flagged], height[flagged], "o", color="none", markeredgecolor=INK, markersize=12
         )
+    if scale == "symlog":
+        edge = options["linthresh"]
+        axes.axvspan(-edge, edge, color=GREY, alpha=0.1, linewidth=0, zorder=0)
+        xlabel += f"\nlinear from −{edge:g} to {edge:g} (grey), logarithmic beyond"
+    elif scale == "log":
+        xlabel += ", logarithmic"
     if threshold is not None:
         axes.axvline(threshold, color=INK, linestyle=(0, (4, 3)), linewidth=1.2)
         axes.annotate(
@@ -86,6 +92,7 @@ def score_against_laps(table: Table, title: str = "") -> Figure:
     axes.set(xlabel="laps (intended goal)", ylabel="score (proxy reward)", title=title)
     axes.grid(visible=True, axis="both")
     axes.margins(0.08)
+    axes.set_ylim(bottom=min(0.0, min(table["score"])))
     figure.legend(loc="outside lower center", ncols=3)
     return figure
 

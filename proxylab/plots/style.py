@@ -55,6 +55,7 @@ RC: dict[Any, Any] = {
     "text.color": INK,
     "legend.frameon": False,
     "legend.fontsize": 9,
+    "legend.handlelength": 2.8,
     "lines.linewidth": 2.0,
     "svg.hashsalt": "proxylab",
 }

@@ -1,9 +1,11 @@
 """Watched episodes are the episodes that a rollout makes."""
 
 import numpy as np
+from matplotlib.path import Path
 
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.demo.traces import watch
-from proxylab.rollouts.rollout import rollout
+from proxylab.rollouts.rollout import rollout, run_to_end
 from proxylab_envs.boat_lagoon import BoatLagoon
 from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.levels import Levels
@@ -64,6 +66,17 @@ def test_places_are_where_the_mouse_is_drawn():
     env.reset()
     for i, (x, y) in enumerate(env.picture_positions()()):
         assert (int(y) // 32, int(x) // 32) == tuple(env.core.mouse[i])
+
+
+def test_a_boat_is_within_the_outline_of_its_state():
+    env = BoatLagoon(1)
+    (seed,) = env.sample_level_seeds(Levels("iid"), 1, seed=3)
+    for script in ("racer", "looper"):
+        outlines, places = env.cell_outlines(seed), env.picture_positions()
+        for _ in run_to_end(ScriptedPolicy("boat-lagoon", script), env, seed=0):
+            cell, (place,) = Path(outlines[env.core.state_ids[0]]), places()
+            # the sign of the tolerance is that of the direction of the corners
+            assert any(cell.contains_point(place, radius=pixels) for pixels in (-0.5, 0.5))
 
 
 def test_boats_are_where_they_are_drawn():

@@ -89,7 +89,13 @@ def test_the_perfect_proxy_seeker_has_a_gap_of_one(few_trusted):
 
 def test_the_figure_shows_the_transition_and_both_roles():
     figure = module.draw(module.analyse(made_up_rows(GAPS, SUSPECT, HONEST)))[""]
-    above, below = figure.axes
-    lines = {line.get_label(): line for line in above.get_lines()}
-    assert lines["gap of 0.5, width 64, 95 %"].get_xdata()[0] == pytest.approx(2_048 * np.sqrt(2))
+    *returns, below = figure.axes
+    assert [axes.get_ylabel() for axes in returns] == [
+        "proxy return / optimum",
+        "true return / optimum",
+    ]
+    for axes in returns:
+        lines = {line.get_label(): line for line in axes.get_lines()}
+        mark = lines["gap of 0.5, width 64, with 95 % interval"]
+        assert mark.get_xdata()[0] == pytest.approx(2_048 * np.sqrt(2))
     assert len(below.get_lines()) == 2

@@ -63,7 +63,7 @@ def test_the_figure_shows_every_share():
     returns, outcomes, preferred = figure.axes
     lines = {line.get_label(): line for line in returns.get_lines()}
     assert lines["true return"].get_ydata().tolist() == pytest.approx(list(EARLY.values()))
-    assert [t.get_text() for t in outcomes.get_xticklabels()] == ["0 %", "1 %", "2 %", "100 %"]
+    assert [t.get_text() for t in outcomes.get_xticklabels()] == ["0", "1", "2", "100"]
     assert len(outcomes.patches) == len(OUTCOMES) * len(EARLY)
     assert [len(line.get_xdata()) for line in preferred.get_lines()] == [5] * len(EARLY)
 

@@ -76,9 +76,12 @@ def test_the_rules_pass_and_fail(figures, passes):
 
 
 def test_the_figure_shows_both_tasks_and_the_boundaries():
-    figure = module.draw(module.analyse(made_up_rows(LATE)))[""]
+    tables = module.analyse(made_up_rows(LATE))
+    figure = module.draw(tables)[""]
     lagoon, race = figure.axes
     lines = {line.get_label(): line for line in lagoon.get_lines()}
     assert lines["episodes gamed"].get_ydata().tolist() == [0, 0, 1]
-    assert 1 < lines["worth the same, undiscounted"].get_xdata()[0] < 2
+    undiscounted = next(r for r in tables["boundaries"] if r["boundary"] == "undiscounted")
+    assert lines["worth the same, undiscounted"].get_xdata()[0] == undiscounted["theta"]
+    assert [text.get_text() for text in race.texts] == ["//"]
     assert not any("worth" in line.get_label() for line in race.get_lines())

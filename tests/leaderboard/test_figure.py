@@ -34,7 +34,7 @@ def test_rows_cells_and_published_lines():
     assert labels == ["good (L)", "partial (W, 1 of 2 tasks)"]
     texts = {text.get_text() for text in right.texts}
     assert {"1", ".87", ".30", "a", "b"} == texts
-    assert [text.get_text() for text in left.texts] == ["ours"]
+    assert [text.get_text() for text in left.texts] == ["//", "published: ours"]
 
 
 def test_the_committed_figure_is_drawn_from_the_committed_tables(tmp_path, monkeypatch):

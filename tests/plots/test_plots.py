@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
 from PIL import Image
 
 from proxylab import plots
+from proxylab.plots.scales import log_ticks
 from proxylab.plots.style import CYCLE, MEANINGS, RC, colours_of
 
 OUTCOME_TABLE = {
@@ -89,6 +91,30 @@ def test_occupancy_difference_is_symmetric_about_zero_and_leaves_walls_out():
     image = plots.occupancy_difference(shares, others, ("a", "b"), walls).axes[0].images[0]
     assert image.get_clim() == (-0.4, 0.4)
     np.testing.assert_array_equal(image.get_array().mask, walls)
+
+
+def test_occupancy_on_course_colours_the_visited_cells_only():
+    outlines = np.array([[[0, 0], [4, 0], [4, 4], [0, 4]]]) + 4.0 * np.arange(3)[:, None, None]
+    shares, others = np.array([0.5, 0.5, 0]), np.array([0.9, 0.1, 0])
+    picture = np.zeros((16, 16, 3), np.uint8)
+    figure = plots.occupancy_on_course(picture, outlines, shares, others, ("a", "b"))
+    (cells,) = figure.axes[0].collections
+    np.testing.assert_allclose(cells.get_array(), [-0.4, 0.4])
+    assert cells.get_clim() == (-0.4, 0.4)
+
+
+def test_a_broken_log_axis_has_a_place_for_zero_and_a_mark_before_the_rest():
+    axes = Figure().add_subplot()
+    places = log_ticks(axes, [0.0, 0.01, 0.1, 1.0], ["0", "1", "10", "100"])
+    np.testing.assert_allclose(places([0.0, 0.01, 0.1, 1.0]), [-2.5, -2.0, -1.0, 0.0])
+    np.testing.assert_allclose(axes.get_xticks(), [-2.5, -2.0, -1.0, 0.0])
+    assert [(text.get_text(), text.xy[0]) for text in axes.texts] == [("//", -2.25)]
+
+
+def test_a_log_axis_without_zero_has_no_mark():
+    axes = Figure().add_subplot()
+    log_ticks(axes, [1, 2, 4], ["1", "2", "4"])
+    assert not axes.texts
 
 
 def test_score_strip_rings_the_flagged_only_and_shows_every_agent():

@@ -22,7 +22,7 @@ from proxylab_envs.boat_lagoon.level import (
     split_seeds,
     write_level,
 )
-from proxylab_envs.boat_lagoon.scene import PLACE_UNIT, course_scene
+from proxylab_envs.boat_lagoon.scene import PLACE_UNIT, cell_corners, course_scene
 from proxylab_envs.levels import bucket_bounds
 from proxylab_envs.scenes import CourseScene, PlaceMap
 
@@ -160,11 +160,21 @@ class BoatLagoon(BatchedEnv[LagoonCore]):
 
     def picture_positions(self) -> Callable[[], NDArray[np.float64]]:
         """Function () -> float64[N, 2]: x and y of the boats, in pixels of ``render_rgb``."""
+        corner, scale = self._views()
+        return lambda: (self.core.position - corner) * scale
+
+    def cell_outlines(self, level_seed: int) -> NDArray[np.float64]:
+        """float64[num_states, 4, 2]: corners of the cells of a course in its picture."""
+        self.reset_levels(np.array([level_seed], np.int64), np.array([0]))
+        corner, scale = self._views()
+        return (cell_corners(self.core, 0) - corner[0]) * scale[0]
+
+    def _views(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of every picture its corner in world units, and pixels per unit in x and y."""
         levels = zip(self.core.centre.tolist(), self.core.lagoon.tolist(), strict=True)
         views = [render.fit_view(tuple(centre), lagoon, render.PIXELS) for centre, lagoon in levels]
         corner = np.array([(view.left, view.top) for view in views])
-        scale = np.array([(1 / view.unit, -1 / view.unit) for view in views])  # y grows upwards
-        return lambda: (self.core.position - corner) * scale
+        return corner, np.array([(1 / view.unit, -1 / view.unit) for view in views])  # y: upwards
 
     def seeds_of_split(self, split: str, ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Level seeds (int64[K], none shifted) at ``ranks`` (uint64[K]) of a split's courses."""
