@@ -133,6 +133,7 @@ def contrast_figure(contrast: Contrast) -> Figure:
     else:
         figure = plots.level_paths([picture, picture], [[path] for path in paths], columns=2)
         figure.set_figheight(2.5 * picture.shape[0] / picture.shape[1] + 1.15)
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 0.95))  # room for titles of three lines
     for axes, title in zip(figure.axes, titles, strict=True):
         axes.set_title(title, loc="left", fontsize=2.2 * figure.get_figwidth())
     return figure
