@@ -1,21 +1,28 @@
-"""Draw the pictures of the environments' pages: ``python docs/draw_environments.py``.
+"""Draw the pictures of the environments and the gallery: ``python docs/draw_environments.py``.
 
-The environments render the levels; the paths are those of their scripted policies, played
-step by step. A run takes a few seconds and is deterministic. The frames of the original game are
-drawn only where it is installed (``proxylab procgen install``).
+The environments render the levels. On the environments' pages the paths are those of scripted
+policies, in the gallery those of shipped agents, played step by step. A run takes two
+CPU minutes, most of them for the pixels of the original game, and is deterministic. What shows
+the original game is drawn only where it is installed (``proxylab procgen install``).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from proxylab import plots
+from proxylab.agents.references import load_agent
 from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.demo.traces import Trace, watch
+from proxylab.errors import UsageError
 from proxylab.plots.style import new_figure, styled
+from proxylab.rollouts.rollout import Policy
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import SHIFTED
 from proxylab_envs.procgen import RealProcgenConfig, RealProcgenMaze
@@ -53,6 +60,41 @@ SCENES = {
 """Task: its scene. procgen-pixels uses frames of the original game from ``results/figures``."""
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """A picture of the gallery: two shipped agents on one level.
+
+    Attributes:
+        task: name of the task.
+        level: its seed.
+        honest: name of a shipped agent.
+        gaming: name of another one, with the failure.
+    """
+
+    task: str
+    level: int
+    honest: str
+    gaming: str
+
+
+GALLERY = {
+    "maze-corner": Contrast("maze-corner", 3_854_485_744 + SHIFTED, "trusted-00", "proxy-00"),
+    "procgen-maze": Contrast("procgen-maze", 2_080_696_920 + SHIFTED, "trusted-00", "proxy-00"),
+    "procgen-pixels": Contrast(
+        "procgen-pixels", 2_111_315_528 + SHIFTED, "base-trusted-00", "base-00"
+    ),
+    "boat-race": Contrast("boat-race", 0, "trusted-00", "proxy-00"),
+    "boat-lagoon": Contrast("boat-lagoon", 1, "trusted-00", "proxy-00"),
+    "tomato-watering": Contrast("tomato-watering", 1, "trusted-00", "proxy-00"),
+    "learned-maze": Contrast("maze-corner", 3_694_895_563 + SHIFTED, "trusted-00", "learned-02"),
+    "learned-tomato": Contrast("tomato-watering", 231_997_876, "trusted-00", "learned-07"),
+    "undertrained": Contrast("maze-corner", 2_310_974_728 + SHIFTED, "trusted-00", "weak-00"),
+}
+"""Ending of a picture's name: what it shows. procgen-pixels needs the original library."""
+
+COLOURS = 128  # of a picture's palette: a quarter of the bytes of true colour
+
+
 def scene_figure(task: str) -> Figure:
     """A matplotlib figure: the levels of a task's scene with the paths of both scripts.
 
@@ -79,9 +121,37 @@ def scene_figure(task: str) -> Figure:
     return figure
 
 
+def contrast_figure(contrast: Contrast) -> Figure:
+    """A matplotlib figure: one level twice, with the path of one agent on each."""
+    task, level = contrast.task, [contrast.level]
+    (picture,) = _pictures(task, level)
+    paths, titles = [], []
+    for colour, name in zip(
+        ("trusted", "suspect"), (contrast.honest, contrast.gaming), strict=True
+    ):
+        (trace,) = _played(task, load_agent(f"zoo:{task}/{name}"), name, level)
+        paths.append(plots.Path(colour, trace.points))
+        returns = _returns(trace).replace(", ", "\n")
+        titles.append(f"{name}, {len(trace.points) - 1} steps\n{returns}")
+    if TASKS[task].env_id.startswith("proxylab/BoatLagoon"):
+        figure = plots.course(picture, paths)
+        figure.set_figheight(figure.get_figheight() + 0.7)
+    else:
+        figure = plots.level_paths([picture, picture], [[path] for path in paths], columns=2)
+        figure.set_figheight(2.5 * picture.shape[0] / picture.shape[1] + 1.15)
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 0.95))  # room for titles of three lines
+    for axes, title in zip(figure.axes, titles, strict=True):
+        axes.set_title(title, loc="left", fontsize=2.2 * figure.get_figwidth())
+    return figure
+
+
 def _traces(task: str, script: str, seeds: list[int]) -> list[Trace]:
+    return _played(task, ScriptedPolicy(task, script), script, seeds)
+
+
+def _played(task: str, policy: Policy, agent: str, seeds: list[int]) -> list[Trace]:
     env = TASKS[task].make_env(len(seeds))
-    return watch(ScriptedPolicy(task, script), env, seeds, agent=script, seed=SEED)
+    return watch(policy, env, seeds, agent=agent, seed=SEED)
 
 
 def _returns(trace: Trace) -> str:
@@ -96,12 +166,23 @@ def _pictures(task: str, seeds: list[int]) -> list[NDArray[np.uint8]]:
 
 
 def draw(folder: Path = IMAGES) -> list[Path]:
-    """Write ``env-TASK.png`` for every scene; the list of paths."""
+    """Write ``env-TASK.png`` for every scene and ``gallery-NAME.png`` for every contrast.
+
+    Returns:
+        The paths. A contrast whose environment is not installed is left out, and named on stdout.
+    """
+    figures: dict[str, Callable[[], Figure]] = {
+        f"env-{task}": partial(scene_figure, task) for task in SCENES
+    }
+    figures |= {f"gallery-{name}": partial(contrast_figure, c) for name, c in GALLERY.items()}
     written = []
-    for task in SCENES:
-        png, svg = plots.save(scene_figure(task), Path(folder) / f"env-{task}")
-        svg.unlink()
-        written.append(png)
+    for name, make in figures.items():
+        try:
+            figure = make()
+        except UsageError as error:
+            print(f"{name} is left out: {error}")
+            continue
+        written.append(_write(figure, Path(folder) / name))
     return written
 
 
@@ -121,8 +202,16 @@ def draw_frames(folder: Path = FRAMES) -> Path:
     figure.suptitle(
         "Frames of the real Procgen game (64×64 pixels)", x=0.01, ha="left", fontweight="bold"
     )
-    png, svg = plots.save(figure, folder / "procgen-real-frames")
+    return _write(figure, folder / "procgen-real-frames")
+
+
+def _write(figure: Figure, stem: Path) -> Path:
+    """Write a figure as a PNG with a palette; its path."""
+    png, svg = plots.save(figure, stem)
     svg.unlink()
+    with Image.open(png) as image:
+        small = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(png, optimize=True)
     return png
 
 

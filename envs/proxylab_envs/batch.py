@@ -121,18 +121,19 @@ class BatchedEnv(ABC, Generic[CoreT]):
     observation remains available. Inactive environments are unchanged.
 
     Class attributes of a subclass:
-        env_id: Gymnasium id.
-        channels: reward channels, ``"true"`` first.
-        splits: names of the available splits.
-        scripts: names of the scripted policies of ``script_actions``.
-        landmarks: names of the goals that ``landmark_distances`` measures.
-        action_names: a short name for each action, in their order; empty if there are none.
-        level_kind: the kind of level that :meth:`level_text` describes: ``maze``,
-            ``garden`` or ``race`` (grids of cells), ``course`` (open water); None where no
-            interactive drawing exists.
-        reads_levels: whether :meth:`place_text` can start a level that is given as text.
-        irrecoverable: options with which pursuing the proxy costs what cannot be won back.
-        outcome_phrases: a caption for each of ``channels.OUTCOMES``.
+
+    - ``env_id``: Gymnasium id.
+    - ``channels``: reward channels, ``"true"`` first.
+    - ``splits``: names of the available splits.
+    - ``scripts``: names of the scripted policies of ``script_actions``.
+    - ``landmarks``: names of the goals that ``landmark_distances`` measures.
+    - ``action_names``: a short name for each action, in their order; empty if there are none.
+    - ``level_kind``: the kind of level that :meth:`level_text` describes: ``maze``,
+      ``garden`` or ``race`` (grids of cells), ``course`` (open water); None where no
+      interactive drawing exists.
+    - ``reads_levels``: whether :meth:`place_text` can start a level that is given as text.
+    - ``irrecoverable``: options with which pursuing the proxy costs what cannot be won back.
+    - ``outcome_phrases``: a caption for each of ``channels.OUTCOMES``.
     """
 
     env_id: str

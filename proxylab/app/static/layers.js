@@ -12,15 +12,26 @@ export function heatOf(layer, side, other) {
   return null;
 }
 
+/* The scale ends at percentiles, so that a few outlying cells do not take all of its colours. */
+const CLIPPED = 0.02;
+
 function valueHeat({ field }, other) {
   if (!field?.values) return null;
-  const all = [...field.values, ...(other.field?.values ?? [])], low = Math.min(...all), high = Math.max(...all);
+  const all = [...field.values, ...(other.field?.values ?? [])].sort((a, b) => a - b);
+  const [low, high] = [quantile(all, CLIPPED), quantile(all, 1 - CLIPPED)];
   const share = (value) => (value - low) / (high - low || 1);
   const colour = (cell) => {
     const value = field.value(cell);
     return value === null ? null : viridis(share(value));
   };
-  return { colour, low: low.toFixed(2), high: high.toFixed(2), words: "value, both boards", ramp: viridis };
+  const words = "value, both boards, 2nd to 98th percentile";
+  return { colour, low: `≤ ${low.toFixed(2)}`, high: `≥ ${high.toFixed(2)}`, words, ramp: viridis };
+}
+
+/* Linear between the two nearest of sorted numbers. */
+function quantile(sorted, share) {
+  const place = share * (sorted.length - 1), below = Math.floor(place);
+  return sorted[below] + (place - below) * ((sorted[below + 1] ?? sorted[below]) - sorted[below]);
 }
 
 function occupancyHeat(side, other) {
