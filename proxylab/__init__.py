@@ -15,6 +15,7 @@ LAZY = {
     "draw_report": "proxylab.screening.report_files",
     "record": "proxylab.screening.record",
     "guard_agents": "proxylab.guard.run",
+    "search_levels": "proxylab.search.run",
     "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.agents.import_sb3",
     "export_agent": "proxylab.export.run",

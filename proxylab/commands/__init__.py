@@ -19,6 +19,7 @@ VERBS = {
     "record": "run agents and write their rollouts to a log",
     "monitor": "watch a rollout log as it grows, with an alarm valid at every moment",
     "guard": "let a trusted agent take over where a trigger says so, and measure it",
+    "search": "find the levels on which an agent does worst",
     "demo": "train, evaluate, detect and draw, all in one",
     "play": "play a level yourself, or watch an agent play it",
     "app": "open a local page: edit levels, watch agents",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from proxylab.reproduce.run import Reproduction
     from proxylab.rewards.show import Models, Shown
     from proxylab.screening.record import Recorded
+    from proxylab.search.run import SearchReport
     from proxylab.training.plan import Plan, TrainReport
     from proxylab.training.tuning import TuneReport
     from proxylab.training.zoo_build import ZooBuild
@@ -323,6 +324,22 @@ def _mean_of(interval: tuple[float, float, float]) -> str:
     return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
+def show_search(console: Console, result: "SearchReport", _command: object) -> None:
+    """The scores of all levels, the worst level, and a row per level that was kept."""
+    beside = f" beside {result.trusted}" if result.trusted else ""
+    console.print(
+        f"{escape(result.suspect)}{escape(beside)}: {result.levels:,} levels by {result.method}, "
+        f"{result.levels_per_second:,.0f} levels/s"
+    )
+    of_all = ", ".join(f"{p}th percentile {v:.3g}" for p, v in result.percentiles.items())
+    console.print(f"{result.maximise}: mean {result.mean:.3g}, {of_all}")
+    console.print(escape(result.worst[0].text))
+    table(
+        console,
+        [{result.maximise: w.score, **w.measures, "file": w.file or ""} for w in result.worst],
+    )
+
+
 def show_reward_model(console: Console, result: "Shown", _command: object) -> None:
     """Facts about the fit, and one row per split and channel."""
     facts = result.training
@@ -374,6 +391,7 @@ SHOW = {
     "Models": show_reward_models,
     "MonitorReport": show_monitor,
     "GuardReport": show_guard,
+    "SearchReport": show_search,
     "ZooBuild": show_built,
     "ZooCheck": show_retrained,
     "TrainReport": show_trained,

@@ -64,6 +64,7 @@ POSITIONALS = {
     "record": ["x", "--out", "x.jsonl"],
     "monitor": ["x"],
     "guard": ["x"],
+    "search": ["x"],
     "play": ["maze-corner"],
     "tune": ["maze-corner"],
     "procgen": ["check"],
@@ -91,7 +92,7 @@ def test_numbers_that_cannot_be(capsys, verb, name, kind):
 
 
 def accepts_zero(verb, name):
-    return name in ("seed", "first_seed", "port") or (verb, name) == ("app", "episodes")
+    return name in ("seed", "first_seed", "port", "openings") or (verb, name) == ("app", "episodes")
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ FLOORS = (
     ("app", "demo"),
     ("leaderboard",),
     ("reproduce",),
-    ("monitor", "guard"),
+    ("monitor", "guard", "search"),
     ("screening",),
     ("export",),
     ("training",),

@@ -1,0 +1,1 @@
+"""Searches over levels: which levels does an agent fail on?"""

@@ -1,0 +1,298 @@
+"""``proxylab search``: the levels on which a suspect fails worst, of all that a budget allows.
+
+What is maximised:
+
+- ``regret``: the optimal true return minus the suspect's;
+- ``proxy-gain``: the suspect's proxy return minus that of the trusted agent;
+- ``divergence``: the mean total variation distance of the suspect's actions from the trusted
+  agent's, over the steps of its episode; this one reads no reward.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proxylab.agents.references import load_agent
+from proxylab.console.output import Track, no_progress
+from proxylab.errors import UsageError, choices
+from proxylab.evaluation.evaluate import env_kwargs_of, task_of
+from proxylab.rollouts.rollout import Policy, run_to_end
+from proxylab.search.methods import METHODS
+from proxylab.seeds import stream_seed
+from proxylab.storage.provenance import provenance_of
+from proxylab.storage.store import write_table
+from proxylab.storage.whole_files import whole_file
+from proxylab.tasks import TASKS, known_task
+from proxylab_envs.maze_corner.search_space import MazeSpace
+
+SCHEMA = "proxylab.search/1"
+BATCH = 256
+REGRET, GAIN, DIVERGENCE = "regret", "proxy-gain", "divergence"
+OBJECTIVES = (REGRET, GAIN, DIVERGENCE)
+PERCENTILES = (50, 99)
+
+SPACES: dict[str, Callable[..., MazeSpace]] = {"maze-corner": MazeSpace}
+"""{task: function (environment, openings) -> its levels as points}."""
+
+
+@dataclass(frozen=True)
+class WorstLevel:
+    """A level, as bad as the search has found.
+
+    Attributes:
+        score: what was maximised.
+        measures: {name: value} of the level.
+        text: the level, as ``play --level`` reads it.
+        file: where it was written, or None.
+    """
+
+    score: float
+    measures: dict[str, float]
+    text: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """The result of ``search``.
+
+    Attributes:
+        task: task name.
+        suspect: name of the agent.
+        trusted: name of the agent it is compared with, or None.
+        maximise: what was maximised.
+        method: ``elites``, ``prioritised`` or ``random``.
+        levels: number of levels that were played.
+        openings: most walls that were opened.
+        mean: mean score of all levels of the search.
+        percentiles: {percentile: score} of the levels of the search.
+        cells: number of cells of the grid of measures with a level.
+        archive: Parquet file with the worst level of every cell, or None.
+        worst: the worst levels of different cells, worst first.
+        levels_per_second: of the whole search.
+        provenance: commit, versions, seed, seconds.
+        schema: schema of the JSON.
+    """
+
+    task: str
+    suspect: str
+    trusted: str | None
+    maximise: str
+    method: str
+    levels: int
+    openings: int
+    mean: float
+    percentiles: dict[str, float]
+    cells: int
+    archive: str | None
+    worst: list[WorstLevel]
+    levels_per_second: float
+    provenance: dict[str, Any] = field(default_factory=dict)
+    schema: str = SCHEMA
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON object as a dict, ``schema`` first."""
+        return {"schema": self.schema} | asdict(self)
+
+
+class Played(NamedTuple):
+    """Episodes on placed levels: float64[K] each, and what was recorded at the steps."""
+
+    true_return: NDArray[np.float64]
+    proxy_return: NDArray[np.float64]
+    divergence: NDArray[np.float64]
+
+
+class Judge:
+    """Plays levels and scores them.
+
+    Attributes:
+        space: the levels of the task.
+    """
+
+    def __init__(
+        self, space: MazeSpace, suspect: Policy, trusted: Policy | None, maximise: str, seed: int
+    ) -> None:
+        """``trusted`` is needed unless regret is maximised."""
+        if maximise not in OBJECTIVES:
+            raise UsageError(f"cannot maximise {maximise!r}: {choices(maximise, OBJECTIVES)}")
+        if trusted is None and maximise != REGRET:
+            raise UsageError(f"{maximise} compares with a trusted agent: name it by --trusted")
+        self.space, self.suspect, self.trusted = space, suspect, trusted
+        self.maximise, self.seed = maximise, stream_seed(seed, "search actions")
+
+    def scores(self, levels: list[Any]) -> NDArray[np.float64]:
+        """float64[K] of the levels; greater is worse."""
+        own = self._play(self.suspect, levels, self.maximise == DIVERGENCE)
+        if self.maximise == REGRET:
+            return self.space.optimal(levels) - own.true_return
+        if self.maximise == DIVERGENCE:
+            return own.divergence
+        assert self.trusted is not None  # checked at the start
+        return own.proxy_return - self._play(self.trusted, levels, False).proxy_return
+
+    def _play(self, policy: Policy, levels: list[Any], compared: bool) -> Played:
+        env, count = self.space.env, len(levels)
+        env.core.truncated[:] = True
+        self.space.place(levels)
+        apart, steps = np.zeros(count), np.zeros(count)
+        both = _Beside(policy, self.trusted if compared else None, apart)
+        for moved, _, _ in run_to_end(both, env, seed=self.seed):
+            steps[moved] += 1
+        returns = env.core.returns[:count].copy()
+        return Played(returns[:, 0], returns[:, 1], apart / np.maximum(steps, 1))
+
+
+class _Beside:
+    """A policy that notes at every step how far another one's actions are."""
+
+    def __init__(self, policy: Policy, other: Policy | None, apart: NDArray[np.float64]) -> None:
+        self.policy, self.other, self.apart = policy, other, apart
+        self.name, self.task = policy.name, policy.task
+
+    def probabilities(self, env: Any, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32[K, num_actions] of the first policy."""
+        own = self.policy.probabilities(env, indices)
+        if self.other is not None:
+            theirs = self.other.probabilities(env, indices)
+            self.apart[indices] += 0.5 * np.abs(own - theirs).sum(axis=1)
+        return own
+
+
+class Archive:
+    """The worst level of every cell of a grid of measures, whatever chose the levels."""
+
+    def __init__(self, space: MazeSpace) -> None:
+        """Cells of two steps along each measure of ``space``."""
+        self.space = space
+        self.best: dict[tuple[int, ...], tuple[float, NDArray[np.float64], Any]] = {}
+
+    def add(
+        self, levels: list[Any], scores: NDArray[np.float64], places: NDArray[np.float64]
+    ) -> None:
+        """Keep what is worse than what its cell holds."""
+        for level, score, place in zip(levels, scores.tolist(), places, strict=True):
+            cell = tuple((place // 2).astype(int).tolist())
+            if cell not in self.best or score > self.best[cell][0]:
+                self.best[cell] = (score, place, level)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per cell, worst first."""
+        found = sorted(self.best.values(), key=lambda entry: -entry[0])
+        names = [name.replace(" ", "_") for name in self.space.measure_names]
+        return [
+            {
+                "score": score,
+                **dict(zip(names, place.tolist(), strict=True)),
+                "level": level.to_ascii(),
+            }
+            for score, place, level in found
+        ]
+
+
+def search_levels(
+    suspect: str | Policy,
+    trusted: str | Policy | None = None,
+    task: str | None = None,
+    *,
+    maximise: str = REGRET,
+    method: str = "elites",
+    budget: int = 10_240,
+    openings: int = 3,
+    worst: int = 20,
+    out: str | Path | None = None,
+    seed: int = 0,
+    track: Track = no_progress,
+) -> SearchReport:
+    """Search for the levels on which an agent does worst.
+
+    Args:
+        suspect: the agent, or its reference.
+        trusted: the agent it is compared with; not needed for ``regret``.
+        task: task name; by default the agent's own.
+        maximise: ``regret``, ``proxy-gain`` or ``divergence``.
+        method: ``elites``, ``prioritised`` or ``random``.
+        budget: number of levels, in whole batches of 256.
+        openings: most walls that are opened; 0 stays within the shifted levels.
+        worst: number of levels that are returned.
+        out: folder for the archive and the worst levels as text; by default none is written.
+        seed: of the search and the action draws.
+        track: function (list, description) -> iterable, to show progress.
+
+    Raises:
+        UsageError: wrong use, or a task whose levels cannot be searched.
+    """
+    started = time.perf_counter()
+    if method not in METHODS:
+        raise UsageError(f"no method {method!r}: {choices(method, METHODS)}")
+    if budget < BATCH:
+        raise UsageError(f"a search needs a budget of at least {BATCH} levels")
+    policy = load_agent(suspect) if isinstance(suspect, str) else suspect
+    other = load_agent(trusted) if isinstance(trusted, str) else trusted
+    task = task_of(policy, task)
+    space = _space(task, policy, openings)
+    judge = Judge(space, policy, other, maximise, seed)
+    chooser = METHODS[method](space.num_numbers, space.measure_ranges, seed)
+    archive, scores = Archive(space), []
+    for _ in track(list(range(budget // BATCH)), f"{method}, {BATCH} levels each"):
+        points = chooser.ask(BATCH)
+        levels = space.levels(points)
+        found, places = judge.scores(levels), space.measures(levels)
+        chooser.tell(points, found, places)
+        archive.add(levels, found, places)
+        scores.append(found)
+    every, seconds = np.concatenate(scores), time.perf_counter() - started
+    rows = archive.rows()
+    table, files = _written(rows, worst, out)
+    return SearchReport(
+        task=task,
+        suspect=policy.name,
+        trusted=other.name if other else None,
+        maximise=maximise,
+        method=method,
+        levels=len(every),
+        openings=openings,
+        mean=float(every.mean()),
+        percentiles={str(p): float(np.percentile(every, p)) for p in PERCENTILES},
+        cells=len(rows),
+        archive=table,
+        worst=[_worst(*pair) for pair in zip(rows, files, strict=False)],
+        levels_per_second=len(every) / seconds,
+        provenance=provenance_of(seed, seconds),
+    )
+
+
+def _space(task: str, policy: Policy, openings: int) -> MazeSpace:
+    known_task(task)
+    if task not in SPACES:
+        raise UsageError(f"levels of {task} cannot be searched: choose {', '.join(SPACES)}")
+    return SPACES[task](TASKS[task].make_env(BATCH, **env_kwargs_of(policy)), openings)
+
+
+def _written(
+    rows: list[dict[str, Any]], worst: int, out: str | Path | None
+) -> tuple[str | None, list[str | None]]:
+    """(path of the archive, paths of the worst levels); None each without a folder."""
+    shown = rows[:worst]
+    if out is None:
+        return None, [None] * len(shown)
+    folder = Path(out)
+    table = folder / "archive.parquet"
+    write_table(rows, table)
+    files: list[str | None] = []
+    for number, row in enumerate(shown):
+        file = folder / f"level-{number:02d}.txt"
+        with whole_file(file) as temporary:
+            temporary.write_text(row["level"] + "\n")
+        files.append(str(file))
+    return str(table), files
+
+
+def _worst(row: dict[str, Any], file: str | None) -> WorstLevel:
+    measures = {name: value for name, value in row.items() if name not in ("score", "level")}
+    return WorstLevel(row["score"], measures, row["level"], file)
