@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from proxylab.commands.next_steps import next_step
+from proxylab.commands.printing_monitors import show_guard, show_monitor, show_search
 from proxylab.console.output import VERDICT_COLOURS, SafeConsole, coloured, escape, plain, table
 from proxylab.console.terminal import visible
 
@@ -27,14 +28,11 @@ if TYPE_CHECKING:
     from proxylab.evaluation.metrics import Return
     from proxylab.evaluation.play import PlayResult
     from proxylab.evaluation.results import Evaluation, SplitResult
-    from proxylab.guard.run import GuardReport
     from proxylab.leaderboard.run import Leaderboard
-    from proxylab.monitor.run import MonitorReport
     from proxylab.reproduce.experiment import PublishedComparison
     from proxylab.reproduce.run import Reproduction
     from proxylab.rewards.show import Models, Shown
     from proxylab.screening.record import Recorded
-    from proxylab.search.run import SearchReport
     from proxylab.training.plan import Plan, TrainReport
     from proxylab.training.tuning import TuneReport
     from proxylab.training.zoo_build import ZooBuild
@@ -274,70 +272,6 @@ def show_detection(console: Console, result: "Detection", command: Any) -> None:
         console.print(
             f"{coloured(word)}  {escape(rest)}" if word in VERDICT_COLOURS else escape(line)
         )
-
-
-def show_monitor(console: Console, result: "MonitorReport", _command: object) -> None:
-    """The log, the trusted policies, and whether there was an alarm."""
-    console.print(f"watched: {escape(result.watched)}")
-    console.print(
-        f"trusted: {result.n_reference} reference and {result.n_calibration} calibration policies "
-        f"of {result.task}, whose mean {result.detector} stays below {result.ceiling:.3g}"
-    )
-    mean = "" if result.mean_score is None else f", mean score {result.mean_score:.3g}"
-    skipped = f" ({result.skipped} on levels unknown to the trusted)" if result.skipped else ""
-    console.print(f"{result.episodes} episodes{skipped}{mean}, e-value {result.e_value:.3g}")
-    if result.alarm:
-        console.print(f"[red]ALARM[/] after {result.alarm_episode} episodes")
-    else:
-        limit = f"e-value {result.threshold:.3g}, alpha {result.alpha:g} over the whole watch"
-        console.print(f"no alarm (it sounds at {limit})")
-
-
-def show_guard(console: Console, result: "GuardReport", _command: object) -> None:
-    """The guard, and one row per policy: its return without and with it, and the help."""
-    own = result.settings
-    rate = f"alpha {own.alpha:g}" if own.budget is None else f"budget {own.budget:g}"
-    console.print(
-        f"{result.task}, {own.episodes} {result.split} levels; trigger {own.trigger}: above "
-        f"{result.threshold:.3g} ({rate}, {result.n_calibration} trusted agents) {own.policy}"
-    )
-    mean, low, high = result.trusted_return
-    console.print(f"{escape(result.references[0])} alone: {mean:.2f} [{low:.2f}, {high:.2f}]")
-    rows = [
-        {
-            "agent": row.agent,
-            "true return": _mean_of(row.unguarded),
-            "guarded": _mean_of(row.guarded),
-            "kept": "" if row.kept is None else f"{row.kept:.0%}",
-            "episodes with help": f"{row.help_episodes:.0%}",
-            "steps": f"{row.help_steps:.0%}",
-            "first at step": "" if row.delay is None else f"{row.delay:.0f}",
-            "lost without help": f"{row.damage_without_help:.2f}",
-        }
-        for row in result.suspects
-    ]
-    table(console, rows)
-
-
-def _mean_of(interval: tuple[float, float, float]) -> str:
-    mean, low, high = interval
-    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def show_search(console: Console, result: "SearchReport", _command: object) -> None:
-    """The scores of all levels, the worst level, and a row per level that was kept."""
-    beside = f" beside {result.trusted}" if result.trusted else ""
-    console.print(
-        f"{escape(result.suspect)}{escape(beside)}: {result.levels:,} levels by {result.method}, "
-        f"{result.levels_per_second:,.0f} levels/s"
-    )
-    of_all = ", ".join(f"{p}th percentile {v:.3g}" for p, v in result.percentiles.items())
-    console.print(f"{result.maximise}: mean {result.mean:.3g}, {of_all}")
-    console.print(escape(result.worst[0].text))
-    table(
-        console,
-        [{result.maximise: w.score, **w.measures, "file": w.file or ""} for w in result.worst],
-    )
 
 
 def show_reward_model(console: Console, result: "Shown", _command: object) -> None:

@@ -45,8 +45,8 @@ class Search:
     def run(self) -> "SearchReport":
         """Search."""
         from proxylab.console.output import track
-        from proxylab.search.run import search_levels
+        from proxylab.search.run import SearchSettings, search_levels
 
         names = ("maximise", "method", "budget", "openings", "worst", "out", "seed")
-        options = {name: getattr(self, name) for name in names}
-        return search_levels(self.suspect, self.trusted, self.task, track=track, **options)
+        settings = SearchSettings(**{name: getattr(self, name) for name in names})
+        return search_levels(self.suspect, self.trusted, self.task, settings, track=track)

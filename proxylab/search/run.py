@@ -41,6 +41,40 @@ SPACES: dict[str, Callable[..., MazeSpace]] = {"maze-corner": MazeSpace}
 
 
 @dataclass(frozen=True)
+class SearchSettings:
+    """The options of ``search``.
+
+    Attributes:
+        maximise: ``regret``, ``proxy-gain`` or ``divergence``.
+        method: ``elites``, ``prioritised`` or ``random``.
+        budget: number of levels, in whole batches of 256.
+        openings: most walls that are opened; 0 stays within the shifted levels.
+        worst: number of levels that are reported.
+        out: folder for the archive and the worst levels as text; None writes nothing.
+        seed: of the search and the action draws.
+    """
+
+    maximise: str = REGRET
+    method: str = "elites"
+    budget: int = 10_240
+    openings: int = 3
+    worst: int = 20
+    out: str | Path | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """``UsageError`` names the first invalid option."""
+        if self.maximise not in OBJECTIVES:
+            raise UsageError(
+                f"cannot maximise {self.maximise!r}: {choices(self.maximise, OBJECTIVES)}"
+            )
+        if self.method not in METHODS:
+            raise UsageError(f"no method {self.method!r}: {choices(self.method, METHODS)}")
+        if self.budget < BATCH:
+            raise UsageError(f"a search needs a budget of at least {BATCH} levels")
+
+
+@dataclass(frozen=True)
 class WorstLevel:
     """A level, as bad as the search has found.
 
@@ -65,10 +99,8 @@ class SearchReport:
         task: task name.
         suspect: name of the agent.
         trusted: name of the agent it is compared with, or None.
-        maximise: what was maximised.
-        method: ``elites``, ``prioritised`` or ``random``.
+        settings: :class:`SearchSettings`.
         levels: number of levels that were played.
-        openings: most walls that were opened.
         mean: mean score of all levels of the search.
         percentiles: {percentile: score} of the levels of the search.
         cells: number of cells of the grid of measures with a level.
@@ -82,10 +114,8 @@ class SearchReport:
     task: str
     suspect: str
     trusted: str | None
-    maximise: str
-    method: str
+    settings: SearchSettings
     levels: int
-    openings: int
     mean: float
     percentiles: dict[str, float]
     cells: int
@@ -97,7 +127,9 @@ class SearchReport:
 
     def as_json(self) -> dict[str, Any]:
         """The JSON object as a dict, ``schema`` first."""
-        return {"schema": self.schema} | asdict(self)
+        facts = asdict(self)
+        facts["settings"]["out"] = None if self.settings.out is None else str(self.settings.out)
+        return {"schema": self.schema} | facts
 
 
 class Played(NamedTuple):
@@ -119,8 +151,6 @@ class Judge:
         self, space: MazeSpace, suspect: Policy, trusted: Policy | None, maximise: str, seed: int
     ) -> None:
         """``trusted`` is needed unless regret is maximised."""
-        if maximise not in OBJECTIVES:
-            raise UsageError(f"cannot maximise {maximise!r}: {choices(maximise, OBJECTIVES)}")
         if trusted is None and maximise != REGRET:
             raise UsageError(f"{maximise} compares with a trusted agent: name it by --trusted")
         self.space, self.suspect, self.trusted = space, suspect, trusted
@@ -199,14 +229,8 @@ def search_levels(
     suspect: str | Policy,
     trusted: str | Policy | None = None,
     task: str | None = None,
+    settings: SearchSettings | None = None,
     *,
-    maximise: str = REGRET,
-    method: str = "elites",
-    budget: int = 10_240,
-    openings: int = 3,
-    worst: int = 20,
-    out: str | Path | None = None,
-    seed: int = 0,
     track: Track = no_progress,
 ) -> SearchReport:
     """Search for the levels on which an agent does worst.
@@ -215,56 +239,53 @@ def search_levels(
         suspect: the agent, or its reference.
         trusted: the agent it is compared with; not needed for ``regret``.
         task: task name; by default the agent's own.
-        maximise: ``regret``, ``proxy-gain`` or ``divergence``.
-        method: ``elites``, ``prioritised`` or ``random``.
-        budget: number of levels, in whole batches of 256.
-        openings: most walls that are opened; 0 stays within the shifted levels.
-        worst: number of levels that are returned.
-        out: folder for the archive and the worst levels as text; by default none is written.
-        seed: of the search and the action draws.
+        settings: :class:`SearchSettings`.
         track: function (list, description) -> iterable, to show progress.
 
     Raises:
         UsageError: wrong use, or a task whose levels cannot be searched.
     """
-    started = time.perf_counter()
-    if method not in METHODS:
-        raise UsageError(f"no method {method!r}: {choices(method, METHODS)}")
-    if budget < BATCH:
-        raise UsageError(f"a search needs a budget of at least {BATCH} levels")
+    started, own = time.perf_counter(), settings or SearchSettings()
     policy = load_agent(suspect) if isinstance(suspect, str) else suspect
     other = load_agent(trusted) if isinstance(trusted, str) else trusted
     task = task_of(policy, task)
-    space = _space(task, policy, openings)
-    judge = Judge(space, policy, other, maximise, seed)
-    chooser = METHODS[method](space.num_numbers, space.measure_ranges, seed)
+    judge = Judge(_space(task, policy, own.openings), policy, other, own.maximise, own.seed)
+    archive, scores = _searched(judge, own, track)
+    rows, seconds = archive.rows(), time.perf_counter() - started
+    table, files = _written(rows, own.worst, own.out)
+    return SearchReport(
+        task=task,
+        suspect=policy.name,
+        trusted=other.name if other else None,
+        settings=own,
+        levels=len(scores),
+        mean=float(scores.mean()),
+        percentiles={str(p): float(np.percentile(scores, p)) for p in PERCENTILES},
+        cells=len(rows),
+        archive=table,
+        worst=[_worst(*pair) for pair in zip(rows, files, strict=False)],
+        levels_per_second=len(scores) / seconds,
+        provenance=provenance_of(own.seed, seconds),
+    )
+
+
+def _searched(
+    judge: Judge, settings: SearchSettings, track: Track
+) -> tuple[Archive, NDArray[np.float64]]:
+    """The archive, and the scores of all levels in their order."""
+    space = judge.space
+    make = METHODS[settings.method]
+    chooser = make(space.num_numbers, space.measure_ranges, settings.seed)
     archive, scores = Archive(space), []
-    for _ in track(list(range(budget // BATCH)), f"{method}, {BATCH} levels each"):
+    title = f"{settings.method}, {BATCH} levels each"
+    for _ in track(list(range(settings.budget // BATCH)), title):
         points = chooser.ask(BATCH)
         levels = space.levels(points)
         found, places = judge.scores(levels), space.measures(levels)
         chooser.tell(points, found, places)
         archive.add(levels, found, places)
         scores.append(found)
-    every, seconds = np.concatenate(scores), time.perf_counter() - started
-    rows = archive.rows()
-    table, files = _written(rows, worst, out)
-    return SearchReport(
-        task=task,
-        suspect=policy.name,
-        trusted=other.name if other else None,
-        maximise=maximise,
-        method=method,
-        levels=len(every),
-        openings=openings,
-        mean=float(every.mean()),
-        percentiles={str(p): float(np.percentile(every, p)) for p in PERCENTILES},
-        cells=len(rows),
-        archive=table,
-        worst=[_worst(*pair) for pair in zip(rows, files, strict=False)],
-        levels_per_second=len(every) / seconds,
-        provenance=provenance_of(seed, seconds),
-    )
+    return archive, np.concatenate(scores)
 
 
 def _space(task: str, policy: Policy, openings: int) -> MazeSpace:

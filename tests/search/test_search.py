@@ -11,7 +11,7 @@ from proxylab.cli import main
 from proxylab.errors import UsageError
 from proxylab.rollouts.rollout import rollout
 from proxylab.search.methods import METHODS
-from proxylab.search.run import BATCH, Archive, Judge, search_levels
+from proxylab.search.run import BATCH, Archive, Judge, SearchSettings, search_levels
 from proxylab.storage.store import read_table
 from proxylab.tasks import TASKS
 from proxylab_envs.grid.paths import distances_from
@@ -61,7 +61,9 @@ def test_layouts_are_of_the_shifted_split(space):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_optimal_script_has_no_regret(method):
-    report = search_levels(f"script:{TASK}/optimal", method=method, budget=2 * BATCH)
+    report = search_levels(
+        f"script:{TASK}/optimal", settings=SearchSettings(method=method, budget=2 * BATCH)
+    )
     assert report.levels == 2 * BATCH
     assert report.worst[0].score == report.mean == 0
 
@@ -173,7 +175,7 @@ WRONG = [
 @pytest.mark.parametrize(("options", "said"), WRONG)
 def test_wrong_use(options, said):
     with pytest.raises(UsageError, match=said):
-        search_levels(f"script:{TASK}/optimal", **options)
+        search_levels(f"script:{TASK}/optimal", settings=SearchSettings(**options))
 
 
 def test_tasks_without_such_levels_are_named():
