@@ -69,7 +69,8 @@ def show_search(console: Console, result: "SearchReport", _command: object) -> N
     )
     of_all = ", ".join(f"{p}th percentile {v:.3g}" for p, v in result.percentiles.items())
     console.print(f"{result.settings.maximise}: mean {result.mean:.3g}, {of_all}")
-    console.print(escape(result.worst[0].text))
+    for line in result.worst[0].text.splitlines():
+        console.print(escape(line))
     table(
         console,
         [

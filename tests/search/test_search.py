@@ -154,6 +154,7 @@ def test_the_command_writes_levels_that_can_be_played(tmp_path, capsys):
     assert main([*call, "--method", "random", "--out", str(folder)]) == 0
     out = capsys.readouterr().out
     assert "256 levels by random" in out
+    assert out.count("#########\n") >= 2  # the worst level, a line a row
     rows = read_table(folder / "archive.parquet")
     assert len(rows) > 10
     assert rows[0]["score"] == 1
