@@ -84,10 +84,16 @@ def points(settings: dict[str, Any]) -> list[Point]:
     for task in settings["tasks"]:
         for final in settings["forms"]:
             for kind in settings["kinds"]:
-                for number in range(settings["suspects"]):
+                for number in range(min(settings["suspects"], _shipped(task, kind))):
                     labels = {"task": task, "irrecoverable": final, "kind": kind, "seed": number}
                     runs.append(Point(labels, agent=_agent(task, kind, number)))
     return runs
+
+
+def _shipped(task: str, kind: str) -> int:
+    """Number of agents of a kind; rare suspects pair a fresh one with a hack."""
+    own = "hack" if kind == "rare" else kind
+    return sum(entry.kind == own for entry in zoo_entries(task))
 
 
 def _agent(task: str, kind: str, number: int) -> str:
