@@ -204,10 +204,16 @@ VALUES = ("kept", "help_episodes", "help_steps", "delay", "lost_without_help", "
 
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Means over suspects with 95 % intervals, and how often a suspect is ever helped."""
+    """Means over the suspects of a kind, and over all gaming ones, with 95 % intervals."""
+    gaming = [row for row in rows if row["kind"] in GAMING]
+    without_kind = tuple(name for name in BY if name != "kind")
+    return {"guards": _means(rows, BY), "gaming": _means(gaming, without_kind)}
+
+
+def _means(rows: list[dict[str, Any]], by: tuple[str, ...]) -> list[dict[str, Any]]:
     table = []
-    for key, group in grouped(rows, BY).items():
-        row: dict[str, Any] = dict(zip(BY, key, strict=True)) | {"suspects": len(group)}
+    for key, group in grouped(rows, by).items():
+        row: dict[str, Any] = dict(zip(by, key, strict=True)) | {"suspects": len(group)}
         share, low, high = wilson_interval(sum(r["ever"] for r in group), len(group))
         row |= {"ever": share, "ever_low": low, "ever_high": high}
         for name in VALUES:
@@ -217,13 +223,13 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
                 found = bootstrap_interval(values, np.random.default_rng(0))
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
         table.append(row)
-    return {"guards": table}
+    return table
 
 
 @styled
 def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     """Return kept by gaming suspects over the share of their episodes with help."""
-    rows = [row for row in tables["guards"] if row["kind"] in GAMING]
+    rows = tables["gaming"]
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     forms = list(dict.fromkeys(row["irrecoverable"] for row in rows))
     figure = new_figure(3.6 * len(tasks) + 1.2, 3.0 * len(forms) + 0.6)
@@ -244,17 +250,18 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
 
 
 def _draw_panel(axes: Any, rows: list[dict[str, Any]]) -> None:
-    """One line a trigger through its rates, the mean of the kinds; the baselines as marks."""
-    for name, of_trigger in grouped(rows, ("trigger",)).items():
-        rates = grouped(of_trigger, ("rate",)).values()
-        help_, kept = (
-            np.array([np.mean([r[value] for r in group]) for group in rates])
-            for value in ("help_episodes", "kept")
+    """One line a trigger through its rates, with intervals; the baselines as marks."""
+    for name, own in grouped(rows, ("trigger",)).items():
+        help_, kept, low, high = (
+            np.array([r[value] for r in own], float)
+            for value in ("help_episodes", "kept", "kept_low", "kept_high")
         )
-        order = np.argsort(help_)
+        bars = np.maximum((kept - low, high - kept), 0)
         if name[0] in TRIGGERS:
-            colour = CYCLE[list(TRIGGERS).index(name[0]) % len(CYCLE)]
-            axes.plot(help_[order], kept[order], "o-", ms=3, lw=1.2, color=colour, label=name[0])
+            k = list(TRIGGERS).index(name[0])
+            style = {"color": CYCLE[k % len(CYCLE)], "ls": ("-", "--")[k // len(CYCLE)]}
+            marker = {"fmt": ("o", "^")[k // len(CYCLE)], "ms": 4, "lw": 1.2, "elinewidth": 0.8}
+            axes.errorbar(help_, kept, bars, label=name[0], **style, **marker)
         else:
             marker = {"never": "x", "oracle": "*", "always": "s"}[name[0]]
-            axes.plot(help_, kept, marker, ms=7, color=GREY, label=name[0])
+            axes.errorbar(help_, kept, bars, fmt=marker, ms=7, color=GREY, label=name[0])
