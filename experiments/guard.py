@@ -30,9 +30,8 @@ from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
 from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
-    "In mazes a guard that acts where an agent leaves all trusted ones keeps 0.99 of the true "
-    "return of gaming agents (0.23 without), also where gaming cannot be undone; uncertainty and "
-    "novelty keep at most half of it"
+    "A guard that acts where an agent leaves all trusted ones keeps most of the true return of "
+    "gaming agents, also where gaming cannot be undone; triggers of uncertainty keep at most half"
 )
 ALPHA = 0.05
 KINDS = ("proxy", "hack", "rare", "weak", "fresh")
