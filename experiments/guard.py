@@ -24,9 +24,9 @@ from proxylab.guard.run import Deployment, GuardSettings, threshold_of
 from proxylab.guard.triggers import TRIGGERS, Trigger
 from proxylab.plots.style import CYCLE, GREY, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
-from proxylab.reproduce.measure import grouped
+from proxylab.reproduce.measure import grouped, mean_columns
 from proxylab.rollouts.rollout import Policy
-from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
+from proxylab.statistics.resampling import wilson_interval
 from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
@@ -217,13 +217,7 @@ def _means(rows: list[dict[str, Any]], by: tuple[str, ...]) -> list[dict[str, An
         row: dict[str, Any] = dict(zip(by, key, strict=True)) | {"suspects": len(group)}
         share, low, high = wilson_interval(sum(r["ever"] for r in group), len(group))
         row |= {"ever": share, "ever_low": low, "ever_high": high}
-        for name in VALUES:
-            values = np.array([r[name] for r in group if r[name] is not None], float)
-            found: tuple[Any, ...] = (None,) * 3
-            if len(values):
-                found = bootstrap_interval(values, np.random.default_rng(0))
-            row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
-        table.append(row)
+        table.append(row | mean_columns(group, VALUES))
     return table
 
 

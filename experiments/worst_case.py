@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 
 from proxylab.plots.style import CYCLE, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
-from proxylab.reproduce.measure import grouped
+from proxylab.reproduce.measure import grouped, mean_columns
 from proxylab.rollouts.rollout import Policy
 from proxylab.search.methods import METHODS
 from proxylab.search.run import REGRET, Judge, SearchSettings, search_levels
-from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
+from proxylab.statistics.resampling import wilson_interval
 from proxylab.tasks import TASKS
 from proxylab_envs.maze_corner.level import MazeLevel
 from proxylab_envs.maze_corner.search_space import MazeSpace
@@ -98,13 +98,7 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         row: dict[str, Any] = dict(zip(BY, key, strict=True)) | {"agents": len(group)}
         share, low, high = wilson_interval(sum(r["hole"] for r in group), len(group))
         row |= {"hole": share, "hole_low": low, "hole_high": high}
-        for name in ("mean", "failed_cells", "repeated"):
-            values = np.array([r[name] for r in group if r[name] is not None], float)
-            found: tuple[Any, ...] = (None,) * 3
-            if len(values):
-                found = bootstrap_interval(values, np.random.default_rng(0))
-            row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
-        table.append(row)
+        table.append(row | mean_columns(group, ("mean", "failed_cells", "repeated")))
     return {"holes": table}
 
 

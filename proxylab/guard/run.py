@@ -32,7 +32,7 @@ from proxylab.screening.paired import default_split
 from proxylab.screening.policies import Agent, common_task, fingerprint, load_policies
 from proxylab.screening.trust import warnings_about
 from proxylab.seeds import stream_seed
-from proxylab.statistics.conformal import calibration_needed
+from proxylab.statistics.conformal import calibration_needed, conformal_threshold
 from proxylab.statistics.resampling import bootstrap_interval
 from proxylab.storage.limits import check_episodes
 from proxylab.storage.provenance import provenance_of
@@ -260,9 +260,7 @@ def threshold_of(
     if budget is not None:
         return float(np.quantile(np.concatenate(highest), 1 - budget, method="higher"))
     check_enough(len(highest), alpha)
-    maxima = np.sort([values.max() for values in highest])
-    rank = math.ceil((1 - alpha) * (len(maxima) + 1) - 1e-9)
-    return float(maxima[rank - 1])
+    return conformal_threshold([values.max() for values in highest], alpha)
 
 
 def check_enough(num_calibration: int, alpha: float) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab.errors import UsageError, choices
+from proxylab.statistics.divergences import total_variation
 from proxylab_envs.streams import combine, unit_interval
 
 BANK, NEIGHBOUR = 2_000, 10
@@ -85,13 +86,13 @@ def _divergence(step: Step) -> NDArray[np.float64]:
 
 def _departure(step: Step) -> NDArray[np.float64]:
     """Least total variation distance to a trusted policy, in [0, 1]."""
-    return 0.5 * np.abs(step.trusted - step.suspect).sum(axis=2, dtype=np.float64).min(axis=0)
+    return np.min([total_variation(other, step.suspect) for other in step.trusted], axis=0)
 
 
 def _disagreement(step: Step) -> NDArray[np.float64]:
     """Mean total variation distance of trusted policies from their mixture, in [0, 1]."""
-    apart = np.abs(step.trusted - step.trusted.mean(axis=0))
-    return 0.5 * apart.sum(axis=2, dtype=np.float64).mean(axis=0)
+    mixture = step.trusted.mean(axis=0)
+    return np.mean([total_variation(other, mixture) for other in step.trusted], axis=0)
 
 
 def _entropy(step: Step) -> NDArray[np.float64]:

@@ -117,6 +117,27 @@ def over_seeds(
     return means
 
 
+def mean_columns(rows: Iterable[dict[str, Any]], values: Sequence[str]) -> dict[str, Any]:
+    """Means with 95 % bootstrap intervals as columns of one row.
+
+    Args:
+        rows: dicts, one per run; None in a column is left out.
+        values: columns to average.
+
+    Returns:
+        ``value``, ``value_low`` and ``value_high`` for each; None where no row has a number.
+    """
+    columns: dict[str, Any] = {}
+    rows = list(rows)
+    for name in values:
+        numbers = np.array([row[name] for row in rows if row[name] is not None], float)
+        found: tuple[Any, ...] = (None,) * 3
+        if len(numbers):
+            found = bootstrap_interval(numbers, np.random.default_rng(0))
+        columns |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+    return columns
+
+
 def curve(
     rows: Iterable[dict[str, Any]], x: str, value: str, **where: Any
 ) -> tuple[NDArray[Any], ...]:

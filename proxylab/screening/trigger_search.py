@@ -138,7 +138,32 @@ def search_trigger(comparison: Comparison, levels: int, seed: int) -> SearchResu
 
 
 def _scheduler(shape: tuple[int, ...], seed: int) -> Any:
-    """The scheduler (of pyribs) of an archive by plane, row and column, with two emitters."""
+    """MAP-Elites with an archive by plane, row and column."""
+    ranges = [(-0.5, side - 0.5) for side in shape]
+    return elites_scheduler(5, shape, ranges, STEPS, PATCHES_PER_ROUND, seed)
+
+
+def elites_scheduler(
+    size: int,
+    dims: Sequence[int],
+    ranges: Sequence[tuple[float, float]],
+    steps: Sequence[float],
+    batch: int,
+    seed: int,
+) -> Any:
+    """The scheduler (of pyribs) of MAP-Elites in the unit cube, an emitter for each step size.
+
+    Args:
+        size: dimension of a point.
+        dims: cells of the archive along each measure.
+        ranges: (least, greatest) of each measure.
+        steps: standard deviations of the mutations.
+        batch: points of a round, shared by the emitters.
+        seed: of everything random.
+
+    Raises:
+        UsageError: pyribs is missing.
+    """
     try:
         # an optional dependency
         from ribs.archives import GridArchive
@@ -146,19 +171,18 @@ def _scheduler(shape: tuple[int, ...], seed: int) -> Any:
         from ribs.schedulers import Scheduler
     except ModuleNotFoundError:
         raise UsageError('pyribs is missing: pip install "proxylab[search]"') from None
-    ranges = [(-0.5, size - 0.5) for size in shape]
-    archive = GridArchive(solution_dim=5, dims=shape, ranges=ranges, seed=seed)
-    rng, count = np.random.default_rng(seed), PATCHES_PER_ROUND // len(STEPS)
+    archive = GridArchive(solution_dim=size, dims=dims, ranges=ranges, seed=seed)
+    rng, count = np.random.default_rng(seed), batch // len(steps)
     emitters = [
         GaussianEmitter(
             archive,
             sigma=step,
-            initial_solutions=rng.random((count, 5)),
-            bounds=[(0.0, 1.0)] * 5,
+            initial_solutions=rng.random((count, size)),
+            bounds=[(0.0, 1.0)] * size,
             batch_size=count,
             seed=seed + k,
         )
-        for k, step in enumerate(STEPS)
+        for k, step in enumerate(steps)
     ]
     return Scheduler(archive, emitters)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.errors import UsageError
+from proxylab.screening.trigger_search import elites_scheduler
 
 STEPS = (0.05, 0.3)
 """Standard deviations of near and far mutations in the unit cube."""
@@ -90,39 +90,14 @@ class Elites:
     def ask(self, count: int) -> Points:
         """float64[count, D] in [0, 1]; ``count`` must not change."""
         if self._scheduler is None:
-            self._scheduler = self._made(count)
+            dims = [CELLS] * len(self.ranges)
+            given = (self.size, dims, list(self.ranges), STEPS, count, self.seed)
+            self._scheduler = elites_scheduler(*given)
         return np.asarray(self._scheduler.ask(), np.float64)
 
     def tell(self, points: Points, scores: NDArray[np.float64], places: Points) -> None:
         """Fill the archive."""
         self._scheduler.tell(scores, places)
-
-    def _made(self, count: int) -> Any:
-        try:
-            # an optional dependency
-            from ribs.archives import GridArchive
-            from ribs.emitters import GaussianEmitter
-            from ribs.schedulers import Scheduler
-        except ModuleNotFoundError:
-            raise UsageError('pyribs is missing: pip install "proxylab[search]"') from None
-        dims = [CELLS] * len(self.ranges)
-        archive = GridArchive(
-            solution_dim=self.size, dims=dims, ranges=list(self.ranges), seed=self.seed
-        )
-        share = count // len(STEPS)
-        first = np.random.default_rng(self.seed).random((share, self.size))
-        emitters = [
-            GaussianEmitter(
-                archive,
-                sigma=step,
-                initial_solutions=first,
-                bounds=[(0.0, 1.0)] * self.size,
-                batch_size=share,
-                seed=self.seed + k,
-            )
-            for k, step in enumerate(STEPS)
-        ]
-        return Scheduler(archive, emitters)
 
 
 METHODS: dict[str, Callable[[int, Sequence[tuple[float, float]], int], Method]] = {

@@ -24,6 +24,7 @@ from proxylab.evaluation.evaluate import env_kwargs_of, task_of
 from proxylab.rollouts.rollout import Policy, run_to_end
 from proxylab.search.methods import METHODS
 from proxylab.seeds import stream_seed
+from proxylab.statistics.divergences import total_variation
 from proxylab.storage.provenance import provenance_of
 from proxylab.storage.store import write_table
 from proxylab.storage.whole_files import whole_file
@@ -190,7 +191,7 @@ class _Beside:
         own = self.policy.probabilities(env, indices)
         if self.other is not None:
             theirs = self.other.probabilities(env, indices)
-            self.apart[indices] += 0.5 * np.abs(own - theirs).sum(axis=1)
+            self.apart[indices] += total_variation(own, theirs)
         return own
 
 

@@ -77,6 +77,19 @@ def calibration_needed(alpha: float, num_suspects: int = 1) -> int:
     return math.ceil(num_suspects / alpha - 1 - _ROUNDING)
 
 
+def conformal_threshold(calibration: ArrayLike, alpha: float) -> float:
+    """Score that a new exchangeable policy exceeds with probability ``alpha`` at most.
+
+    Raises:
+        ValueError: fewer than :func:`calibration_needed` scores.
+    """
+    ordered = np.sort(np.asarray(calibration, np.float64))
+    k = _alarm_rank(len(ordered), alpha)
+    if k == 0:
+        raise ValueError(f"{len(ordered)} scores are too few for alpha {alpha}")
+    return float(ordered[-k])
+
+
 def realised_rate_bound(num_calibration: int, alpha: float, probability: float = 0.95) -> float:
     """Upper bound on the false-alarm rate of one fixed calibration set, at level ``probability``.
 
