@@ -37,9 +37,8 @@ def bench_guard(levels: int = LEVELS, rounds: int = ROUNDS) -> list[Row]:
     watched = load_agent(f"zoo:{TASK}/{WATCHED}")
 
     def plain() -> int:
-        return rollout(watched, deployment.env, deployment.level_seeds, task=TASK, seed=1)[
-            0
-        ].num_steps
+        episodes, _ = rollout(watched, deployment.env, deployment.level_seeds, task=TASK, seed=1)
+        return episodes.num_steps
 
     steps = plain()
     rows, rates = [], []

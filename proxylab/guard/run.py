@@ -27,7 +27,7 @@ from proxylab.evaluation.evaluate import MAX_NUM_ENVS, env_kwargs_of
 from proxylab.guard.episodes import FALLBACK, MODES, Guard, Guarded, guarded_episodes
 from proxylab.guard.triggers import Trigger, find_trigger
 from proxylab.rollouts.episodes import Episodes
-from proxylab.rollouts.rollout import Policy, run_to_end
+from proxylab.rollouts.rollout import Policy, rollout, run_to_end
 from proxylab.screening.paired import default_split
 from proxylab.screening.policies import Agent, common_task, fingerprint, load_policies
 from proxylab.screening.trust import warnings_about
@@ -196,10 +196,17 @@ class Deployment:
         ordered = [trusted[name] for part in names for name in part]
         self.references, self.calibration = ordered[:REFERENCES], ordered[REFERENCES:]
 
+        self._actions = stream_seed(settings.seed, "guard actions")
+
     def play(self, policy: Policy, guard: Guard) -> Guarded:
         """The guarded episodes of a policy on all levels."""
-        actions = stream_seed(self.settings.seed, "guard actions")
-        return guarded_episodes(policy, guard, self.env, self.level_seeds, actions)
+        return guarded_episodes(policy, guard, self.env, self.level_seeds, self._actions)
+
+    def returns_alone(self, policy: Policy) -> NDArray[np.float64]:
+        """float64[E]: the true returns of a policy that nobody watches."""
+        levels, seed = self.level_seeds, self._actions
+        _, outcomes = rollout(policy, self.env, levels, task=self.task, seed=seed)
+        return outcomes.returns_of("true")
 
     def unguarded(self, policy: Policy, trigger: Trigger) -> Guarded:
         """The episodes of a policy that is watched, but never helped."""
@@ -340,7 +347,6 @@ def protected(
         guard: :class:`~proxylab.guard.episodes.Guard`.
         reference: episodes of the policy that takes over, on its own.
     """
-    alone = deployment.unguarded(policy, guard.trigger)
     both = deployment.play(policy, guard)
     helped = both.any_help
     lost = reference.true_return - both.true_return
@@ -349,7 +355,7 @@ def protected(
     there = reference.true_return[helped].sum()
     return Protected(
         agent=policy.name,
-        unguarded=_interval(alone.true_return),
+        unguarded=_interval(deployment.returns_alone(policy)),
         guarded=_interval(both.true_return),
         kept=float(own / trusted) if trusted > 0 else None,
         alarmed=bool(helped.any()),
