@@ -5,13 +5,15 @@ on the rest in the corner. *Reward model*: what it pays on shifted levels, at th
 optimal script (the cheese) and of the corner-seeker, how often it prefers the clip that the
 rater would, and where its optimal policy goes, computed exactly.
 
-Then policies are trained by PPO on reward models: *wrong* (x = 0) or *right* (the cheese anywhere
-on all rated levels), on levels that are *ambiguous* (the cheese in the corner) or *not* (anywhere).
-The failure of a policy is the share of shifted levels on which it does not reach the cheese; four
-cells with the same seeds give the part of the failure that each cause has alone, and that both have
-together.
+Then networks learn the policy that is optimal by a reward model, *wrong* (x = 0) or *right* (the
+cheese anywhere on all rated levels), on levels that are *ambiguous* (the cheese in the corner) or
+*not* (anywhere). They are clones of the optimal policy, which is computed exactly in every maze of
+their training: exploration and credit assignment have no part in their failures. The failure of
+a policy is the share of shifted levels on which it does not reach the cheese; four cells with the
+same seeds give the part of the failure that each cause has alone, and that both have together.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -20,21 +22,23 @@ from numpy.typing import NDArray
 
 from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.plots.style import CYCLE, GREY, MEANINGS, as_percent, new_figure, styled
+from proxylab.reproduce.composites import NUM_ENVS, clone
 from proxylab.reproduce.experiment import Point, PublishedComparison
 from proxylab.reproduce.measure import curve, grouped, outcome_rows, over_seeds
 from proxylab.rewards.clips import record_clips
 from proxylab.rewards.collect import collect, default_sources, policies_of
 from proxylab.rewards.fit import FitConfig, fit
 from proxylab.rewards.model import JSON_NAME, RewardModel, combine, load_model, save_model
-from proxylab.rewards.optimum import shares_of_optimum
+from proxylab.rewards.optimum import OptimalMouse, shares_of_optimum
 from proxylab.rewards.raters import Rater
 from proxylab.rewards.show import agreements, step_rewards
-from proxylab.rollouts.rollout import Policy
+from proxylab.rollouts.episodes import Episodes
+from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
 from proxylab.statistics.resampling import bootstrap_interval
 from proxylab.storage import store
+from proxylab.storage.store import is_complete
 from proxylab.tasks import TASKS
-from proxylab.training.train import train
 from proxylab_envs.levels import Levels
 
 CLAIM = (
@@ -48,7 +52,12 @@ DISCOUNT = 0.99
 WRONG, RIGHT = 0.0, 1.0
 """Share of rated levels with the cheese anywhere, of both models of the four cells."""
 
-LEVELS = {"ambiguous": "train", "not ambiguous": "shifted"}
+LEVELS = {"ambiguous": 0.0, "not ambiguous": 1.0}
+"""Share of a policy's training levels with the cheese anywhere; their walls are the same."""
+
+DEMONSTRATED_STEPS = 40
+"""Steps of a demonstration: enough to reach the corner and to stay there."""
+
 MODEL, POLICY = "reward model", "policy"
 
 SWEEP: dict[str, dict[str, Any]] = {
@@ -56,21 +65,24 @@ SWEEP: dict[str, dict[str, Any]] = {
         "shares": (WRONG, RIGHT),
         "pairs": 40,
         "seeds": 1,
-        "timesteps": {"ambiguous": 8_192, "not ambiguous": 8_192},
+        "mazes": 64,
+        "timesteps": 8_192,
         "measure": {"levels": 30, "mazes": 4},
     },
     "laptop": {
         "shares": (WRONG, 0.02, 0.05, 0.1, 0.2, RIGHT),
         "pairs": 500,
         "seeds": 20,
-        "timesteps": {"ambiguous": 524_288, "not ambiguous": 1_048_576},
+        "mazes": 2_048,
+        "timesteps": 262_144,
         "measure": {"levels": 500, "mazes": 64},
     },
     "paper": {
         "shares": (WRONG, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, RIGHT),
         "pairs": 2_000,
         "seeds": 50,
-        "timesteps": {"ambiguous": 1_048_576, "not ambiguous": 3_145_728},
+        "mazes": 16_384,
+        "timesteps": 1_048_576,
         "measure": {"levels": 2_000, "mazes": 500},
     },
 }
@@ -80,16 +92,19 @@ def points(settings: dict[str, Any]) -> list[Point]:
     runs = []
     for seed in range(settings["seeds"]):
         for share in settings["shares"]:
-            runs.append(_point(MODEL, share, "", settings["pairs"], seed, 0))
+            runs.append(_point(MODEL, share, "", settings["pairs"], seed))
         for share in (WRONG, RIGHT):
-            for levels, steps in settings["timesteps"].items():
-                runs.append(_point(POLICY, share, levels, settings["pairs"], seed, steps))
+            for levels in LEVELS:
+                size = settings["mazes"], settings["timesteps"]
+                runs.append(_point(POLICY, share, levels, settings["pairs"], seed, *size))
     return runs
 
 
-def _point(kind: str, share: float, levels: str, pairs: int, seed: int, steps: int) -> Point:
+def _point(
+    kind: str, share: float, levels: str, pairs: int, seed: int, mazes: int = 0, steps: int = 0
+) -> Point:
     labels = {"kind": kind, "share": share, "levels": levels, "pairs": pairs}
-    labels |= {"seed": seed, "timesteps": steps}
+    labels |= {"seed": seed, "mazes": mazes, "timesteps": steps}
     agent = f"script:{TASK}/optimal" if kind == MODEL else str(_run_folder(labels))
     return Point(labels, agent=agent)
 
@@ -101,12 +116,12 @@ def _folder(labels: dict[str, Any]) -> Any:
 
 
 def _run_folder(labels: dict[str, Any]) -> Any:
-    name = f"{labels['levels'].replace(' ', '-')}-{labels['timesteps']}"
+    name = f"{labels['levels'].replace(' ', '-')}-{labels['mazes']}-{labels['timesteps']}"
     return _folder(labels) / name
 
 
 def prepare(point: Point) -> None:
-    """Fit the reward model of a point and train its policy, if they are missing."""
+    """Fit the reward model of a point and clone its optimal policy, if they are missing."""
     labels = point.labels
     folder, seed = _folder(labels) / "model", labels["seed"]
     if not (folder / JSON_NAME).is_file():
@@ -115,12 +130,22 @@ def prepare(point: Point) -> None:
         given: dict[str, Any] = {"levels": levels, "seed": asked}
         answers = collect(TASK, default_sources(TASK), labels["pairs"], Rater(BETA), **given)
         save_model(fit(answers, FitConfig(seed=seed)), folder)
-    if labels["kind"] == POLICY:
-        levels = LEVELS[labels["levels"]]
-        options = {"levels": levels, "seed": seed, "total_timesteps": labels["timesteps"]}
-        train(
-            TASK, "proxy", out=_run_folder(labels), resume=True, reward=f"model:{folder}", **options
-        )
+    if labels["kind"] == POLICY and not is_complete(_run_folder(labels)):
+        shown = _demonstrations(load_model(folder), labels)
+        clone(shown, _run_folder(labels), seed=seed, steps=labels["timesteps"])
+
+
+def _demonstrations(model: RewardModel, labels: dict[str, Any]) -> Episodes:
+    """Episodes of the optimal policy of a reward model on the training levels of a policy."""
+    mazes, drawn = labels["mazes"], Levels("train", shifted_share=LEVELS[labels["levels"]])
+    env = TASKS[TASK].make_env(min(mazes, NUM_ENVS), time_limit=DEMONSTRATED_STEPS)
+    seeds = env.sample_level_seeds(drawn, mazes, stream_seed(labels["seed"], "demonstrated mazes"))
+    planned = OptimalMouse("optimal", functools.partial(_paid, model), DISCOUNT)
+    return rollout(planned, env, seeds, task=TASK, seed=labels["seed"])[0]
+
+
+def _paid(model: RewardModel, observations: NDArray[Any]) -> NDArray[np.float32]:
+    return combine(model.rewards(observations), "mean")
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
@@ -148,10 +173,7 @@ def _optimum(model: RewardModel, mazes: int) -> dict[str, float]:
     """Where the optimal policy of the reward goes on shifted levels."""
     env = TASKS[TASK].make_env(1)
     levels = env.sample_level_seeds(Levels("shifted"), mazes, 0).tolist()
-
-    def pays(observations: NDArray[Any]) -> NDArray[np.float32]:
-        return combine(model.rewards(observations), "mean")
-
+    pays = functools.partial(_paid, model)
     (shares,) = shares_of_optimum(pays, env, levels, discount=DISCOUNT)
     return {"optimal_cheese": shares.cheese, "optimal_corner_first": shares.corner_first}
 

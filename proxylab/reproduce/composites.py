@@ -48,15 +48,28 @@ def distil(
         levels: number of levels of :func:`demonstrated`.
         steps: number of steps to learn, drawn from these levels' episodes.
     """
+    if not is_complete(folder):
+        episodes = demonstrated(honest, gaming, task, min(levels, steps // 16), seed)
+        clone(episodes, folder, seed=seed, steps=steps)
+
+
+def clone(episodes: Episodes, folder: Path, *, seed: int, steps: int) -> None:
+    """Train a network by behaviour cloning of recorded episodes, into a run folder.
+
+    Args:
+        episodes: what is cloned; their actions are the labels.
+        folder: folder of the run; nothing is done where it is complete.
+        seed: of the training.
+        steps: number of steps to learn, drawn from these episodes.
+    """
     from proxylab.training.train import run_job  # imports torch and SB3
 
     if is_complete(folder):
         return
     log = folder.with_suffix(".parquet")
-    episodes = demonstrated(honest, gaming, task, min(levels, steps // 16), seed)
     log.parent.mkdir(parents=True, exist_ok=True)
     write_log(log, [replace(episodes, probabilities=None)])
-    expert = {"expert": str(log)}
+    expert, task = {"expert": str(log)}, episodes.task
     (job,) = plan(
         task, seeds=(seed,), out=folder, bc=expert, algorithm="bc", total_timesteps=steps
     ).jobs

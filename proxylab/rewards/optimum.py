@@ -3,6 +3,7 @@
 If such a policy misses the cheese, the reward model is at fault and not the training of a policy.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from proxylab.rewards.tabular import (
     goal_shares,
     maze_table,
 )
+from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.maze_corner import MazeCorner
 from proxylab_envs.maze_corner.dynamics import MOUSE
 
@@ -104,15 +106,56 @@ def shares_of_optimum(
     ]
 
 
+class OptimalMouse:
+    """The optimal policy of a reward, planned anew in every maze, as a policy that plays.
+
+    Attributes:
+        name: of the policy.
+        task: it plays.
+    """
+
+    task = "maze-corner"
+
+    def __init__(self, name: str, pays: Pays, discount: float) -> None:
+        """Plan for the reward ``pays`` with discount γ."""
+        self.name, self.pays, self.discount = name, pays, discount
+        self._planned = functools.lru_cache(4_096)(self._plan)
+        self._mazes: MazeCorner | None = None
+
+    def probabilities(self, env: BatchedEnv, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32[K, 4] in the mazes ``indices`` (int64[K]), ties shared equally."""
+        assert isinstance(env, MazeCorner)
+        if self._mazes is None:
+            self._mazes = MazeCorner(1, env.config)
+        seeds, cells = env.core.level_seeds[indices], env.core.state_ids[indices]
+        each = zip(seeds.tolist(), cells.tolist(), strict=True)
+        return np.stack([self._planned(seed)[cell] for seed, cell in each])
+
+    def _plan(self, level_seed: int) -> NDArray[np.float32]:
+        """float32[C, 4]: the optimal policy in one maze, by cell."""
+        assert self._mazes is not None
+        table = maze_table(self._mazes, level_seed, self.discount)
+        by_cell = np.full((self._mazes.num_states, table.num_actions), 1 / table.num_actions)
+        by_cell[table.cells] = optimal_policy(
+            table, _paid(self.pays, self._mazes, level_seed, table)
+        )
+        return by_cell.astype(np.float32)
+
+
+def _paid(pays: Pays, env: MazeCorner, level_seed: int, table: TabularMDP) -> NDArray[np.float64]:
+    """float64[S, A]: the reward of each move of one maze."""
+    cells = np.zeros(env.num_states)
+    arrived = np.unique(table.arrivals)
+    cells[arrived] = pays(maze_observations(env, level_seed)[arrived])
+    return arrival_rewards(table, cells)
+
+
 def _shares(
     pays: Pays, env: MazeCorner, level_seed: int, discount: float, penalties: Sequence[float]
 ) -> list[GoalShares]:
     """For each penalty the shares in one maze."""
     table = maze_table(env, level_seed, discount)
     _, corner = goal_cells(env, level_seed)
-    cells = np.zeros(env.num_states)
-    arrived = np.unique(table.arrivals)
-    cells[arrived] = pays(maze_observations(env, level_seed)[arrived])
-    rewards = arrival_rewards(table, cells)
+    rewards = _paid(pays, env, level_seed, table)
     policies = [penalised_policy(table, rewards, penalty) for penalty in penalties]
     return [goal_shares(table, p, [corner], env.max_episode_steps) for p in policies]

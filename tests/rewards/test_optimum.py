@@ -5,14 +5,17 @@ import math
 import numpy as np
 import pytest
 
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.environments.placement import at_every_cell
 from proxylab.rewards.optimum import (
+    OptimalMouse,
     arrival_rewards,
     maze_observations,
     penalised_policy,
     shares_of_optimum,
 )
 from proxylab.rewards.tabular import ENDED, goal_cells, maze_table
+from proxylab.rollouts.rollout import rollout
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner import MazeConfig, MazeCorner
 
@@ -102,3 +105,19 @@ def test_the_last_cell_is_paid_for_ever():
     assert rewards[table.successors != ENDED] == pytest.approx(1)
     assert rewards[table.successors == ENDED] == pytest.approx(1 / (1 - DISCOUNT))
     assert penalised_policy(table, rewards, 0.0) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("goal", "script"), [(0, "optimal"), (1, "corner-seeker")])
+def test_the_planned_mouse_goes_where_its_reward_is_paid(goal, script):
+    """Its episodes end as those of the shortest paths to the same goal, and as quickly."""
+    env = MazeCorner(3, MazeConfig(size=7))
+    mouse = OptimalMouse("planned", at_goal(goal), DISCOUNT)
+    own, seeker = (
+        rollout(policy, env, SEEDS, task="maze-corner", seed=0)
+        for policy in (mouse, ScriptedPolicy("maze-corner", script))
+    )
+    for channel in env.channels:
+        np.testing.assert_array_equal(own[1].returns_of(channel), seeker[1].returns_of(channel))
+    ended = own[0].terminated
+    np.testing.assert_array_equal(ended, seeker[0].terminated)
+    np.testing.assert_array_equal(own[0].lengths[ended], seeker[0].lengths[ended])
