@@ -61,7 +61,7 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     rows = []
     for openings in (0, 3):
         for method in METHODS:
-            options = {"method": method, "budget": budget, "openings": openings, "worst": worst}
+            options = {"method": method, "budget": budget, "edits": openings, "worst": worst}
             found = search_levels(policy, settings=SearchSettings(seed=1, **options))
             failed = [level for level in found.worst if level.score >= FAILED]
             rows.append(

@@ -25,6 +25,7 @@ from proxylab_envs.scenes import (
     grid_map,
     grid_scene,
 )
+from proxylab_envs.search_space import SearchSpace
 
 CORE_FIELDS = (
     "observations",  # the live buffer, [N, ...]: overwritten by the next step
@@ -283,6 +284,14 @@ class BatchedEnv(ABC, Generic[CoreT]):
 
         None if the state index and the action do not determine the next state index.
         Episode ends are ignored: this is the map, not the rules.
+        """
+        return None
+
+    def search_space(self, edits: int) -> SearchSpace | None:
+        """The levels as points of the unit cube; None if they cannot be searched.
+
+        Args:
+            edits: most edits of a level that no generator makes; 0 for shifted levels only.
         """
         return None
 

@@ -74,7 +74,14 @@ def show_search(console: Console, result: "SearchReport", _command: object) -> N
     table(
         console,
         [
-            {result.settings.maximise: w.score, **w.measures, "file": w.file or ""}
+            {
+                result.settings.maximise: w.score,
+                "again": w.again,
+                **w.measures,
+                "file": w.file or "",
+            }
             for w in result.worst
         ],
     )
+    if result.picture:
+        console.print(f"picture: {escape(result.picture)}")

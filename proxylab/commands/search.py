@@ -31,12 +31,12 @@ class Search:
     """how the next levels are chosen"""
     budget: Positive = 10_240
     """levels that are played, in batches of 256"""
-    openings: NonNegative = 3
-    """most walls that are opened; 0 stays within the shifted levels"""
+    edits: NonNegative = 3
+    """most edits that no generator makes, such as an opened wall; 0: shifted levels only"""
     worst: Positive = 20
     """levels that are reported"""
     out: File | None = None
-    """folder for the archive (Parquet) and the worst levels (text)"""
+    """folder for the archive (Parquet and picture) and the worst levels (text)"""
     seed: Seed = 0
     """of the search and the action draws"""
     json: Flag = False
@@ -47,6 +47,6 @@ class Search:
         from proxylab.console.output import track
         from proxylab.search.run import SearchSettings, search_levels
 
-        names = ("maximise", "method", "budget", "openings", "worst", "out", "seed")
+        names = ("maximise", "method", "budget", "edits", "worst", "out", "seed")
         settings = SearchSettings(**{name: getattr(self, name) for name in names})
         return search_levels(self.suspect, self.trusted, self.task, settings, track=track)

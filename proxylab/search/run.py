@@ -9,7 +9,6 @@ What is maximised:
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,16 +28,15 @@ from proxylab.storage.provenance import provenance_of
 from proxylab.storage.store import write_table
 from proxylab.storage.whole_files import whole_file
 from proxylab.tasks import TASKS, known_task
-from proxylab_envs.maze_corner.search_space import MazeSpace
+from proxylab_envs.search_space import SearchSpace
 
 SCHEMA = "proxylab.search/1"
 BATCH = 256
 REGRET, GAIN, DIVERGENCE = "regret", "proxy-gain", "divergence"
 OBJECTIVES = (REGRET, GAIN, DIVERGENCE)
 PERCENTILES = (50, 99)
-
-SPACES: dict[str, Callable[..., MazeSpace]] = {"maze-corner": MazeSpace}
-"""{task: function (environment, openings) -> its levels as points}."""
+CELL = 2
+"""Side of a cell of the archive, in units of its measures."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,16 @@ class SearchSettings:
         maximise: ``regret``, ``proxy-gain`` or ``divergence``.
         method: ``elites``, ``prioritised`` or ``random``.
         budget: number of levels, in whole batches of 256.
-        openings: most walls that are opened; 0 stays within the shifted levels.
+        edits: most edits of a level that no generator makes; 0 stays within the shifted levels.
         worst: number of levels that are reported.
-        out: folder for the archive and the worst levels as text; None writes nothing.
+        out: folder for the archive, its picture and the worst levels as text; None writes nothing.
         seed: of the search and the action draws.
     """
 
     maximise: str = REGRET
     method: str = "elites"
     budget: int = 10_240
-    openings: int = 3
+    edits: int = 3
     worst: int = 20
     out: str | Path | None = None
     seed: int = 0
@@ -81,12 +79,15 @@ class WorstLevel:
 
     Attributes:
         score: what was maximised.
+        again: the same when the level is played once more, with other draws: a score that was
+            chosen for its size is too high where chance has a part in it.
         measures: {name: value} of the level.
         text: the level, as ``play --level`` reads it.
         file: where it was written, or None.
     """
 
     score: float
+    again: float
     measures: dict[str, float]
     text: str
     file: str | None = None
@@ -106,6 +107,7 @@ class SearchReport:
         percentiles: {percentile: score} of the levels of the search.
         cells: number of cells of the grid of measures with a level.
         archive: Parquet file with the worst level of every cell, or None.
+        picture: the archive as a heat map with the worst levels, or None.
         worst: the worst levels of different cells, worst first.
         levels_per_second: of the whole search.
         provenance: commit, versions, seed, seconds.
@@ -121,6 +123,7 @@ class SearchReport:
     percentiles: dict[str, float]
     cells: int
     archive: str | None
+    picture: str | None
     worst: list[WorstLevel]
     levels_per_second: float
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -149,7 +152,7 @@ class Judge:
     """
 
     def __init__(
-        self, space: MazeSpace, suspect: Policy, trusted: Policy | None, maximise: str, seed: int
+        self, space: SearchSpace, suspect: Policy, trusted: Policy | None, maximise: str, seed: int
     ) -> None:
         """``trusted`` is needed unless regret is maximised."""
         if trusted is None and maximise != REGRET:
@@ -166,6 +169,11 @@ class Judge:
             return own.divergence
         assert self.trusted is not None  # checked at the start
         return own.proxy_return - self._play(self.trusted, levels, False).proxy_return
+
+    def scores_of_any(self, levels: list[Any]) -> NDArray[np.float64]:
+        """float64[K], as :meth:`scores`, of any number of levels."""
+        parts = [levels[first : first + BATCH] for first in range(0, len(levels), BATCH)]
+        return np.concatenate([self.scores(part) for part in parts])
 
     def _play(self, policy: Policy, levels: list[Any], compared: bool) -> Played:
         env, count = self.space.env, len(levels)
@@ -198,8 +206,8 @@ class _Beside:
 class Archive:
     """The worst level of every cell of a grid of measures, whatever chose the levels."""
 
-    def __init__(self, space: MazeSpace) -> None:
-        """Cells of two steps along each measure of ``space``."""
+    def __init__(self, space: SearchSpace) -> None:
+        """Cells of ``CELL`` units along each measure of ``space``."""
         self.space = space
         self.best: dict[tuple[int, ...], tuple[float, NDArray[np.float64], Any]] = {}
 
@@ -208,21 +216,24 @@ class Archive:
     ) -> None:
         """Keep what is worse than what its cell holds."""
         for level, score, place in zip(levels, scores.tolist(), places, strict=True):
-            cell = tuple((place // 2).astype(int).tolist())
+            cell = tuple((place // CELL).astype(int).tolist())
             if cell not in self.best or score > self.best[cell][0]:
                 self.best[cell] = (score, place, level)
 
+    def entries(self) -> list[tuple[float, NDArray[np.float64], Any]]:
+        """(score, measures, level) of each cell, worst first."""
+        return sorted(self.best.values(), key=lambda entry: -entry[0])
+
     def rows(self) -> list[dict[str, Any]]:
         """One row per cell, worst first."""
-        found = sorted(self.best.values(), key=lambda entry: -entry[0])
         names = [name.replace(" ", "_") for name in self.space.measure_names]
         return [
             {
                 "score": score,
                 **dict(zip(names, place.tolist(), strict=True)),
-                "level": level.to_ascii(),
+                "level": self.space.text(level),
             }
-            for score, place, level in found
+            for score, place, level in self.entries()
         ]
 
 
@@ -250,10 +261,12 @@ def search_levels(
     policy = load_agent(suspect) if isinstance(suspect, str) else suspect
     other = load_agent(trusted) if isinstance(trusted, str) else trusted
     task = task_of(policy, task)
-    judge = Judge(_space(task, policy, own.openings), policy, other, own.maximise, own.seed)
+    judge = Judge(_space(task, policy, own.edits), policy, other, own.maximise, own.seed)
     archive, scores = _searched(judge, own, track)
     rows, seconds = archive.rows(), time.perf_counter() - started
-    table, files = _written(rows, own.worst, own.out)
+    written = _written(archive, own)
+    shown = [level for _, _, level in archive.entries()[: own.worst]]
+    again = Judge(judge.space, policy, other, own.maximise, own.seed + 1).scores_of_any(shown)
     return SearchReport(
         task=task,
         suspect=policy.name,
@@ -263,8 +276,9 @@ def search_levels(
         mean=float(scores.mean()),
         percentiles={str(p): float(np.percentile(scores, p)) for p in PERCENTILES},
         cells=len(rows),
-        archive=table,
-        worst=[_worst(*pair) for pair in zip(rows, files, strict=False)],
+        archive=written.table,
+        picture=written.picture,
+        worst=[_worst(*of) for of in zip(rows, again.tolist(), written.levels, strict=False)],
         levels_per_second=len(scores) / seconds,
         provenance=provenance_of(own.seed, seconds),
     )
@@ -289,21 +303,29 @@ def _searched(
     return archive, np.concatenate(scores)
 
 
-def _space(task: str, policy: Policy, openings: int) -> MazeSpace:
+def _space(task: str, policy: Policy, edits: int) -> SearchSpace:
     known_task(task)
-    if task not in SPACES:
-        raise UsageError(f"levels of {task} cannot be searched: choose {', '.join(SPACES)}")
-    return SPACES[task](TASKS[task].make_env(BATCH, **env_kwargs_of(policy)), openings)
+    space = TASKS[task].make_env(BATCH, **env_kwargs_of(policy)).search_space(edits)
+    if space is None:
+        raise UsageError(f"levels of {task} cannot be searched: it describes no space of them")
+    return space
 
 
-def _written(
-    rows: list[dict[str, Any]], worst: int, out: str | Path | None
-) -> tuple[str | None, list[str | None]]:
-    """(path of the archive, paths of the worst levels); None each without a folder."""
-    shown = rows[:worst]
-    if out is None:
-        return None, [None] * len(shown)
-    folder = Path(out)
+class _Written(NamedTuple):
+    """Paths of what was written; None each without a folder."""
+
+    table: str | None
+    picture: str | None
+    levels: list[str | None]
+
+
+def _written(archive: Archive, settings: SearchSettings) -> _Written:
+    """Write the archive, its picture and the worst levels."""
+    rows = archive.rows()
+    shown = rows[: settings.worst]
+    if settings.out is None:
+        return _Written(None, None, [None] * len(shown))
+    folder = Path(settings.out)
     table = folder / "archive.parquet"
     write_table(rows, table)
     files: list[str | None] = []
@@ -312,9 +334,30 @@ def _written(
         with whole_file(file) as temporary:
             temporary.write_text(row["level"] + "\n")
         files.append(str(file))
-    return str(table), files
+    return _Written(str(table), _drawn(archive, settings.maximise, folder), files)
 
 
-def _worst(row: dict[str, Any], file: str | None) -> WorstLevel:
+def _drawn(archive: Archive, what: str, folder: Path) -> str:
+    """Draw the archive with its worst levels -> path of the picture."""
+    from proxylab.plots.search import MOST_PICTURES, ArchiveOfLevels, worst_levels  # matplotlib
+    from proxylab.plots.style import save  # matplotlib
+
+    space, entries = archive.space, archive.entries()
+    shown = [level for _, _, level in entries[:MOST_PICTURES]]
+    space.place(shown)
+    figure = worst_levels(
+        ArchiveOfLevels(
+            score=what,
+            measures=space.measure_names,
+            scores=np.array([score for score, _, _ in entries]),
+            places=np.array([place // CELL for _, place, _ in entries], np.int64),
+            side=CELL,
+            pictures=[space.env.render_rgb(k) for k in range(len(shown))],
+        )
+    )
+    return str(save(figure, folder / "archive")[0])
+
+
+def _worst(row: dict[str, Any], again: float, file: str | None) -> WorstLevel:
     measures = {name: value for name, value in row.items() if name not in ("score", "level")}
-    return WorstLevel(row["score"], measures, row["level"], file)
+    return WorstLevel(row["score"], again, measures, row["level"], file)

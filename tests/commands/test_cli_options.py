@@ -92,7 +92,7 @@ def test_numbers_that_cannot_be(capsys, verb, name, kind):
 
 
 def accepts_zero(verb, name):
-    return name in ("seed", "first_seed", "port", "openings") or (verb, name) == ("app", "episodes")
+    return name in ("seed", "first_seed", "port", "edits") or (verb, name) == ("app", "episodes")
 
 
 @pytest.mark.parametrize(

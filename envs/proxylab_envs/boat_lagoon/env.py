@@ -23,6 +23,7 @@ from proxylab_envs.boat_lagoon.level import (
     write_level,
 )
 from proxylab_envs.boat_lagoon.scene import PLACE_UNIT, cell_corners, course_scene
+from proxylab_envs.boat_lagoon.search_space import LagoonSpace
 from proxylab_envs.levels import bucket_bounds
 from proxylab_envs.scenes import CourseScene, PlaceMap
 
@@ -136,6 +137,10 @@ class BoatLagoon(BatchedEnv[LagoonCore]):
         core = self.core
         has_targets = bool(core.timers[index, 0] != dynamics.ABSENT)
         return Level(tuple(core.centre[index].tolist()), int(core.lagoon[index]), has_targets)
+
+    def search_space(self, edits: int) -> LagoonSpace:
+        """The levels as points; an edit is a lagoon anywhere."""
+        return LagoonSpace(self, edits)
 
     def level_text(self, index: int) -> str:
         """The course and its lagoon as text, one line a spoke; the boat has no mark."""

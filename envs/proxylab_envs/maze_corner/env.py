@@ -15,6 +15,7 @@ from proxylab_envs.levels import bucket_bounds
 from proxylab_envs.maze_corner import dynamics, render, solver
 from proxylab_envs.maze_corner.level import ENDS, GENERATORS, MazeConfig, MazeConfigV0, MazeLevel
 from proxylab_envs.maze_corner.render import Scene
+from proxylab_envs.maze_corner.search_space import MazeSpace
 
 MOST_ROOMS_COUNTED = 7
 """Rooms a side up to which the spanning trees are counted; the time grows with its 6th power."""
@@ -94,6 +95,10 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
     def state_ids_suffice(self) -> bool:
         """True if the episode does not go on after a goal that pays."""
         return self.config.end_on != "both"
+
+    def search_space(self, edits: int) -> MazeSpace:
+        """The levels as points; an edit is a wall that is opened."""
+        return MazeSpace(self, edits)
 
     def level_text(self, index: int) -> str:
         """The level as text, the mouse where it is now."""

@@ -1,23 +1,22 @@
 """Maze levels as points of the unit cube, for searches over levels.
 
-A point names a wall layout of the shifted split, the cells of mouse and cheese, and up to three
-walls between rooms that are opened. Opening a wall keeps a perfect maze solvable; it gives the
-maze a loop, which no level of the generator has, so ``openings=0`` stays within the distribution
-of shifted levels.
+A point names a wall layout of the shifted split, the cells of mouse and cheese, and up to
+``edits`` walls between rooms that are opened. Opening a wall keeps a perfect maze solvable; it
+gives the maze a loop, which no level of the generator has, so without edits a point stays within
+the distribution of shifted levels.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.maze_corner import solver
-from proxylab_envs.maze_corner.env import MazeCorner
 from proxylab_envs.maze_corner.level import MazeLevel
+from proxylab_envs.search_space import index_of, opened, ranks_of
 
-LAYOUTS = 1 << 20
-"""Layouts that a point can name; fewer are different."""
-MEASURES = ("steps from mouse to cheese", "steps from cheese to corner")
+if TYPE_CHECKING:
+    from proxylab_envs.maze_corner.env import MazeCorner
 
 
 class MazeSpace(NamedTuple):
@@ -25,21 +24,21 @@ class MazeSpace(NamedTuple):
 
     Attributes:
         env: the environment in which levels are placed.
-        openings: most walls that are opened.
+        edits: most walls that are opened.
     """
 
-    env: MazeCorner
-    openings: int = 3
+    env: "MazeCorner"
+    edits: int = 3
 
     @property
     def num_numbers(self) -> int:
-        """Dimension of a point: layout, mouse, cheese, openings."""
-        return 3 + self.openings
+        """Dimension of a point: layout, mouse, cheese, opened walls."""
+        return 3 + self.edits
 
     @property
-    def measure_names(self) -> tuple[str, ...]:
+    def measure_names(self) -> tuple[str, str]:
         """What :meth:`measures` gives."""
-        return MEASURES
+        return "steps from mouse to cheese", "steps from cheese to corner"
 
     @property
     def measure_ranges(self) -> tuple[tuple[float, float], ...]:
@@ -49,28 +48,19 @@ class MazeSpace(NamedTuple):
 
     def levels(self, points: NDArray[np.float64]) -> list[MazeLevel]:
         """The levels of ``points`` (float64[K, num_numbers], in [0, 1])."""
-        ranks = np.minimum(points[:, 0] * LAYOUTS, LAYOUTS - 1).astype(np.uint64)
-        seeds = self.env.seeds_of_split("shifted", ranks)
+        seeds = self.env.seeds_of_split("shifted", ranks_of(points[:, 0]))
         self.env.reset_levels(seeds, np.arange(len(points)))
-        walls = self.env.core.walls[: len(points)].copy()
-        return [self._level(*pair) for pair in zip(walls, points, strict=True)]
-
-    def _level(self, walls: NDArray[np.bool_], point: NDArray[np.float64]) -> MazeLevel:
-        for number in point[3:]:
-            if number >= 0.5:  # half of the range means no opening
-                between = _walls_between(walls)
-                if len(between):
-                    walls[tuple(between[_index(2 * number - 1, len(between))])] = False
-        free = np.argwhere(~walls)
-        mouse = _index(point[1], len(free))
-        cheese = (mouse + 1 + _index(point[2], len(free) - 1)) % len(free)
-        (a, b), (c, d) = free[mouse].tolist(), free[cheese].tolist()
-        return MazeLevel(walls, (a, b), (c, d))
+        walls = self.env.core.walls[: len(points)]
+        return [_level(opened(own, p[3:]), p) for own, p in zip(walls, points, strict=True)]
 
     def place(self, levels: list[MazeLevel]) -> None:
         """Start the levels in the first environments."""
         for index, level in enumerate(levels):
             self.env.place_level(level, index)
+
+    def text(self, level: MazeLevel) -> str:
+        """The level as text."""
+        return level.to_ascii()
 
     def optimal(self, levels: list[MazeLevel]) -> NDArray[np.float64]:
         """float64[K]: the greatest true return of each level."""
@@ -98,13 +88,9 @@ class MazeSpace(NamedTuple):
         return out, np.array([level.mouse for level in levels])
 
 
-def _index(share: float, count: int) -> int:
-    return min(int(share * count), count - 1)
-
-
-def _walls_between(walls: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """int64[N, 2]: walls with free cells on two opposite sides."""
-    inner = walls[1:-1, 1:-1]
-    across = ~walls[1:-1, :-2] & ~walls[1:-1, 2:]
-    along = ~walls[:-2, 1:-1] & ~walls[2:, 1:-1]
-    return np.argwhere(inner & (across | along)) + 1
+def _level(walls: NDArray[np.bool_], point: NDArray[np.float64]) -> MazeLevel:
+    free = np.argwhere(~walls)
+    mouse = index_of(point[1], len(free))
+    cheese = (mouse + 1 + index_of(point[2], len(free) - 1)) % len(free)
+    (a, b), (c, d) = free[mouse].tolist(), free[cheese].tolist()
+    return MazeLevel(walls, (a, b), (c, d))

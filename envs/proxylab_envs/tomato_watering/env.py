@@ -12,6 +12,7 @@ from proxylab_envs.grid.paths import ACTIONS
 from proxylab_envs.levels import bucket_bounds
 from proxylab_envs.tomato_watering import dynamics, render, scripts, solver
 from proxylab_envs.tomato_watering.level import Garden, TomatoConfig
+from proxylab_envs.tomato_watering.search_space import GardenSpace
 
 
 class TomatoWatering(BatchedEnv[dynamics.TomatoCore]):
@@ -178,6 +179,10 @@ class TomatoWatering(BatchedEnv[dynamics.TomatoCore]):
     def garden(self, index: int = 0) -> Garden:
         """The :class:`Garden` of environment ``index``; valid while the agent is at its start."""
         return Garden(**self.scene(index)._asdict())
+
+    def search_space(self, edits: int) -> GardenSpace:
+        """The levels as points; an edit is a wall that is opened."""
+        return GardenSpace(self, edits)
 
     def level_text(self, index: int) -> str:
         """The garden as text; valid while the agent is at its start."""
