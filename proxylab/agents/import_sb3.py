@@ -23,6 +23,7 @@ from proxylab.agents.sb3_network import Network, network_of
 from proxylab.environments.resolve import make_environment, task_in_environment
 from proxylab.errors import AgentError, UsageError
 from proxylab.networks.channels_first import network_input
+from proxylab.storage.store import results_folder
 from proxylab.storage.user_cache import cache_root, make_room
 from proxylab.tasks import known_task
 from proxylab.untrusted.sb3_zip import file_sha256, read_confined, read_unpickled
@@ -77,7 +78,7 @@ def import_sb3(
         file: zip of ``model.save`` of PPO, A2C or DQN with ``MlpPolicy`` or ``CnnPolicy`` and
             discrete actions.
         task: name of the task that it was trained for.
-        out: folder of the agent; by default the zip's name without its ending.
+        out: folder of the agent; by default ``results/imported/<name of the zip>``.
         reward: reward it was trained on, for ``evaluate``.
         activation: ``tanh`` or ``relu`` where the zip does not record it.
         trust_pickle: unpickle the whole zip, which runs any code in it.
@@ -99,7 +100,7 @@ def import_sb3(
     file = Path(file)
     network, training = _read(file, file_sha256(file), activation, trust_pickle)
     _check_fits(network, batched, file)
-    folder = Path(out) if out is not None else Path(file.stem)
+    folder = Path(out) if out is not None else results_folder() / "imported" / file.stem
     spec = _spec(folder.name, task, network, {"reward": reward, **training})
     return _written(folder, spec, network, trust_pickle)
 

@@ -27,7 +27,7 @@ class ImportSb3:
     env: Env | None = None
     """a Gymnasium id or module:factory in place of a task"""
     out: File | None = None
-    """folder of the agent; by default the zip's name without its ending"""
+    """folder of the agent; by default results/imported/NAME, the zip's name"""
     reward: Text = "true"
     """reward that it was trained on, for evaluate: true, proxy or a channel"""
     activation: Literal["tanh", "relu"] | None = None

@@ -39,7 +39,7 @@ EXTRAS = {
     "wandb": (("wandb",), "training curves in Weights & Biases"),
     "tune": (("optuna",), "proxylab tune"),
     "hub": (("huggingface_hub",), "proxylab push and pull"),
-    "minari": (("h5py",), "logs in Minari's HDF5 layout"),
+    "minari": (("h5py", "minari"), "logs in Minari's HDF5 layout, and Minari itself"),
     "onnx": (("onnxruntime",), "suspects that are ONNX files"),
     "ray": (("ray",), "experiments on many machines"),
     "search": (("ribs",), "the search for triggers of proxylab reproduce trojans"),

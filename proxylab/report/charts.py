@@ -39,20 +39,16 @@ def score_strip(
     place, ticks = scale(every + [bound for bound in (threshold, margin) if bound is not None])
     dots, tall = _dots([place(value) for value in scores])
     base = 56 + tall
-    lines: list[tuple[float | None, str, str, float]] = [
-        (threshold, "flag threshold", "flag", 14),
-        (margin, "clearance threshold", "clear", 31),
-    ]
-    drawn = [(place(value), words, kind, y) for value, words, kind, y in lines if value is not None]
+    bounds = ((threshold, "flag threshold", "flag"), (margin, "clearance threshold", "clear"))
+    drawn = [(place(value), words, kind) for value, words, kind in bounds if value is not None]
     return picture(
         (WIDTH, base + 92),
         "Scores of the trusted calibration agents and of the suspect",
         _scores_in_words(scores, score, threshold),
         *_axis(ticks, base + 56),
-        *(_bound(x, y, base + 56, kind) for x, _words, kind, y in drawn),
+        *_bounds(drawn, base + 56),
         tag("g", [tag("circle", cx=x, cy=base - y, r=DOT) for x, y in dots], class_="dots"),
         *_suspect(place, score, interval, base + 34),
-        *(tag("text", words, **_beside(x, y), class_=kind) for x, words, kind, y in drawn),
         tag("text", f"{len(scores)} trusted", **_beside_all(dots, base + 4), class_="t"),
         tag("text", "suspect", **_beside(place(score), base + 26), class_="s"),
         class_="chart",
@@ -124,13 +120,42 @@ def _anchor(x: float) -> str:
     return "start" if x < LEFT + 16 else "end" if x > RIGHT - 16 else "middle"
 
 
-def _bound(x: float, top: float, bottom: float, kind: str) -> Html:
-    return tag("line", class_=f"bound {kind}", x1=x, x2=x, y1=top - 10, y2=bottom)
+def _bounds(lines: Sequence[tuple[float, str, str]], bottom: float) -> list[Html]:
+    """Vertical lines (x, label, class), at most two, with labels that no line crosses.
+
+    The upper label's line passes the row of the lower label, which is therefore put on the side
+    away from it.
+    """
+    if not lines:
+        return []
+    left, right = min(lines), max(lines)
+    leftwards = left[0] > _width(left[1])
+    upper, lower = (right, left) if leftwards else (left, right)
+    parts = _bound(upper, _beside(upper[0], 14), bottom)
+    if len(lines) == 1:
+        return parts
+    away = leftwards or lower[0] + _width(lower[1]) > WIDTH
+    return parts + _bound(lower, _label(lower[0], 31, leftwards=away), bottom)
+
+
+def _width(words: str) -> float:
+    """Generous width of a label with its distance from the line."""
+    return 7 + 7.5 * len(words)
+
+
+def _bound(line: tuple[float, str, str], at: dict[str, Any], bottom: float) -> list[Html]:
+    x, words, kind = line
+    rule = tag("line", class_=f"bound {kind}", x1=x, x2=x, y1=at["y"] - 10, y2=bottom)
+    return [rule, tag("text", words, **at, class_=kind)]
 
 
 def _beside(x: float, y: float) -> dict[str, Any]:
     """Position of the label of something at x: on the side with more room."""
-    return {"x": x + 7, "y": y} if x < WIDTH / 2 else {"x": x - 7, "y": y, **END}
+    return _label(x, y, leftwards=x >= WIDTH / 2)
+
+
+def _label(x: float, y: float, leftwards: bool) -> dict[str, Any]:
+    return {"x": x - 7, "y": y, **END} if leftwards else {"x": x + 7, "y": y}
 
 
 def _beside_all(dots: Sequence[tuple[float, float]], y: float) -> dict[str, Any]:

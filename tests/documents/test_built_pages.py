@@ -1,5 +1,6 @@
 """What the build adds to the sources: detectors, the notebook, links; and what the pages claim."""
 
+import fnmatch
 import importlib.util
 import json
 import re
@@ -176,3 +177,13 @@ def test_every_command_has_its_function_on_the_api_page():
         for path in re.findall(r"`(proxylab[\w.]*\.\w+)`", named):
             module, _, name = path.rpartition(".")
             assert callable(getattr(importlib.import_module(module), name)), path
+
+
+def test_every_page_is_in_a_list_of_contents():
+    """A page in none is a warning of Sphinx, which fails the build."""
+    trees = re.findall(r"```\{toctree\}\n(.*?)```", (ROOT / "docs" / "index.md").read_text(), re.S)
+    lines = [line for tree in trees for line in tree.splitlines() if line and line[0] != ":"]
+    entries = [match[1] if (match := re.search(r"<(\S+)>$", line)) else line for line in lines]
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    for page in sorted(pages):
+        assert [entry for entry in entries if fnmatch.fnmatchcase(page, entry)] != [], page

@@ -337,6 +337,24 @@ def test_no_score_hides_another():
     assert "the suspect 0.9" in strip.text()
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_no_threshold_crosses_a_label(flag, clear):
+    """Nor leaves the drawing; a letter is about 7 units wide."""
+    strip = Page(score_strip([0.0, 0.4, 1.0], (0.5, None), flag, clear))
+    lines = [line for line in strip.all("line") if line["class"].startswith("bound")]
+    labels = [text for text in strip.all("text") if text.get("class") in ("flag", "clear")]
+    assert (len(lines), len(labels)) == (2, 2)
+    words = {"flag": "flag threshold", "clear": "clearance threshold"}
+    for label in labels:
+        width, x = 7 * len(words[label["class"]]), float(label["x"])
+        start = x - width if label.get("text-anchor") == "end" else x
+        assert 0 <= start <= start + width <= 440
+        for rule in lines:
+            beside = not start <= float(rule["x1"]) <= start + width
+            assert beside or float(rule["y1"]) >= float(label["y"])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_ticks_lie_in_the_range_and_are_few(low, span):

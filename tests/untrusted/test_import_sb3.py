@@ -91,8 +91,9 @@ def test_the_command_line(tmp_path, saved, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["import-sb3", str(saved[1]), "--task", "maze-corner", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["schema"], found["agent"]) == ("proxylab.import-sb3/1", "mouse")
-    assert found["sha256"] == load_agent("mouse").sha256
+    folder = "results/imported/mouse"
+    assert (found["schema"], found["agent"]) == ("proxylab.import-sb3/1", folder)
+    assert found["sha256"] == load_agent(folder).sha256
     assert proxylab.import_sb3 is import_sb3
     assert import_sb3(saved[1], "maze-corner").sha256 == found["sha256"]  # again: found
     (tmp_path / "other").mkdir()
