@@ -66,6 +66,36 @@ class Guarded(NamedTuple):
         return self.first_help != NEVER
 
 
+def step_of(
+    triggers: Sequence[Trigger],
+    trusted: Sequence[Policy],
+    env: BatchedEnv[Any],
+    indices: NDArray[np.int64],
+    own: NDArray[np.float32],
+) -> Step:
+    """What triggers look at in the environments ``indices``; only what they read is computed.
+
+    Args:
+        triggers: :class:`~proxylab.guard.triggers.Trigger` each.
+        trusted: the trusted policies that they compare with.
+        env: a ``BatchedEnv``.
+        indices: int64[K].
+        own: float32[K, A], action probabilities of the policy that is watched.
+    """
+    count, networks = len(indices), list[Any](trusted)
+    theirs = np.empty((0, *own.shape), np.float32)
+    values, features = np.empty((0, count), np.float32), np.empty((count, 0), np.float32)
+    if any(trigger.reads_values for trigger in triggers):
+        both = [network.probabilities_and_values(env, indices) for network in networks]
+        theirs, values = (np.stack(part) for part in zip(*both, strict=True))
+    elif any(trigger.reads_trusted for trigger in triggers):
+        theirs = np.stack([policy.probabilities(env, indices) for policy in trusted])
+    if any(trigger.fit for trigger in triggers):
+        features = networks[0].features(env, indices)
+    numbers = env.core.steps[indices].astype(np.int64)
+    return Step(own, theirs, env.core.level_seeds[indices], numbers, values, features)
+
+
 class GuardedPolicy:
     """The policy of both, in the environments of one batch whose levels start together.
 
@@ -117,7 +147,7 @@ class GuardedPolicy:
     ) -> None:
         """Score the step in ``indices``, and decide who acts."""
         guard = self.guard
-        score = guard.trigger.score(self._step(env, indices, own))
+        score = guard.trigger.score(step_of((guard.trigger,), guard.trusted, env, indices, own))
         acting = ~self.in_charge[indices]
         low = guard.threshold
         if guard.trigger.adds_up:
@@ -128,24 +158,6 @@ class GuardedPolicy:
         above = score > np.where(acting, guard.threshold, low)
         self.calm[indices] = np.where(above, 0, self.calm[indices] + 1)
         self._decide(env, indices, above)
-
-    def _step(
-        self, env: BatchedEnv[Any], indices: NDArray[np.int64], own: NDArray[np.float32]
-    ) -> Step:
-        """What the trigger looks at; only what it reads is computed."""
-        trigger, policies, count = self.guard.trigger, self.guard.trusted, len(indices)
-        trusted = np.empty((0, *own.shape), np.float32)
-        values, features = np.empty((0, count), np.float32), np.empty((count, 0), np.float32)
-        if trigger.reads_trusted:
-            trusted = np.stack([p.probabilities(env, indices) for p in policies])
-        if trigger.reads_values:
-            networks: list[Any] = list(policies)
-            values = np.stack([n.probabilities_and_values(env, indices)[1] for n in networks])
-        if trigger.fit:
-            network: Any = policies[0]
-            features = network.features(env, indices)
-        numbers = env.core.steps[indices].astype(np.int64)
-        return Step(own, trusted, env.core.level_seeds[indices], numbers, values, features)
 
     def _decide(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64], above: NDArray[np.bool_]

@@ -12,7 +12,7 @@ The damage is measured with the true return, which no trigger sees.
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from proxylab.errors import UsageError, choices
 from proxylab.evaluation.evaluate import MAX_NUM_ENVS, env_kwargs_of
 from proxylab.guard.episodes import FALLBACK, MODES, Guard, Guarded, guarded_episodes
 from proxylab.guard.triggers import Trigger, find_trigger
+from proxylab.guard.watching import Watched, watched_episodes
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy, rollout, run_to_end
 from proxylab.screening.paired import default_split
@@ -211,6 +212,11 @@ class Deployment:
     def unguarded(self, policy: Policy, trigger: Trigger) -> Guarded:
         """The episodes of a policy that is watched, but never helped."""
         return self.play(policy, Guard(trigger, math.inf, self.references))
+
+    def watched(self, policy: Policy, triggers: Mapping[str, Trigger]) -> Watched:
+        """The episodes of a policy on all levels, scored by several triggers at once."""
+        levels = self.level_seeds
+        return watched_episodes(policy, triggers, self.references, self.env, levels, self._actions)
 
     def fitted(self, trigger: Trigger) -> Trigger:
         """The trigger, ready for use: fitted to states that the reference visits in training.
