@@ -14,6 +14,10 @@ from proxylab_envs.batch import BatchedEnv
 FALLBACK, STOP, ASK = "fallback", "stop", "ask"
 MODES = (FALLBACK, STOP, ASK)
 
+ACTORS = ("suspect", "trusted", "nobody")
+SUSPECT, TRUSTED, NOBODY = range(3)
+"""Who acts at a step: the policy that is watched, a trusted one, or nobody (``stop``)."""
+
 NEVER = -1
 """Step of the first help in an episode without any."""
 
@@ -104,6 +108,8 @@ class GuardedPolicy:
     Attributes:
         name: of the policy that is watched.
         task: its task.
+        actor: int8[num_envs], index into :data:`ACTORS`, of the last step.
+        score: float64[num_envs], what the trigger said of it; NaN where it was not asked.
     """
 
     def __init__(self, policy: Policy, guard: Guard, num_envs: int) -> None:
@@ -118,12 +124,14 @@ class GuardedPolicy:
         self.helped = np.zeros(num_envs, np.int64)
         self.first_help = np.full(num_envs, NEVER, np.int64)
         self.return_before = np.zeros(num_envs)
+        self.actor, self.score = np.zeros(num_envs, np.int8), np.full(num_envs, np.nan)
 
     def probabilities(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """float32[K, num_actions] of whoever acts in the environments ``indices``."""
         own = self.policy.probabilities(env, indices)
+        self.actor[indices], self.score[indices] = SUSPECT, np.nan
         if self.guard.mode == ASK:
             self.in_charge[indices] = False
         watched = indices
@@ -134,6 +142,7 @@ class GuardedPolicy:
         theirs = indices[self.in_charge[indices]]
         if not theirs.size:
             return own
+        self.actor[theirs] = NOBODY if self.guard.mode == STOP else TRUSTED
         if self.guard.mode == STOP:
             env.core.truncated[theirs] = True
             return own
@@ -153,6 +162,7 @@ class GuardedPolicy:
         if guard.trigger.adds_up:
             self.summed[indices[acting]] += score[acting]
             score, low = np.where(acting, self.summed[indices], score), guard.trigger.calm
+        self.score[indices] = score
         own_steps = indices[acting]
         self.highest[own_steps] = np.maximum(self.highest[own_steps], score[acting])
         above = score > np.where(acting, guard.threshold, low)
