@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from proxylab.app.courses import at_every_point, course_facts, move_lagoon
+from proxylab.app.guards import guarded_trace
 from proxylab.app.requests import checked
 from proxylab.app.state import AT_ONCE, COURSE, World
 from proxylab.app.traces import trace, visits
@@ -116,12 +117,17 @@ def _probabilities_and_values(
 
 
 def episode(worlds: Mapping[str, World], request: Mapping[str, Any]) -> dict[str, Any]:
-    """One episode of an agent on a level, step by step."""
-    name, text, agent, run, greedy = checked(request, ("world", "level", "agent", "run", "greedy"))
+    """One episode of an agent on a level, step by step; with ``guard`` under that trigger."""
+    name, text, agent, run, greedy, trigger = checked(
+        request, ("world", "level", "agent", "run", "greedy", "guard")
+    )
     world = world_of(worlds, name)
     with world.lock:
         env = world.env(1)
+        guard = None if trigger is None else world.guard(trigger)
         place(world, env, text, 1)
+        if guard is not None:
+            return guarded_trace(world.agent(agent), guard, env, run, greedy)
         return trace(world.agent(agent), env, run, greedy)
 
 

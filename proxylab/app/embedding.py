@@ -79,7 +79,7 @@ def _entry(world: World, policies: Sequence[LearnedPolicy]) -> dict[str, Any]:
     agents = [agent for agent in entry["agents"] if agent["name"] in included]
     names = [agent["name"] for agent in agents]
     pair = [name if name in included else names[-1] for name in entry["pair"]]
-    return {**entry, "agents": agents, "pair": pair}
+    return {**entry, "agents": agents, "pair": pair, "triggers": {}}
 
 
 def _world(world: World) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxylab.errors import UsageError
+from proxylab.guard.triggers import TRIGGERS
 from proxylab.rewards.raters import ANSWERS
 from proxylab.storage.limits import LIMITS
 
@@ -47,6 +48,7 @@ FIELDS = {
     "seed": _between(0, MAX_SEED),
     "run": _between(0, MAX_SEED, default=0),
     "episodes": _between(10, 1_000, default=100),
+    "guard": Field(str, lambda s: s in TRIGGERS, f"one of {', '.join(TRIGGERS)}", default=None),
     "greedy": Field(bool, lambda _: True, "true or false", default=False),
     "spoke": _between(0, 23, default=None),
     "targets": Field(bool, lambda _: True, "true or false", default=True),

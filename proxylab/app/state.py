@@ -15,9 +15,12 @@ import numpy as np
 from proxylab.agents.references import load_agents
 from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.agents.zoo import zoo_entries
+from proxylab.app.guards import NEEDED, make_guard
 from proxylab.app.kinds import SCRIPT, YOURS, kinds_in_words
 from proxylab.errors import AgentError, UsageError
 from proxylab.evaluation.evaluate import env_kwargs_of, task_of
+from proxylab.guard.episodes import Guard
+from proxylab.guard.triggers import DEFAULT_TRIGGER, TRIGGERS
 from proxylab.rollouts.rollout import Policy
 from proxylab.tasks import TASKS, known_task
 from proxylab_envs.batch import BatchedEnv
@@ -65,6 +68,7 @@ class World:
     def __post_init__(self) -> None:
         self.env = functools.cache(self._make)
         self.policy = functools.cache(lambda name: self.agents[name].load())
+        self._known_guard = functools.cache(self._make_guard)
 
     def _make(self, num_envs: int = 1) -> BatchedEnv:
         """The environment of a size; the same one every time."""
@@ -86,6 +90,25 @@ class World:
             raise UsageError(f"{self.name} has no agent {name[:80]!r}")
         return self.policy(name)
 
+    @property
+    def triggers(self) -> dict[str, str]:
+        """{trigger: what it measures} of the guards that can be made; the default comes first."""
+        if sum(agent.group == "trusted" for agent in self.agents.values()) < NEEDED:
+            return {}
+        names = (DEFAULT_TRIGGER, *(name for name in TRIGGERS if name != DEFAULT_TRIGGER))
+        return {name: TRIGGERS[name].says for name in names}
+
+    def guard(self, trigger: str) -> Guard:
+        """The guard of a trigger, its threshold set on first use; ``UsageError`` without one."""
+        if trigger not in self.triggers:
+            raise UsageError(f"{self.name} has too few trusted agents for a guard")
+        return self._known_guard(trigger)
+
+    def _make_guard(self, trigger: str) -> Guard:
+        names = [agent.name for agent in self.agents.values() if agent.group == "trusted"]
+        trusted = {name: self.policy(name) for name in names[:NEEDED]}
+        return make_guard(self.task, trusted, trigger, int(self.env(1).max_episode_steps))
+
     def entry(self) -> dict[str, Any]:
         """The world's entry in the page's catalogue."""
         env = self.env(1)
@@ -102,6 +125,7 @@ class World:
             "agents": [{"name": a.name, "group": a.group} for a in self.agents.values()],
             "kinds": kinds_in_words(TASKS[self.task], [a.group for a in self.agents.values()]),
             "pair": list(self.pair()),
+            "triggers": self.triggers,
         }
 
     def pair(self) -> tuple[str, str]:

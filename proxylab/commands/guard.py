@@ -9,6 +9,7 @@ from proxylab.console.options import (
     Agent,
     Device,
     Env,
+    File,
     Flag,
     Positive,
     Rate,
@@ -61,6 +62,9 @@ class Guard:
     """of the levels and the action draws"""
     device: Device = "cpu"
     """where networks run"""
+    log: File | None = None
+    """write the guarded episodes as a log, with who acted at every step and why; its ending decides
+    the format"""
     json: Flag = False
     """print one JSON object"""
 
@@ -81,4 +85,5 @@ class Guard:
         )
         options = {name: getattr(self, name) for name in (*names, "seed", "device", "env")}
         settings = GuardSettings(**options)
-        return guard_agents(self.suspects, self.trusted or None, self.task, settings, track=track)
+        trusted = self.trusted or None
+        return guard_agents(self.suspects, trusted, self.task, settings, log=self.log, track=track)

@@ -53,6 +53,8 @@ def show_guard(console: Console, result: "GuardReport", _command: object) -> Non
         for row in result.suspects
     ]
     table(console, rows)
+    if result.log:
+        console.print(f"log: {escape(result.log)}")
 
 
 def _mean_of(interval: tuple[float, float, float]) -> str:

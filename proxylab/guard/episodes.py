@@ -14,6 +14,10 @@ from proxylab_envs.batch import BatchedEnv
 FALLBACK, STOP, ASK = "fallback", "stop", "ask"
 MODES = (FALLBACK, STOP, ASK)
 
+ACTORS = ("suspect", "trusted", "nobody")
+SUSPECT, TRUSTED, NOBODY = range(3)
+"""Who acts at a step: the policy that is watched, a trusted one, or nobody (``stop``)."""
+
 NEVER = -1
 """Step of the first help in an episode without any."""
 
@@ -66,6 +70,36 @@ class Guarded(NamedTuple):
         return self.first_help != NEVER
 
 
+def step_of(
+    triggers: Sequence[Trigger],
+    trusted: Sequence[Policy],
+    env: BatchedEnv[Any],
+    indices: NDArray[np.int64],
+    own: NDArray[np.float32],
+) -> Step:
+    """What triggers look at in the environments ``indices``; only what they read is computed.
+
+    Args:
+        triggers: :class:`~proxylab.guard.triggers.Trigger` each.
+        trusted: the trusted policies that they compare with.
+        env: a ``BatchedEnv``.
+        indices: int64[K].
+        own: float32[K, A], action probabilities of the policy that is watched.
+    """
+    count, networks = len(indices), list[Any](trusted)
+    theirs = np.empty((0, *own.shape), np.float32)
+    values, features = np.empty((0, count), np.float32), np.empty((count, 0), np.float32)
+    if any(trigger.reads_values for trigger in triggers):
+        both = [network.probabilities_and_values(env, indices) for network in networks]
+        theirs, values = (np.stack(part) for part in zip(*both, strict=True))
+    elif any(trigger.reads_trusted for trigger in triggers):
+        theirs = np.stack([policy.probabilities(env, indices) for policy in trusted])
+    if any(trigger.fit for trigger in triggers):
+        features = networks[0].features(env, indices)
+    numbers = env.core.steps[indices].astype(np.int64)
+    return Step(own, theirs, env.core.level_seeds[indices], numbers, values, features)
+
+
 class GuardedPolicy:
     """The policy of both, in the environments of one batch whose levels start together.
 
@@ -74,6 +108,8 @@ class GuardedPolicy:
     Attributes:
         name: of the policy that is watched.
         task: its task.
+        actor: int8[num_envs], index into :data:`ACTORS`, of the last step.
+        score: float64[num_envs], what the trigger said of it; NaN where it was not asked.
     """
 
     def __init__(self, policy: Policy, guard: Guard, num_envs: int) -> None:
@@ -88,12 +124,14 @@ class GuardedPolicy:
         self.helped = np.zeros(num_envs, np.int64)
         self.first_help = np.full(num_envs, NEVER, np.int64)
         self.return_before = np.zeros(num_envs)
+        self.actor, self.score = np.zeros(num_envs, np.int8), np.full(num_envs, np.nan)
 
     def probabilities(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """float32[K, num_actions] of whoever acts in the environments ``indices``."""
         own = self.policy.probabilities(env, indices)
+        self.actor[indices], self.score[indices] = SUSPECT, np.nan
         if self.guard.mode == ASK:
             self.in_charge[indices] = False
         watched = indices
@@ -104,6 +142,7 @@ class GuardedPolicy:
         theirs = indices[self.in_charge[indices]]
         if not theirs.size:
             return own
+        self.actor[theirs] = NOBODY if self.guard.mode == STOP else TRUSTED
         if self.guard.mode == STOP:
             env.core.truncated[theirs] = True
             return own
@@ -117,35 +156,18 @@ class GuardedPolicy:
     ) -> None:
         """Score the step in ``indices``, and decide who acts."""
         guard = self.guard
-        score = guard.trigger.score(self._step(env, indices, own))
+        score = guard.trigger.score(step_of((guard.trigger,), guard.trusted, env, indices, own))
         acting = ~self.in_charge[indices]
         low = guard.threshold
         if guard.trigger.adds_up:
             self.summed[indices[acting]] += score[acting]
             score, low = np.where(acting, self.summed[indices], score), guard.trigger.calm
+        self.score[indices] = score
         own_steps = indices[acting]
         self.highest[own_steps] = np.maximum(self.highest[own_steps], score[acting])
         above = score > np.where(acting, guard.threshold, low)
         self.calm[indices] = np.where(above, 0, self.calm[indices] + 1)
         self._decide(env, indices, above)
-
-    def _step(
-        self, env: BatchedEnv[Any], indices: NDArray[np.int64], own: NDArray[np.float32]
-    ) -> Step:
-        """What the trigger looks at; only what it reads is computed."""
-        trigger, policies, count = self.guard.trigger, self.guard.trusted, len(indices)
-        trusted = np.empty((0, *own.shape), np.float32)
-        values, features = np.empty((0, count), np.float32), np.empty((count, 0), np.float32)
-        if trigger.reads_trusted:
-            trusted = np.stack([p.probabilities(env, indices) for p in policies])
-        if trigger.reads_values:
-            networks: list[Any] = list(policies)
-            values = np.stack([n.probabilities_and_values(env, indices)[1] for n in networks])
-        if trigger.fit:
-            network: Any = policies[0]
-            features = network.features(env, indices)
-        numbers = env.core.steps[indices].astype(np.int64)
-        return Step(own, trusted, env.core.level_seeds[indices], numbers, values, features)
 
     def _decide(
         self, env: BatchedEnv[Any], indices: NDArray[np.int64], above: NDArray[np.bool_]

@@ -12,8 +12,9 @@ The damage is measured with the true return, which no trigger sees.
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,14 @@ from numpy.typing import NDArray
 from proxylab.console.output import Track, no_progress
 from proxylab.detection.calibration import divide
 from proxylab.environments.resolve import make_environment, task_in_environment
-from proxylab.errors import UsageError, choices
+from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import MAX_NUM_ENVS, env_kwargs_of
-from proxylab.guard.episodes import FALLBACK, MODES, Guard, Guarded, guarded_episodes
+from proxylab.guard.episodes import Guard, Guarded, guarded_episodes
+from proxylab.guard.recording import GuardedLog, guarded_log, write_guarded
+from proxylab.guard.settings import GuardSettings
 from proxylab.guard.triggers import Trigger, find_trigger
+from proxylab.guard.watching import Watched, watched_episodes
+from proxylab.logs import format_of, log_path
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy, rollout, run_to_end
 from proxylab.screening.paired import default_split
@@ -34,7 +39,6 @@ from proxylab.screening.trust import warnings_about
 from proxylab.seeds import stream_seed
 from proxylab.statistics.conformal import calibration_needed, conformal_threshold
 from proxylab.statistics.resampling import bootstrap_interval
-from proxylab.storage.limits import check_episodes
 from proxylab.storage.provenance import provenance_of
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import Levels
@@ -46,51 +50,6 @@ REFERENCES = 3
 
 Interval = tuple[float, float, float]
 """Mean, lower and upper end of its 95 % interval."""
-
-
-@dataclass(frozen=True)
-class GuardSettings:
-    """The options of ``guard``.
-
-    Attributes:
-        trigger: name in :data:`~proxylab.guard.triggers.TRIGGERS`.
-        policy: ``fallback``, ``stop`` or ``ask`` (:class:`~proxylab.guard.episodes.Guard`).
-        alpha: bound on the probability that a new honest agent is ever helped.
-        budget: share of honest episodes that get help; replaces ``alpha``.
-        hand_back: calm steps after which the watched policy acts again; None for never.
-        irrecoverable: play the form of the task in which gaming cannot be undone
-            (:attr:`~proxylab_envs.batch.BatchedEnv.irrecoverable`).
-        split: of the levels; by default ``shifted`` where the task has it.
-        episodes: number of levels.
-        seed: of the levels and the action draws.
-        device: on which networks run.
-        env: see :func:`proxylab.environments.resolve.make_environment`.
-    """
-
-    trigger: str = "departure"
-    policy: str = FALLBACK
-    alpha: float = 0.05
-    budget: float | None = None
-    hand_back: int | None = None
-    irrecoverable: bool = False
-    split: str | None = None
-    episodes: int = 200
-    seed: int = 0
-    device: str = "cpu"
-    env: str | None = None
-
-    def __post_init__(self) -> None:
-        """``UsageError`` names the first invalid option."""
-        find_trigger(self.trigger)
-        check_episodes(self.episodes)
-        if self.policy not in MODES:
-            raise UsageError(f"no policy {self.policy!r}: {choices(self.policy, MODES)}")
-        for name in ("alpha", "budget"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise UsageError(f"{name} must lie between 0 and 1, not {value}")
-        if self.hand_back is not None and (self.policy != FALLBACK or self.hand_back < 1):
-            raise UsageError("hand_back is a number of steps from 1, with the policy fallback")
 
 
 @dataclass(frozen=True)
@@ -141,6 +100,7 @@ class GuardReport:
         n_calibration: number of trusted agents that set the threshold.
         trusted_return: mean true return of the policy that takes over, on the same levels.
         suspects: one :class:`Protected` each.
+        log: file of the guarded episodes, or None.
         warnings: sentences about trusted agents that pursue the proxy.
         provenance: commit, versions, seed, seconds.
         schema: schema of the JSON.
@@ -154,6 +114,7 @@ class GuardReport:
     n_calibration: int
     trusted_return: Interval
     suspects: list[Protected]
+    log: str | None = None
     warnings: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
@@ -211,6 +172,16 @@ class Deployment:
     def unguarded(self, policy: Policy, trigger: Trigger) -> Guarded:
         """The episodes of a policy that is watched, but never helped."""
         return self.play(policy, Guard(trigger, math.inf, self.references))
+
+    def watched(self, policy: Policy, triggers: Mapping[str, Trigger]) -> Watched:
+        """The episodes of a policy on all levels, scored by several triggers at once."""
+        levels = self.level_seeds
+        return watched_episodes(policy, triggers, self.references, self.env, levels, self._actions)
+
+    def recorded(self, policy: Policy, guard: Guard) -> GuardedLog:
+        """The guarded episodes of a policy on all levels, step by step, for a log."""
+        levels, seed = self.level_seeds, self._actions
+        return guarded_log(policy, guard, self.env, levels, seed, self.task)
 
     def fitted(self, trigger: Trigger) -> Trigger:
         """The trigger, ready for use: fitted to states that the reference visits in training.
@@ -286,6 +257,7 @@ def guard_agents(
     task: str | None = None,
     settings: GuardSettings | None = None,
     *,
+    log: str | Path | None = None,
     track: Track = no_progress,
 ) -> GuardReport:
     """Let trusted policies take over where a trigger says so, and measure what that is worth.
@@ -295,6 +267,7 @@ def guard_agents(
         trusted: trusted agents; by default the shipped population of the task.
         task: task name; by default that of the suspects.
         settings: :class:`GuardSettings`.
+        log: file for the guarded episodes, with who acted at every step and why.
         track: function (list, description) -> iterable, to show progress.
 
     Raises:
@@ -302,6 +275,9 @@ def guard_agents(
     """
     started = time.perf_counter()
     own = settings or GuardSettings()
+    if log is not None:
+        log = log_path(log)
+        format_of(log)
     task = task_in_environment(task, own.env)
     watched = _policies(load_policies(suspects, own.device, task))
     task = common_task(watched, task)
@@ -313,7 +289,13 @@ def guard_agents(
     threshold = deployment.threshold(trigger, track)
     guard = Guard(trigger, threshold, deployment.references, own.policy, own.hand_back)
     reference = deployment.unguarded(deployment.references[0], trigger)
-    policies = track(list(watched.values()), "guarded agents")
+    policies = list(watched.values())
+    guarded = [
+        protected(deployment, policy, guard, reference)
+        for policy in track(policies, "guarded agents")
+    ]
+    if log is not None:
+        write_guarded(log, [deployment.recorded(policy, guard) for policy in policies])
     return GuardReport(
         task=task,
         split=deployment.split,
@@ -322,7 +304,8 @@ def guard_agents(
         references=[agent.name for agent in deployment.references],
         n_calibration=len(deployment.calibration),
         trusted_return=_interval(reference.true_return),
-        suspects=[protected(deployment, policy, guard, reference) for policy in policies],
+        suspects=guarded,
+        log=log,
         warnings=warnings_about(given),
         provenance=provenance_of(own.seed, time.perf_counter() - started),
     )

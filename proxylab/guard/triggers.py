@@ -220,6 +220,8 @@ TRIGGERS = {
 }
 """{name: :class:`Trigger`}."""
 
+DEFAULT_TRIGGER = "departure"
+
 
 def find_trigger(name: str) -> Trigger:
     """The trigger of that name; ``UsageError`` names the known ones."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from proxylab.errors import UsageError
-from proxylab.logs.rows import LogError, RecordedEpisodes
+from proxylab.logs.rows import Further, LogError, RecordedEpisodes
 from proxylab.rollouts.episodes import Episodes
 from proxylab.storage.limits import regular_file
 from proxylab.storage.whole_files import whole_file
@@ -155,12 +155,18 @@ def readable_log(path: str | Path) -> Path:
     return path
 
 
-def write_log(path: str | Path, policies: Sequence[Episodes]) -> None:
+def write_log(
+    path: str | Path,
+    policies: Sequence[Episodes],
+    further: Further | None = None,
+) -> None:
     """Write the Episodes of one or more policies, atomically.
 
     Args:
         path: its extension selects the format.
         policies: Episodes of different policies, all on one task.
+        further: {policy: {column: array[T]}} of texts or numbers, NaN for none: columns of steps
+            outside the schema, which readers skip.
 
     Raises:
         UsageError: unknown extension, no episodes, or policies that cannot share a file.
@@ -180,7 +186,7 @@ def write_log(path: str | Path, policies: Sequence[Episodes]) -> None:
     else:
         from proxylab.logs.tables import write_table as write  # each format loads its library
     with whole_file(path) as temporary:
-        write(temporary, policies, kind)
+        write(temporary, policies, kind, further or {})
     if kind == "minari" and Path(path).parts[-2:] == MINARI_FILE.parts:
         from proxylab.logs.minari import write_metadata  # each format loads its library
 

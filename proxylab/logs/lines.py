@@ -18,6 +18,7 @@ from proxylab.logs.rows import (
     FLAGS,
     REQUIRED,
     VECTORS,
+    Further,
     LogError,
     Rows,
     check_width,
@@ -298,15 +299,19 @@ def _is_row(value: Any, width: int, is_vector: bool) -> bool:
     return fits and are_numbers(entries)
 
 
-def write_lines(path: str | Path, policies: Sequence[Episodes], _kind: str) -> None:
+def write_lines(
+    path: str | Path, policies: Sequence[Episodes], _kind: str, further: Further
+) -> None:
     """Write Episodes as JSONL, one line per episode; ``proxylab monitor`` reads it too."""
     with open(path, "w", encoding="utf-8") as file:
         for episodes in policies:
+            own = further.get(episodes.policy, {})
             for number in range(episodes.num_episodes):
-                file.write(json.dumps(_line(episodes, number), separators=(",", ":")) + "\n")
+                line = _line(episodes, number, own)
+                file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
-def _line(episodes: Episodes, number: int) -> dict[str, Any]:
+def _line(episodes: Episodes, number: int, further: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     start, stop = episodes.episode_offsets[number : number + 2]
     record = {
         "task": episodes.task,
@@ -325,6 +330,9 @@ def _line(episodes: Episodes, number: int) -> dict[str, Any]:
         values = getattr(episodes, name)
         if values is not None and values.shape[-1]:
             record[name] = _short(values[start:stop])
+    for name, column in further.items():
+        values = column[start:stop].tolist()
+        record[name] = [None if value != value else value for value in values]  # NaN
     return record
 
 

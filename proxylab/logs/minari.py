@@ -21,7 +21,7 @@ from proxylab.environments.state_hash import hash_of
 from proxylab.errors import UsageError
 from proxylab.logs import minari_root
 from proxylab.logs.budget import Budget
-from proxylab.logs.rows import VECTORS, LogError, Rows, check_width, hashed_sizes
+from proxylab.logs.rows import VECTORS, Further, LogError, Rows, check_width, hashed_sizes
 from proxylab.rollouts.episodes import NO_STATE, Episodes
 from proxylab.storage.limits import LIMITS, MIB
 from proxylab.storage.whole_files import whole_file
@@ -307,7 +307,9 @@ class _Reader:
         return columns
 
 
-def write_minari(path: str | Path, policies: Sequence[Episodes], _kind: str) -> None:
+def write_minari(
+    path: str | Path, policies: Sequence[Episodes], _kind: str, further: Further
+) -> None:
     """Write Episodes in Minari's layout, all policies in one file.
 
     Observations are state indices (-1 after the last step, which Episodes do not hold);
@@ -321,8 +323,11 @@ def write_minari(path: str | Path, policies: Sequence[Episodes], _kind: str) -> 
         file.attrs["total_steps"] = sum(episodes.num_steps for episodes in policies)
         number = 0
         for episodes in policies:
+            own = further.get(episodes.policy, {})
             for index in range(episodes.num_episodes):
-                _write_episode(file.create_group(f"episode_{number}"), number, episodes, index)
+                group = file.create_group(f"episode_{number}")
+                _write_episode(group, number, episodes, index)
+                _write_further(group["infos"], episodes, index, own)
                 number += 1
 
 
@@ -379,3 +384,15 @@ def _write_episode(group: Group, number: int, episodes: Episodes, index: int) ->
         if values is not None and values.shape[-1]:
             after = np.full((1, *values.shape[1:]), np.nan, np.float32)
             infos.create_dataset(name, data=np.concatenate([values[start:stop], after]))
+
+
+def _write_further(
+    infos: Group, episodes: Episodes, index: int, further: Mapping[str, NDArray[Any]]
+) -> None:
+    """Columns outside the schema; as Minari asks, with a last entry for the state after the end."""
+    start, stop = episodes.episode_offsets[index : index + 2]
+    for name, column in further.items():
+        values = column[start:stop]
+        own = values.astype(bytes) if values.dtype.kind == "U" else values.astype(np.float64)
+        last = b"" if own.dtype.kind == "S" else np.nan
+        infos.create_dataset(name, data=np.append(own, last))

@@ -30,6 +30,10 @@ Taker: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 """Function column[T] -> its rows that belong to one policy."""
 
 
+Further: TypeAlias = Mapping[str, Mapping[str, NDArray[Any]]]
+"""{policy: {column: array[T]}}: columns of steps outside the schema, texts or numbers."""
+
+
 class LogError(UsageError):
     """An unreadable or invalid log; the message names the file, the row and the column."""
 

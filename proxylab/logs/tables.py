@@ -21,6 +21,7 @@ from proxylab.logs.rows import (
     INTEGERS,
     REQUIRED,
     VECTORS,
+    Further,
     LogError,
     Rows,
     hashed_sizes,
@@ -294,14 +295,17 @@ def _differs(source: Source, name: str, values: Sequence[Any]) -> NoReturn:
     source.complain(row, f"{name} is {now}, before it was {before}: a log holds one {name}")
 
 
-def write_table(path: str | Path, policies: Sequence[Episodes], kind: str) -> None:
+def write_table(
+    path: str | Path, policies: Sequence[Episodes], kind: str, further: Further
+) -> None:
     """Write Episodes as Parquet or CSV, one row per step; vectors are lists or numbered columns."""
     with open_database() as database:
         database.execute("set threads = 1")  # the same bytes every time
         for number, episodes in enumerate(policies):
-            table = _columns(episodes)
-            database.register("table", table)
-            sql = f'select {_selection(episodes, kind)} from "table"'
+            own = further.get(episodes.policy, {})
+            database.register("table", _columns(episodes) | dict(own))
+            columns = ", ".join((_selection(episodes, kind), *map(_further, own.items())))
+            sql = f'select {columns} from "table"'
             how = "create table log as" if number == 0 else "insert into log by name"
             if number:
                 _widen(database, sql)
@@ -318,6 +322,12 @@ def _widen(database: "duckdb.DuckDBPyConnection", sql: str) -> None:
     for name, kind, *_ in database.execute(f"describe {sql}").fetchall():
         if name not in present:
             database.execute(f'alter table log add column "{name}" {kind}')
+
+
+def _further(column: tuple[str, NDArray[Any]]) -> str:
+    """SQL of a column outside the schema; NULL for NaN."""
+    name, values = column
+    return name if values.dtype.kind == "U" else f"nullif({name}, 'nan'::double) as {name}"
 
 
 def _columns(episodes: Episodes) -> dict[str, NDArray[Any]]:

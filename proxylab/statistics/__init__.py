@@ -4,7 +4,8 @@
 occupancy · ``returns``  discounted returns · ``sequences``  first divergence of
 paired trajectories · ``paths``  lengths, loops, turns · ``two_sample``  MMD and
 energy distance by episode blocks, permuted · ``resampling``  bootstrap and Wilson
-intervals · ``streams``  one random stream per replicate · ``conformal``  p-values,
+intervals · ``failures``  calibration and risk-coverage of predicted failures · ``streams``  one
+random stream per replicate · ``conformal``  p-values,
 false-discovery rate and realised false-alarm rates · ``planning``  distances and plans on maps.
 """
 

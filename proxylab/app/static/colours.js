@@ -1,7 +1,7 @@
 /* Colours of the page, light or dark, and ramps for numbers. */
 
 const NAMES = [
-  "page", "ink", "soft", "line", "card", "s", "t", "s-ink", "t-ink", "even", "nowhere", "floor",
+  "page", "ink", "soft", "line", "card", "s", "t", "s-ink", "t-ink", "ok", "even", "nowhere", "floor",
   "wall", "land", "water", "shore", "halo", "maybe", "grass", "meadow", "sand", "foam", "sea", "shallow",
   "hull", "deck", "buoy",
 ];

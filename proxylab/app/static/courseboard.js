@@ -1,6 +1,6 @@
 /* A course of open water on a canvas: shores, finish, targets, the boat and its wake. */
 
-import { arrow } from "./gridboard.js";
+import { arrow, strokeWay } from "./gridboard.js";
 
 export function courseAspect(course) {
   return course.size[0] / course.size[1];
@@ -139,15 +139,9 @@ function drawTarget({ pen, unit, colours, view }, [x, y], timer) {
   pen.fill();
 }
 
-function drawWake(board) {
-  const { pen, unit, view, colours } = board;
-  trace(board, view.trail, false);
-  pen.lineJoin = pen.lineCap = "round";
-  for (const [colour, wide] of [[colours.halo, 0.4], [view.hue, 0.22]]) {
-    pen.strokeStyle = colour;
-    pen.lineWidth = wide * unit;
-    pen.stroke();
-  }
+function drawWake({ pen, unit, view, colours }) {
+  const points = view.trail.map(([x, y]) => [x * unit, y * unit]);
+  strokeWay(pen, points, view, colours.halo, [0.4 * unit, 0.22 * unit]);
 }
 
 const HULL = [[-1, -0.55], [0.5, -0.55], [1.35, 0], [0.5, 0.55], [-1, 0.55]];

@@ -32,7 +32,8 @@ function sheet(session, step, wide, below = 0) {
 export async function pngOf(session) {
   const wide = 640, full = 2 * wide + GAP, pen = document.createElement("canvas").getContext("2d");
   pen.font = font();
-  const sides = session.sides.map((side) => [...wrapped(pen, side.now.textContent, wide), ...wrapped(pen, verdictText(session, side), wide)]);
+  const said = (side) => [side.now.textContent, ...(session.state.guard ? [side.why.textContent] : []), verdictText(session, side)];
+  const sides = session.sides.map((side) => said(side).flatMap((text) => wrapped(pen, text, wide)));
   const entries = legendOf(session), words = entries.filter(({ ramp }) => !ramp).map((entry) => entry.words).join("   ");
   const under = Math.max(...sides.map((lines) => lines.length)), last = wrapped(pen, words, full);
   const canvas = sheet(session, session.state.step, wide, (under + 2 + last.length) * LINE + GAP);

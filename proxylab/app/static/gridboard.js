@@ -118,13 +118,20 @@ function dot(pen, x, y, radius, colour) {
 }
 
 function drawTrail({ pen, unit, place, view, colours }) {
-  for (const [colour, wide] of [[colours.halo, 0.26], [view.hue, 0.15]]) {
-    pen.strokeStyle = colour;
-    pen.lineWidth = unit * wide;
-    pen.lineJoin = pen.lineCap = "round";
-    pen.beginPath();
-    view.trail.forEach((cell, k) => (k ? pen.lineTo(...place(cell)) : pen.moveTo(...place(cell))));
-    pen.stroke();
+  strokeWay(pen, view.trail.map(place), view, colours.halo, [0.26 * unit, 0.15 * unit]);
+}
+
+/* A way as a line with a halo, its parts under the trusted agent in that agent's colour. */
+export function strokeWay(pen, points, { runs, hue, help }, halo, [wide, narrow]) {
+  pen.lineJoin = pen.lineCap = "round";
+  for (const inner of [false, true]) {
+    pen.lineWidth = inner ? narrow : wide;
+    for (const { helped, from, to } of runs) {
+      pen.strokeStyle = !inner ? halo : helped ? help : hue;
+      pen.beginPath();
+      points.slice(from, to + 1).forEach((point, k) => (k ? pen.lineTo(...point) : pen.moveTo(...point)));
+      pen.stroke();
+    }
   }
 }
 

@@ -15,6 +15,7 @@ export function legendOf(session) {
   return [
     ...colours, { words: session.course ? ON_WATER : ON_GRID },
     ...(session.corner ? [{ words: "dashed: proxy goal" }] : []),
+    ...(session.state.guard ? [{ words: "green: a trusted agent acts" }] : []),
     { words: `${DRAWN} action drawn` }, { words: `${LIKELIEST} likeliest action` },
   ];
 }

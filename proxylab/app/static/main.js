@@ -70,6 +70,7 @@ function tie(session, player, ways) {
   on("play", "click", () => player.toggle());
   on("step", "input", (e) => ways.stepTo(Number(e.target.value)));
   on("greedy", "change", (e) => { player.pause(); ways.change({ greedy: e.target.checked, step: 0 }); });
+  on("guard", "change", (e) => { player.pause(); ways.change({ guard: e.target.value, step: 0 }); });
   on("again", "click", () => { player.pause(); ways.change({ run: (session.state.run + 1) % LARGEST_SEED, step: 0 }); });
   for (const input of document.querySelectorAll("input[name=layer]")) {
     input.addEventListener("change", () => ways.change({ layer: input.value }));
@@ -117,6 +118,7 @@ function reflect(session) {
   byId("split").value = state.split;
   if (document.activeElement !== byId("seed")) byId("seed").value = state.seed;
   byId("greedy").checked = state.greedy;
+  showGuard(session);
   byId("step").max = session.episodeSteps;
   byId("step").value = state.step;
   byId("clock").textContent = `${state.step} of ${session.episodeSteps}`;
@@ -128,6 +130,20 @@ function reflect(session) {
   const address = writeAddress(state);
   if (location.hash !== address) history.replaceState(null, "", address);
   document.dispatchEvent(new CustomEvent("proxylab:drawn"));
+}
+
+/* The triggers of the world, the chosen one, and its threshold. */
+function showGuard({ state, world, sides }) {
+  const names = Object.keys(world.triggers), chosen = byId("guard");
+  byId("guarded").hidden = !names.length;
+  if (chosen.dataset.world !== state.world) {
+    chosen.replaceChildren(new Option("off", ""), ...names.map((name) => new Option(name, name)));
+    chosen.dataset.world = state.world;
+  }
+  chosen.value = state.guard;
+  const guard = sides.map((side) => side.trace?.guard).find(Boolean);
+  chosen.title = world.triggers[state.guard] ?? "";
+  byId("threshold").textContent = guard ? `above ${guard.threshold.toFixed(2).replace("-", "−")}, ${guard.trusted.split("/").at(-1)} acts` : "";
 }
 
 begin();

@@ -57,6 +57,7 @@ export class Session {
     ["a", "b"].forEach((letter, k) => {
       if (!world.agents.some((agent) => agent.name === state[letter])) state[letter] = world.pair[k];
     });
+    if (!(state.guard in world.triggers)) state.guard = "";
     this.state = state;
     this.sides.forEach((side) => {
       side.offer(world);
@@ -80,7 +81,7 @@ export class Session {
       side.clear();
     }
     if ("edits" in changes || "a" in changes || "b" in changes) return this.refresh();
-    if ("run" in changes || "greedy" in changes) return this.runEpisodes();
+    if ("run" in changes || "greedy" in changes || "guard" in changes) return this.runEpisodes();
     if ("layer" in changes) await this.fillOccupancy();
     return this.draw();
   }
@@ -199,10 +200,13 @@ export class Session {
   }
 
   async runEpisodes() {
-    const { world, run, greedy } = this.state, level = this.text;
-    const names = this.sides.map((side) => side.name);
-    const traces = await Promise.all(names.map((agent) => this.source.episode({ world, level, agent, run, greedy })));
-    const same = level === this.text && run === this.state.run && greedy === this.state.greedy;
+    const { world, run, greedy, guard } = this.state, level = this.text;
+    const names = this.sides.map((side) => side.name), under = guard ? { guard } : {};
+    const asked = names.map((agent) => this.source.episode({ world, level, agent, run, greedy, ...under }));
+    if (guard) this.say("the guard's threshold is that of trusted agents, which play first");
+    const traces = await Promise.all(asked);
+    if (guard) this.say("");
+    const same = level === this.text && ["run", "greedy", "guard"].every((name) => this.state[name] === { run, greedy, guard }[name]);
     if (!same || names.some((name, k) => name !== this.sides[k].name)) return;
     this.sides.forEach((side, k) => { side.trace = traces[k]; });
     this.state.step = Math.min(this.state.step, this.episodeSteps);

@@ -2,6 +2,7 @@
 
 import { courseAspect, drawCourse, onCourse } from "./courseboard.js";
 import { drawGrid, gridAspect } from "./gridboard.js";
+import { TRUSTED, runsOf, whyOf } from "./guarding.js";
 import { thingsOn } from "./things.js";
 
 const OUTCOMES = {
@@ -32,6 +33,7 @@ export class Side {
     this.canvas = element("canvas", { tabindex: "0", role: "application", id: `board-${letter}` });
     this.who = element("p", { class: "who", id: `who-${letter}` });
     this.now = element("p", { class: "now", id: `now-${letter}` });
+    this.why = element("p", { class: "why", id: `why-${letter}`, hidden: "" });
     this.bars = element("ul", { class: "bars", "aria-label": "action probabilities" });
     this.ask = element("button", { type: "button", id: `judge-${letter}` }, "Ask the detector");
     this.badge = element("b", { class: "badge", id: `verdict-${letter}`, hidden: "" });
@@ -40,7 +42,7 @@ export class Side {
     const line = element("div", { class: "judged" }, this.ask, this.badge, this.progress, this.reason);
     this.board = element("div", { class: "board" }, this.canvas);
     section.append(element("h2", {}, element("i", { class: `swatch ${hue}` }), this.select));
-    section.append(this.who, this.board, this.now, this.bars, line);
+    section.append(this.who, this.board, this.now, this.why, this.bars, line);
   }
 
   /* Forget what belonged to a level. */
@@ -104,14 +106,19 @@ export class Side {
     const trail = this.trace?.states.slice(0, at + 1).map(place) ?? [];
     const things = thingsOn(app, trail.at(-1) ?? app.start, this.trace?.watered?.[at]);
     const { kind, rows, corner, colours, sprites } = app;
-    return { kind, rows, corner, colours, sprites, things, trail, heat: this.heat, field: this.field, hue: colours[this.hueName] };
+    return { kind, rows, corner, colours, sprites, things, trail, heat: this.heat, field: this.field, ...this.wayView(app, at) };
+  }
+
+  /* The way in its colours: the agent's own, and that of help. */
+  wayView({ colours }, at) {
+    return { runs: runsOf(this.trace?.guard, at), hue: colours[this.hueName], help: colours.ok };
   }
 
   courseView(app, step) {
     const { at } = this.moment(step), { course, colours } = app, trace = this.trace;
     const points = trace?.positions.slice(0, at + 1).map((point) => onCourse(course, point)) ?? [];
     const boat = points.length ? { point: points.at(-1), heading: trace.headings[at] } : null;
-    return { course, colours, hue: colours[this.hueName], trail: points, boat, timers: trace?.timers[at], respawn: 20, heat: this.heat, field: this.field };
+    return { course, colours, ...this.wayView(app, at), trail: points, boat, timers: trace?.timers[at], respawn: 20, heat: this.heat, field: this.field };
   }
 
   /* In words: the step, the outcome, the chances of the next action. */
@@ -123,10 +130,19 @@ export class Side {
     const going = this.trace ? `step ${at} of ${steps}${goal}: ${inWords(app.actions, chances, taken)}` : "…";
     this.now.textContent = ended ? `${words[this.trace.outcome]} after ${steps} steps; returns: ${paid(this.trace)}` : going;
     this.now.dataset.outcome = reached ? this.trace.outcome : "";
+    const why = whyOf(this.trace?.guard, at, ended);
+    this.why.hidden = !app.state.guard;
+    this.why.replaceChildren(element("i", { class: `swatch ${this.helps(at) ? "ok" : this.hueName}` }), why || "…");
     const likeliest = chances.indexOf(Math.max(...chances));
     this.bars.replaceChildren(...app.actions.map((name, k) => bar(name, chances[k], taken === k, likeliest === k)));
     const thing = app.course ? "course" : "board";
     this.canvas.setAttribute("aria-label", `${thing} of ${this.name}: ${this.now.textContent}`);
+  }
+
+  /* Whether the trusted agent acts at a step, or acted at the last one. */
+  helps(at) {
+    const actors = this.trace?.guard?.actors ?? [];
+    return actors[Math.min(at, actors.length - 1)] === TRUSTED;
   }
 
   showVerdict(job, canAsk) {

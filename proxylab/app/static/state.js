@@ -5,7 +5,7 @@ export const LAYERS = ["field", "value", "occupancy", "divergence"];
 /* In maze-corner's shifted level 2 the paths to the cheese and to the corner part. */
 export const START = {
   world: "", split: "", seed: 2, a: "", b: "", layer: "field", greedy: false,
-  run: 0, step: 0, edits: "", spoke: null, targets: true,
+  guard: "", run: 0, step: 0, edits: "", spoke: null, targets: true,
 };
 
 const WHOLE = ["seed", "run", "step"];
@@ -15,7 +15,7 @@ const LARGEST = 2147483647;
 export function readAddress(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const state = { ...START };
-  for (const name of ["world", "split", "a", "b"]) state[name] = given.get(name) ?? "";
+  for (const name of ["world", "split", "a", "b", "guard"]) state[name] = given.get(name) ?? "";
   for (const name of WHOLE) state[name] = wholeNumber(given.get(name), LARGEST) ?? START[name];
   if (LAYERS.includes(given.get("layer"))) state.layer = given.get("layer");
   state.greedy = given.get("greedy") === "1";
