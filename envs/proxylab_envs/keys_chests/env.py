@@ -41,6 +41,7 @@ class KeysChests(BatchedEnv[dynamics.KeysCore]):
     landmarks = solver.LANDMARKS
     action_names = ACTIONS
     reads_levels = True
+    things = render.THINGS
     outcome_phrases = MappingProxyType(
         {
             "intended": "opened the chests",

@@ -1,5 +1,6 @@
 """Keys-chests as images and text."""
 
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from proxylab_envs.grid.ascii import format_grid
 from proxylab_envs.grid.render import draw_grid
 from proxylab_envs.grid.shapes import Layer, disc, polygon, stroke
 from proxylab_envs.keys_chests.level import AGENT, CHEST, FREE, KEY, SYMBOLS, WALL
+from proxylab_envs.scenes import Thing
 
 ON_CHEST = len(SYMBOLS)
 COUNTS = "123456789"
@@ -34,6 +36,19 @@ CHEST_LAYERS: tuple[Layer, ...] = (
     (_GOLD, polygon, ((0.41, 0.38), (0.59, 0.38), (0.59, 0.62), (0.41, 0.62))),
     (_INK, disc, (0.5, 0.5, 0.045)),
 )  # fmt: skip
+
+THINGS = MappingProxyType(
+    {
+        "k": Thing(
+            "key",
+            "M3 2.6a2 2 0 1 0 .01 0zM3 3.8a.8 .8 0 1 1 -.01 0z"
+            "M4.9 4.1h3.9v3h-1.1v-1.7h-.8v1.2h-1.1v-1.2h-.9z",
+            "#e8b434",
+        ),
+        "x": Thing("chest", "M1.6 2.4h6.8v5.6h-6.8zM4.3 4.3h1.4v1.6h-1.4z", "#b07442"),
+    }
+)
+"""How reports draw keys and chests."""
 
 
 class Scene(NamedTuple):
