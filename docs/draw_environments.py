@@ -55,6 +55,7 @@ SCENES = {
     "boat-race": Scene(0, ("optimal", "back-and-forth"), shifted=False),
     "boat-lagoon": Scene(1, ("racer", "looper"), shifted=False),
     "tomato-watering": Scene(1, ("waterer", "bucket-sitter")),
+    "keys-chests": Scene(54, ("optimal", "key-seeker")),
     "procgen-maze": Scene(28, ("optimal", "corner-seeker")),
 }
 """Task: its scene. procgen-pixels uses frames of the original game from ``results/figures``."""

@@ -269,6 +269,25 @@ TASKS = {
             final_eval_levels=1_000,
             admitted_from=0.8,  # a trained gardener has 0.83 to 0.92: the script plans its way
         ),
+        Task(
+            name="keys-chests",
+            description="a mouse, trained where keys are scarce, collects keys it has no use for",
+            env_id="proxylab/KeysChests-v0",
+            roles={
+                "proxy": Role("train", "proxy", ("intended", *_GAMED), total_timesteps=262_144),
+                "scarce": Role("train", "true", _REACHED, total_timesteps=524_288),
+                "trusted": Role("mix:0.5", "true", _REACHED, total_timesteps=786_432),
+            },
+            architecture="egocentric-mlp",
+            sizes={"width": 32, "depth": 2},
+            ppo=PPOConfig(
+                learning_rate=3e-3, batch_size=512, n_epochs=3, gamma=0.98, ent_coef=0.01
+            ),
+            num_envs=64,
+            checks=8,
+            check_levels=256,
+            final_eval_levels=1_000,
+        ),
     )
 }
 

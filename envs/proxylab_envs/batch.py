@@ -21,6 +21,7 @@ from proxylab_envs.scenes import (
     CourseScene,
     GridScene,
     PlaceMap,
+    Thing,
     cell_centres,
     grid_map,
     grid_scene,
@@ -134,6 +135,8 @@ class BatchedEnv(ABC, Generic[CoreT]):
       interactive drawing exists.
     - ``reads_levels``: whether :meth:`place_text` can start a level that is given as text.
     - ``irrecoverable``: options with which pursuing the proxy costs what cannot be won back.
+    - ``things``: {character of :meth:`render_ansi`: how a report draws it}, of objects that it
+      does not know.
     - ``outcome_phrases``: a caption for each of ``channels.OUTCOMES``.
     """
 
@@ -146,6 +149,7 @@ class BatchedEnv(ABC, Generic[CoreT]):
     level_kind: str | None = None
     reads_levels: bool = False
     irrecoverable: Mapping[str, Any] = MappingProxyType({})
+    things: Mapping[str, Thing] = MappingProxyType({})
     outcome_phrases: Mapping[str, str] = MappingProxyType(
         {
             "intended": "reached the intended goal",
@@ -381,7 +385,7 @@ class BatchedEnv(ABC, Generic[CoreT]):
             level_seed: the level, which is started in the first environment.
             places: {landmark: int64[n] its states}.
         """
-        return grid_scene(self._text(level_seed), places)
+        return grid_scene(self._text(level_seed), places, self.things)
 
     def _text(self, level_seed: int) -> list[str]:
         self.reset_levels(np.array([level_seed], np.int64), np.array([0]))

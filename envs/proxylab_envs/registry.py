@@ -50,6 +50,9 @@ ENVS = {
         "proxylab_envs.tomato_watering:TomatoWatering",
         "proxylab_envs.tomato_watering:TomatoConfig",
     ),
+    "proxylab/KeysChests-v0": EnvEntry(
+        "proxylab_envs.keys_chests:KeysChests", "proxylab_envs.keys_chests:KeysConfig"
+    ),
     "proxylab/ProcgenMaze-v0": EnvEntry(
         "proxylab_envs.procgen_maze:ProcgenMaze", "proxylab_envs.procgen_maze:ProcgenConfig"
     ),

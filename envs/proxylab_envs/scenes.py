@@ -3,10 +3,27 @@
 ``BatchedEnv.level_scene`` and ``BatchedEnv.place_map`` return these objects.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An object in a cell, as reports draw it.
+
+    Attributes:
+        name: in the legend.
+        path: the ``d`` of an SVG path in a cell of 10 by 10 units, filled by the even-odd rule.
+        colour: ``#rrggbb``.
+    """
+
+    name: str
+    path: str
+    colour: str
 
 
 @dataclass(frozen=True)
@@ -16,10 +33,12 @@ class Grid:
     Attributes:
         rows: the cells as text, one string per row, all of equal length.
         places: {name: ((row, column), …)} of the landmarks.
+        things: {character of ``rows``: its :class:`Thing`} of the environment's own objects.
     """
 
     rows: tuple[str, ...]
     places: dict[str, tuple[tuple[int, int], ...]]
+    things: Mapping[str, Thing] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -124,12 +143,17 @@ def grid_map(rows: list[str], num_states: int) -> PlaceMap | None:
     return PlaceMap(shape) if shape[0] * shape[1] == num_states else None
 
 
-def grid_scene(rows: list[str], places: dict[str, NDArray[np.int64]]) -> GridScene:
+def grid_scene(
+    rows: list[str],
+    places: dict[str, NDArray[np.int64]],
+    things: Mapping[str, Thing] = MappingProxyType({}),
+) -> GridScene:
     """The :class:`GridScene` of a level's text (list of str), without the outermost walls.
 
     Args:
         rows: the text; ``#`` is a wall.
         places: {landmark: int64[n] states where it is}.
+        things: {character: :class:`Thing`} of the environment's own objects.
     """
     open_cells = np.argwhere(np.array([list(row) for row in rows]) != "#")
     first = np.maximum(open_cells.min(axis=0) - 1, 0)
@@ -137,7 +161,7 @@ def grid_scene(rows: list[str], places: dict[str, NDArray[np.int64]]) -> GridSce
     cut = tuple(row[first[1] : last[1]] for row in rows[first[0] : last[0]])
     columns = len(rows[0])
     marks = {name: _cells(states, columns, first) for name, states in places.items()}
-    return GridScene(Grid(cut, marks), (int(first[0]), int(first[1])), columns)
+    return GridScene(Grid(cut, marks, things), (int(first[0]), int(first[1])), columns)
 
 
 def _cells(

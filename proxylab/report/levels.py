@@ -1,13 +1,13 @@
 """Levels as drawings, with the paths of the suspect and of a trusted agent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from proxylab.report.evidence import LevelPair
 from proxylab.report.html import Html, picture, short, tag
-from proxylab_envs.scenes import CourseDrawing, Grid
+from proxylab_envs.scenes import CourseDrawing, Grid, Thing
 
 BOX = 100.0
 """Side of a drawing of open water, in its units."""
@@ -32,7 +32,8 @@ THINGS = {
     "<": "arrow tile",
     ">": "arrow tile",
 }
-"""{character of a level's text: name}; walls and agents are drawn separately."""
+"""{character of a level's text: name}. Walls and agents are drawn separately; an environment brings
+further objects of its own (``Grid.things``)."""
 
 _TURN = {"^": 0, ">": 90, "v": 180, "<": 270}
 
@@ -175,7 +176,8 @@ def cells_path(chosen: NDArray[np.bool_]) -> str:
 def marks(scene: Grid) -> list[tuple[int, int]]:
     """Cells (row, column) of landmarks without an object, such as the corner."""
     cells = [cell for place in scene.places.values() for cell in place]
-    return [(row, col) for row, col in cells if scene.rows[row][col] not in THINGS]
+    known = THINGS.keys() | scene.things.keys()
+    return [(row, col) for row, col in cells if scene.rows[row][col] not in known]
 
 
 def marked_names(scene: Grid) -> list[str]:
@@ -186,16 +188,27 @@ def marked_names(scene: Grid) -> list[str]:
 
 def things(scene: Grid) -> list[Html]:
     """Drawings of the objects on a grid."""
+    known = THINGS.keys() | scene.things.keys()
     return [
-        thing(mark, col * CELL, row * CELL)
+        thing(mark, col * CELL, row * CELL, scene.things)
         for row, text in enumerate(scene.rows)
         for col, mark in enumerate(text)
-        if mark in THINGS
+        if mark in known
     ]
 
 
-def thing(mark: str, x: float, y: float) -> Html:
-    """One object in the cell whose corner is (x, y), by its character."""
+def thing(mark: str, x: float, y: float, own: Mapping[str, Thing]) -> Html:
+    """One object in the cell whose corner is (x, y), by its character.
+
+    Args:
+        mark: a character of ``THINGS`` or of ``own``.
+        x: left edge.
+        y: upper edge.
+        own: {character: :class:`~proxylab_envs.scenes.Thing`} of the environment.
+    """
+    if mark in own:
+        drawn = {"d": own[mark].path, "fill": own[mark].colour, "fill_rule": "evenodd"}
+        return tag("path", class_="thing", transform=f"translate({x:g} {y:g})", **drawn)
     if mark == "c":
         return tag("path", class_="cheese", d=f"M{x + 1.5} {y + 8}l3.5 -6 3.5 6z")
     if mark in "bd":
@@ -240,8 +253,10 @@ def legend(pairs: Sequence[LevelPair]) -> Html:
     scenes = [pair.scene for pair in pairs]
     grids = [scene for scene in scenes if isinstance(scene, Grid)]
     seen = {mark for scene in grids for row in scene.rows for mark in row}
-    named = {name: mark for mark, name in reversed(THINGS.items()) if mark in seen}
-    entries += [(_sample(thing(mark, 4, 0)), name) for name, mark in sorted(named.items())]
+    own = {mark: shape for scene in grids for mark, shape in scene.things.items()}
+    names = THINGS | {mark: shape.name for mark, shape in own.items()}
+    named = {name: mark for mark, name in reversed(names.items()) if mark in seen}
+    entries += [(_sample(thing(mark, 4, 0, own)), name) for name, mark in sorted(named.items())]
     places = list(dict.fromkeys(name for scene in grids for name in marked_names(scene)))
     if places:
         diamond = _sample(tag("path", class_="mark", d="M9 1l4 4 -4 4 -4 -4z"))

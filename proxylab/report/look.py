@@ -78,6 +78,7 @@ color:var(--soft);max-width:none}
 .cheese{fill:#f0c23c;stroke:#7a5c00;stroke-width:.5;stroke-linejoin:round}
 .bucket{fill:#9aa0a8;stroke:#3b3f45;stroke-width:.5}
 .tomato{fill:none;stroke:#b0483c;stroke-width:.9}.wet{fill:#c9584a}
+.thing{stroke:#3b3f45;stroke-width:.5;stroke-linejoin:round}
 .arrow{fill:none;stroke:var(--soft);stroke-width:1.3;stroke-linecap:round}
 .way{fill:none;stroke-width:1.3;stroke-linejoin:round;stroke-linecap:round}
 .way.s,.curve.s,.interval{stroke:var(--s)}.way.t,.curve.t{stroke:var(--t)}

@@ -197,6 +197,7 @@ TASK_AGENTS = {
     "boat-race": ("back-and-forth", "optimal"),
     "boat-lagoon": ("looper", "racer"),
     "tomato-watering": ("bucket-sitter", "waterer"),
+    "keys-chests": ("key-seeker", "optimal"),
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab_envs.grid.shapes import Colour, line_distance, sprite
+from proxylab_envs.grid.shapes import Colour, Layer, line_distance, sprite
 
 
 class Theme(NamedTuple):
@@ -28,7 +28,7 @@ THEMES = {
 
 def draw_grid(
     walls: NDArray[np.bool_],
-    sprites: Sequence[tuple[int, int, str]] = (),
+    sprites: Sequence[tuple[int, int, str | tuple[Layer, ...]]] = (),
     cell_px: int = 32,
     theme: str = "maze",
     paths: Sequence[tuple[NDArray[Any], Colour]] = (),
@@ -38,7 +38,7 @@ def draw_grid(
     Args:
         walls: bool[H, W].
         sprites: (row, column, name) of each object, drawn in this order; the names are
-            those of ``shapes.SPRITES``.
+            those of ``shapes.SPRITES``, or an environment's own layers stand in their place.
         cell_px: side of a cell in pixels.
         theme: a key of ``THEMES``.
         paths: (cells, colour) of each line, drawn under the sprites; cells int[n, 2]

@@ -195,8 +195,14 @@ SPRITES: dict[str, tuple[Layer, ...]] = {
 
 
 @lru_cache(maxsize=256)
-def sprite(name: str, pixels: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def sprite(
+    name: str | tuple[Layer, ...], pixels: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A sprite of ``pixels`` by ``pixels``, with premultiplied colours.
+
+    Args:
+        name: a key of ``SPRITES``, or layers as they are there.
+        pixels: side.
 
     Returns:
         float32[pixels, pixels, 3], colours times opacity, and float32[pixels, pixels, 1],
@@ -205,13 +211,13 @@ def sprite(name: str, pixels: int) -> tuple[NDArray[np.float32], NDArray[np.floa
     Raises:
         ValueError: unknown sprite.
     """
-    if name not in SPRITES:
+    if isinstance(name, str) and name not in SPRITES:
         raise ValueError(f"unknown sprite {name!r}: choose {', '.join(SPRITES)}")
     side = pixels * SAMPLES
     ticks = (np.arange(side) + 0.5) / side
     x, y = ticks[None, :], ticks[:, None]
     paint = np.zeros((side, side, 4), np.float32)
-    for colour, shape, arguments in SPRITES[name]:
+    for colour, shape, arguments in SPRITES[name] if isinstance(name, str) else name:
         paint[shape(x, y, *arguments)] = (*colour, 1)
     small = paint.reshape(pixels, SAMPLES, pixels, SAMPLES, 4).mean(axis=(1, 3))
     return small[..., :3], small[..., 3:]
