@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.planning import distances_to_states
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP
@@ -98,6 +99,30 @@ def level_graph(env: BatchedEnv[Any], level_seed: int, ends: Collection[int] = (
     if moves is None:
         raise ValueError(f"{env.env_id} has no table of successors")
     return state_graph(moves[0], ends)
+
+
+def visited(episodes: Episodes, env: BatchedEnv[Any]) -> list[NDArray[np.int64]]:
+    """The states of each episode by the environment's own numbers, the last one included.
+
+    Args:
+        episodes: of deterministic levels; the state after the last step is read from the table.
+        env: their environment, with :meth:`BatchedEnv.successors`; it is not stepped.
+
+    Returns:
+        One int64[T + 1] for each episode.
+
+    Raises:
+        ValueError: the environment has no successor table.
+    """
+    paths = []
+    for number, level_seed in enumerate(episodes.level_seed.tolist()):
+        moves = env.successors(np.array([level_seed]))
+        if moves is None:
+            raise ValueError(f"{env.env_id} has no table of successors")
+        first, end = episodes.episode_offsets[number : number + 2]
+        states, last = episodes.state_id[first:end], episodes.action[end - 1]
+        paths.append(np.append(states, moves[0, states[-1], last]).astype(np.int64))
+    return paths
 
 
 def grid_graph(free: NDArray[np.bool_], *, stay: bool = False) -> StateGraph:

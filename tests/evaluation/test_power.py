@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxylab.agents.scripted import ScriptedPolicy
 from proxylab.evaluation.power import (
     TOLERANCE,
     attained,
@@ -12,10 +13,18 @@ from proxylab.evaluation.power import (
     climbing_moves,
     follow,
     gain,
+    peaks,
     state_power,
     uniform_rewards,
 )
-from proxylab.evaluation.state_graphs import StateGraph, grid_graph, level_graph, state_graph
+from proxylab.evaluation.state_graphs import (
+    StateGraph,
+    grid_graph,
+    level_graph,
+    state_graph,
+    visited,
+)
+from proxylab.rollouts.rollout import rollout
 from proxylab_envs.boat_lagoon import BoatLagoon
 from proxylab_envs.levels import Levels
 from proxylab_envs.maze_corner import MazeConfig, MazeCorner
@@ -156,6 +165,28 @@ def test_the_standard_error_is_that_of_repeated_estimates():
     assert spread == pytest.approx(np.mean([p.standard_error[0] for p in powers]), rel=0.2)
 
 
+def peaks_of(graph, discount, draws=DRAWS):
+    rewards = uniform_rewards(draws, graph.num_states, np.random.default_rng(0))
+    return peaks(graph, attained(graph, rewards, discount)).tolist()
+
+
+def test_each_of_two_rooms_at_the_ends_of_a_corridor_is_a_peak_at_a_short_horizon_only():
+    """A plus of five cells on either side; the corridor's cells are equal, and no peak."""
+    text = [".......", "#.###.#"]  # crossings at columns 1 and 5
+    grid = np.array([[cell == "." for cell in line] for line in (text[1], text[0], text[1])])
+    short = peaks_of(grid_graph(grid, stay=True), 0.01)
+    assert [short[k] for k in (3, 7)] == [0, 1]
+    assert sum(peak >= 0 for peak in short) == 2
+    long = peaks_of(grid_graph(grid, stay=True), 0.99)
+    assert set(long) == {-1, 0}
+
+
+def test_states_that_draws_cannot_tell_apart_are_one_peak():
+    assert peaks_of(ring(5), 0.9) == [0] * 5
+    corridor = grid_graph(np.ones((1, 12), bool), stay=True)
+    assert peaks_of(corridor, 0.01) == [-1] + [0] * 10 + [-1]
+
+
 @pytest.mark.parametrize(
     ("rewards", "discount", "message"),
     [
@@ -266,3 +297,13 @@ def test_a_gain_at_the_end_and_on_the_way():
     assert found.end == pytest.approx(0.2)
     assert found.way == pytest.approx((0.6 + 1.0 + 0.4) / 3 - 0.2)
     assert gain(worth, np.array([1, 1])).way == 0
+
+
+def test_the_states_visited_include_the_last_one():
+    """Of the optimal script: a shortest path that ends at the cheese, which no step begins at."""
+    env = MazeCorner(len(LEVELS), MazeConfig(size=7))
+    policy = ScriptedPolicy("maze-corner", "optimal")
+    episodes, _ = rollout(policy, env, LEVELS, task="maze-corner", seed=0)
+    for seed, path in zip(LEVELS, visited(episodes, env), strict=True):
+        to_cheese = env.landmark_distances(np.array([seed]))[0, 0]
+        assert to_cheese[path].tolist() == list(range(len(path)))[::-1]
