@@ -36,7 +36,7 @@ def run(capsys, *arguments):
     ("arguments", "complaint"),
     [
         (["evaluate"], "name at least one agent"),
-        (["evaluate", "script:chess/optimal"], "unknown task 'chess': choose maze-corner"),
+        (["evaluate", "script:sudoku/optimal"], "unknown task 'sudoku': choose maze-corner"),
         (["evaluate", "script:maze-corner"], "write script:TASK/NAME"),
         (["evaluate", "script:maze-corner/best"], "no such script: choose optimal"),
         (["evaluate", "zoo:boat-race/trusted-99"], "boat-race"),

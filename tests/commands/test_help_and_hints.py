@@ -116,7 +116,7 @@ def test_a_folder_with_a_near_name_is_offered(capsys, tmp_path):
 
 
 def test_a_name_that_resembles_none_gets_the_list(capsys):
-    assert "choose maze-corner, procgen-maze" in run(capsys, "train", "chess")[2]
+    assert "choose maze-corner, procgen-maze" in run(capsys, "train", "sudoku")[2]
     assert choices("xyz", ("abc", "def"), " or 7") == "choose abc, def or 7"
     assert nearest("x" * 10_000_000, ("x" * 90,)) == "x" * 90  # a long name is cut: it answers
 
