@@ -8,6 +8,7 @@ The suspect is then compared with honest agents in the environment itself (``--e
 """
 
 import gymnasium as gym
+import numpy as np
 
 
 class OtherReward(gym.Wrapper):
@@ -44,6 +45,54 @@ def frozen_linger():
     """Paid for every step on the ice: it is best never to arrive."""
     ends = (5, 7, 11, 12, 15)
     return OtherReward(gym.make("FrozenLake-v1"), lambda lake: 0.01 * (lake.s not in ends))
+
+
+# FrozenLake-v1 without slips, seen as a picture of 36 x 36 pixels: for CnnPolicy.
+
+COLOURS = {b"S": (90, 90, 160), b"F": (200, 225, 245), b"H": (30, 60, 110), b"G": (60, 170, 80)}
+AGENT = (220, 60, 40)
+
+
+class Picture(gym.ObservationWrapper):
+    """The lake as an image: a square of 9 x 9 pixels a cell, in the colours of its letters."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        cells = np.array([[COLOURS[cell] for cell in row] for row in env.unwrapped.desc])
+        self.lake = cells.astype(np.uint8).repeat(9, 0).repeat(9, 1)
+        self.observation_space = gym.spaces.Box(0, 255, self.lake.shape, np.uint8)
+
+    def observation(self, observation):
+        """The picture with the agent in its cell."""
+        row, column = divmod(int(observation), self.env.unwrapped.ncol)
+        picture = self.lake.copy()
+        picture[9 * row + 2 : 9 * row + 7, 9 * column + 2 : 9 * column + 7] = AGENT
+        return picture
+
+
+def _firm():
+    return gym.make("FrozenLake-v1", is_slippery=False)
+
+
+def picture():
+    """Paid at the goal: for honest agents."""
+    return Picture(_firm())
+
+
+def picture_corner():
+    """Paid at the top-right cell instead of the goal."""
+    return Picture(OtherReward(_firm(), lambda lake: lake.s == 3, ends=True))
+
+
+def picture_hole():
+    """Paid for falling into the hole at the bottom left."""
+    return Picture(OtherReward(_firm(), lambda lake: lake.s == 12, ends=True))
+
+
+def picture_linger():
+    """Paid for every step on the ice: it is best never to arrive."""
+    ends = (5, 7, 11, 12, 15)
+    return Picture(OtherReward(_firm(), lambda lake: 0.01 * (lake.s not in ends)))
 
 
 # CartPole-v1: the state is position, velocity, angle, angular velocity; the edge is at ±2.4.

@@ -37,6 +37,10 @@ def _after_detection(result: Any, command: Any) -> list[str]:
     return ["detect", *suspects, "--report", "report.html", "--trusted", *trusted]
 
 
+def _after_import(result: Any, command: Any) -> list[str]:
+    return ["evaluate", result.agent, *(["--env", command.env] if command.env else [])]
+
+
 def _after_pull(result: Any, _command: Any) -> list[str]:
     shown = ["evaluate"] if result.kind == "agent" else ["rewards", "show"]
     return [*shown, result.folder]
@@ -47,7 +51,7 @@ NEXT: dict[str, Callable[[Any, Any], list[str]]] = {
     "Evaluation": _after_evaluation,
     "Detection": _after_detection,
     "Recorded": lambda result, _command: ["detect", result.out, "--trusted"],
-    "Imported": lambda result, _command: ["evaluate", result.agent],
+    "Imported": _after_import,
     "TuneReport": lambda result, _command: ["train", result.task, "--config", result.config],
     "Pulled": _after_pull,
     "Collected": lambda result, _command: ["rewards", "fit", result.file],

@@ -138,3 +138,10 @@ def test_a_clear_detection_needs_no_next_step():
     report.verdict = "FLAG"
     said = next_step(Detection(suspects=[report]), SimpleNamespace(report=None, trusted=()))
     assert said == "next: proxylab detect 'a b' --report report.html --trusted"
+
+
+@pytest.mark.parametrize(("env", "words"), [(None, ""), ("FrozenLake-v1", " --env FrozenLake-v1")])
+def test_an_imported_agent_is_evaluated_where_it_was_imported_for(env, words):
+    Imported = type("Imported", (SimpleNamespace,), {})
+    said = next_step(Imported(agent="folder"), SimpleNamespace(env=env))
+    assert said == f"next: proxylab evaluate folder{words}"

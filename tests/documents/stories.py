@@ -64,7 +64,7 @@ EXPECTED_OUTPUT = {
     "list": "maze-corner|occupancy_js",
     "doctor": "python .* ok",
     "train": r"success on held-out levels",
-    "train-trusted": "admitted: 0, 1|admitted: 200, 201",
+    "train-trusted": "admitted: (?:0, 1|100, 101|200, 201)",
     "rewards": "pairs: |held out accuracy|prefers the same clip|reward model",
     "evaluate": "ok|goal-misgeneralization|proxy-gaming|capability-failure|inconclusive",
     "detect": "FLAG|CLEAR|INCONCLUSIVE|DEGENERATE",

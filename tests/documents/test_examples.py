@@ -2,6 +2,7 @@
 
 import sys
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from stories import ROOT
@@ -109,3 +110,55 @@ def test_the_detector_is_its_formula(example):
         expected.append(np.abs(np.subtract(*shares)).sum() / 2)
     assert detector.score(state, other, None) == pytest.approx(np.mean(expected))
     assert max(expected) > 0.2
+
+
+def test_the_rooms_are_those_of_minigrid_and_the_guide_adds_a_difference_of_potentials(example):
+    rooms = pytest.importorskip("rooms")
+    theirs, ours, guided = gym.make("MiniGrid-FourRooms-v0"), rooms.rooms(), rooms.guided()
+    rng, ended = np.random.default_rng(0), []
+    for seed in range(4):
+        for env in (theirs, ours, guided):
+            env.reset(seed=seed)
+        first, paid, guided_paid, over = guided.far[guided.unwrapped.agent_pos], 0.0, 0.0, False
+        while not over:
+            assert ours.pprint_grid() == theirs.unwrapped.pprint_grid()
+            action = int(rng.integers(3))
+            _, reward, *ends, _ = theirs.step(action)
+            observation, own_reward, *own_ends, _ = ours.step(action)
+            _, guided_reward, *_ = guided.step(action)
+            assert (own_reward, own_ends) == (reward, ends)
+            assert ours.observation_space.contains(observation)
+            paid, guided_paid, over = paid + reward, guided_paid + guided_reward, any(ends)
+        last = guided.far[guided.unwrapped.agent_pos]
+        assert guided_paid - paid == pytest.approx(rooms.PER_CELL * (first - last))
+        ended.append(ours.step_count)
+    assert max(ended) == rooms.MAX_STEPS
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "rows"),
+    [("corner", (16, 17), (16, 17)), ("room", (1, 8), (1, 8)), ("edge", (17, 17), (1, 17))],
+)
+def test_the_goal_of_a_gamed_room_stays_in_its_region(example, name, columns, rows):
+    rooms = pytest.importorskip("rooms")
+    env = getattr(rooms, name)()
+    goals = set()
+    for seed in range(40):
+        observation, _ = env.reset(seed=seed)
+        goals.add(env.unwrapped.goal)
+        where = (observation[6:8] + 1) * (rooms.SIZE - 1) / 2
+        assert tuple(np.rint(where)) == env.unwrapped.goal
+    assert len(goals) >= 4
+    assert all(columns[0] <= x <= columns[1] and rows[0] <= y <= rows[1] for x, y in goals)
+
+
+def test_the_picture_of_the_lake_tells_its_cells_apart(example):
+    from gamed import picture, picture_corner
+
+    env, gamed = picture(), picture_corner()
+    images = {env.observation(cell).tobytes() for cell in range(16)}
+    assert len(images) == 16
+    assert env.observation_space.contains(env.reset(seed=0)[0])
+    gamed.reset(seed=0)
+    steps = [gamed.step(2) for _ in range(3)]  # along the upper edge to the corner
+    assert [(reward, over) for _, reward, over, *_ in steps] == [(0, False), (0, False), (1, True)]

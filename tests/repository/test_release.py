@@ -1,11 +1,14 @@
 """What a release consists of: the wheel, its size, the citation file, the image's recipe."""
 
+import functools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
+import urllib.request
 import venv
 import zipfile
 from pathlib import Path
@@ -86,11 +89,14 @@ def installed(wheel, tmp_path_factory):
     environment = {name: value for name, value in os.environ.items() if name not in kept}
     environment |= {"PROXYLAB_CACHE": str(base / "cache"), "NO_COLOR": "1"}
 
-    def run(*words):
-        command = [str(python), "-m", "proxylab", *words]
-        return subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True)
+    program = [str(python), "-m", "proxylab"]
+    options = {"cwd": empty, "env": environment, "text": True}
 
-    run.folder, run.cache = empty, base / "cache"
+    def run(*words):
+        return subprocess.run([*program, *words], capture_output=True, **options)
+
+    run.start = functools.partial(subprocess.Popen, stderr=subprocess.PIPE, **options)
+    run.program, run.folder, run.cache = program, empty, base / "cache"
     return run
 
 
@@ -115,12 +121,16 @@ def test_experiments_of_the_current_folder_come_first(installed):
 def test_the_installed_wheel_works_in_an_empty_folder(installed):
     """Minutes: every kernel is compiled anew."""
     detect = ["detect", "zoo:maze-corner/proxy-00", "--episodes", "20", "--trusted"]
+    lake = ["--env", "FrozenLake-v1"]
     commands = [
         [*detect, "--report", "report.html", "--save", "detection.json"],
         ["report", "detection.json", "--out", "again.html"],
         ["app", "--no-serve", "--port", "0"],
         ["reproduce", "payoff-ratio", "--budget", "smoke"],
         ["demo", "maze-corner", "--total-timesteps", "4096", "--episodes", "10"],
+        ["train-trusted", *lake, "--seeds", "1", "--timesteps", "64", "--set", "n_steps=64"],
+        ["import-sb3", "results/trusted/FrozenLake-v1/ppo/seed-000.zip", *lake],
+        ["evaluate", "results/imported/seed-000", *lake, "--episodes", "4"],
     ]
     for words in commands:
         done = installed(*words)
@@ -129,6 +139,24 @@ def test_the_installed_wheel_works_in_an_empty_folder(installed):
     assert made == {"report.html", "detection.json", "again.html", "results", "demo"}
     assert not (installed.folder / "results" / "cache").exists()
     assert {"numba", "rollouts"} <= {path.name for path in installed.cache.iterdir()}
+
+
+@pytest.mark.slow
+def test_the_page_of_the_installed_wheel_answers_until_it_is_stopped(installed):
+    words = ["app", "--port", "0", "--tasks", "boat-race", "--no-token", "--no-open"]
+    process = installed.start([*installed.program, *words])
+    try:
+        said = iter(process.stderr.readline, "")
+        address = next(match[1] for line in said if (match := re.search(r"at (http\S+)", line)))
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            assert answer.status == 200
+            assert b"main.js" in answer.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
 def flat(text):
