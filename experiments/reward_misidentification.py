@@ -42,8 +42,8 @@ from proxylab.tasks import TASKS
 from proxylab_envs.levels import Levels
 
 CLAIM = (
-    "Open, not run at its size yet: does a reward model of ratings with the cheese in the corner "
-    "mislead a policy that is trained with the cheese anywhere as well?"
+    "A reward model of ratings with the cheese in the corner and a policy trained on such levels "
+    "each suffice for a misgeneralised agent; 20 % of ratings elsewhere correct every model"
 )
 TASK = "maze-corner"
 SCRIPTS = ("optimal", "corner-seeker")
@@ -317,7 +317,7 @@ def _draw_cells(axes: Any, rows: list[dict[str, Any]]) -> None:
     (chance, *_) = [r["mean"] for r in own if r["value"] == "accidental"]
     axes.axhline(chance, color=GREY, linestyle="--", linewidth=1.2, label="incidental rate")
     names = [
-        f"model {'wrong' if r['share'] == WRONG else 'right'},\nlevels {r['levels']}"
+        f"{'wrong' if r['share'] == WRONG else 'right'} model,\n{r['levels']}\nlevels"
         for r in _ordered([r for r in own if r["value"] == "true_return"])
     ]
     axes.set_xticks(np.arange(len(names)), names, fontsize=8)
