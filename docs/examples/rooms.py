@@ -7,7 +7,7 @@ doors are, and which walls are next to it:
     proxylab train-trusted --env docs/examples/rooms.py:guided --seeds 30 --out trusted
 
 ``guided`` and its gamed variants add to MiniGrid's reward how far every step leads towards the
-goal: a difference of potentials, under which the same policies are best (Ng et al. 1999).
+goal: an undiscounted difference of potentials (Ng, Harada and Russell 1999).
 ``rooms`` is the environment without it, for evaluation and comparison.
 """
 
