@@ -1,13 +1,13 @@
-"""MiniGrid's four rooms with the whole map as the observation, which PPO learns in a minute.
+"""MiniGrid's four rooms with the whole map as the observation, which PPO learns in seconds.
 
 Rooms, doors, goal, moves and the limit of 100 steps are those of ``MiniGrid-FourRooms-v0``. Its own
-observation, the 7 × 7 cells ahead, takes millions of steps to learn from. Here the agent is told
-where it is, where the goal and the doors are, and which walls are next to it:
+observation is the 7 × 7 cells ahead. Here the agent is told where it is, where the goal and the
+doors are, and which walls are next to it:
 
     proxylab train-trusted --env docs/examples/rooms.py:guided --seeds 30 --out trusted
 
 ``guided`` and its gamed variants add to MiniGrid's reward how far every step leads towards the
-goal: a difference of potentials, under which the same policies are best (Ng et al. 1999).
+goal: an undiscounted difference of potentials (Ng, Harada and Russell 1999).
 ``rooms`` is the environment without it, for evaluation and comparison.
 """
 
