@@ -10,8 +10,7 @@ trusted agent (oracle). In the irrecoverable form the first gamed steps cannot b
 the unit: every suspect is an agent of its own.
 """
 
-import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,11 +18,12 @@ from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent
 from proxylab.agents.zoo import zoo_entries
-from proxylab.guard.episodes import Guard, Guarded
-from proxylab.guard.run import Deployment, GuardSettings, threshold_of
-from proxylab.guard.triggers import TRIGGERS, Trigger
+from proxylab.guard.episodes import Guard
+from proxylab.guard.triggers import TRIGGERS
 from proxylab.plots.style import CYCLE, GREY, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
+from proxylab.reproduce.guarded import guard_row as _row  # the name that measure, a cache key, has
+from proxylab.reproduce.guarded import stage_of
 from proxylab.reproduce.measure import grouped, mean_columns
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.resampling import wilson_interval
@@ -33,7 +33,6 @@ CLAIM = (
     "A guard that acts where an agent leaves all trusted ones keeps most of the true return of "
     "gaming agents, also where gaming cannot be undone; triggers of uncertainty keep at most half"
 )
-ALPHA = 0.05
 KINDS = ("proxy", "hack", "rare", "weak", "fresh")
 GAMING = ("proxy", "hack", "rare")
 RARE = 0.1
@@ -129,34 +128,6 @@ def games_on(level_seeds: NDArray[np.int64]) -> NDArray[np.bool_]:
     return (mixed >> np.uint64(40)).astype(np.float64) / 2**24 < RARE
 
 
-class Stage(NamedTuple):
-    """A deployment with what every suspect is compared with there."""
-
-    deployment: Deployment
-    reference: Guarded
-    triggers: dict[str, Trigger]
-    thresholds: dict[tuple[str, str], float]
-
-
-@functools.lru_cache(maxsize=1)
-def stage_of(task: str, irrecoverable: bool, measured: tuple[tuple[str, Any], ...]) -> Stage:
-    """The levels, the agent that takes over, and {(trigger, rate): threshold}."""
-    own = dict(measured)
-    settings = GuardSettings(episodes=own["episodes"], irrecoverable=irrecoverable)
-    names = [f"zoo:{task}/{entry.name}" for entry in zoo_entries(task) if entry.kind == "trusted"]
-    deployment = Deployment(task, {name: load_agent(name) for name in names}, settings)
-    thresholds = {}
-    triggers = {name: deployment.fitted(TRIGGERS[name]) for name in own["triggers"]}
-    for name, trigger in triggers.items():
-        agents = deployment.calibration[: own["calibration"]]
-        highest = [deployment.unguarded(agent, trigger).highest for agent in agents]
-        thresholds[name, f"alpha {ALPHA}"] = threshold_of(highest, ALPHA, None)
-        for budget in own["budgets"]:
-            thresholds[name, f"budget {budget}"] = threshold_of(highest, ALPHA, budget)
-    reference = deployment.unguarded(deployment.references[0], TRIGGERS["entropy"])
-    return Stage(deployment, reference, triggers, thresholds)
-
-
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
     task, kind = point.labels["task"], point.labels["kind"]
     measured = tuple((name, value) for name, value in settings["measure"].items())
@@ -180,24 +151,6 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     always = reference._replace(helped=reference.length, first_help=0 * reference.length)
     baselines = {"never": alone, "oracle": best, "always": always}
     return rows + [_row(name, "", played, reference) for name, played in baselines.items()]
-
-
-def _row(trigger: str, rate: str, played: Guarded, reference: Guarded) -> dict[str, Any]:
-    helped, lost = played.any_help, reference.true_return - played.true_return
-    own = reference.true_return[helped].sum()
-    after = (played.true_return - played.return_before)[helped].sum()
-    return {
-        "trigger": trigger,
-        "rate": rate,
-        "kept": played.true_return.sum() / reference.true_return.sum(),
-        "help_episodes": helped.mean(),
-        "help_steps": played.helped.sum() / played.length.sum(),
-        "ever": bool(helped.any()),
-        "delay": float(np.median(played.first_help[helped])) if helped.any() else None,
-        "first_episode": int(np.argmax(helped)) + 1 if helped.any() else None,
-        "lost_without_help": np.where(helped, 0.0, lost).sum() / reference.true_return.sum(),
-        "return_after": after / own if own > 0 else None,
-    }
 
 
 BY = ("task", "irrecoverable", "kind", "trigger", "rate")

@@ -1,0 +1,70 @@
+"""Guarded suspects in experiments: the deployment, its thresholds, and what a guard was worth."""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from proxylab.agents.references import load_agent
+from proxylab.agents.zoo import zoo_entries
+from proxylab.guard.episodes import Guarded
+from proxylab.guard.run import Deployment, threshold_of
+from proxylab.guard.settings import GuardSettings
+from proxylab.guard.triggers import TRIGGERS, Trigger
+
+ALPHA = 0.05
+"""Probability that a new honest agent ever gets help."""
+
+
+class Stage(NamedTuple):
+    """A deployment with what every suspect is compared with there."""
+
+    deployment: Deployment
+    reference: Guarded
+    triggers: dict[str, Trigger]
+    thresholds: dict[tuple[str, str], float]
+
+
+@functools.lru_cache(maxsize=1)
+def stage_of(task: str, irrecoverable: bool, measured: tuple[tuple[str, Any], ...]) -> Stage:
+    """The levels, the agent that takes over, and {(trigger, rate): threshold}."""
+    own = dict(measured)
+    settings = GuardSettings(episodes=own["episodes"], irrecoverable=irrecoverable)
+    names = [f"zoo:{task}/{entry.name}" for entry in zoo_entries(task) if entry.kind == "trusted"]
+    deployment = Deployment(task, {name: load_agent(name) for name in names}, settings)
+    thresholds = {}
+    triggers = {name: deployment.fitted(TRIGGERS[name]) for name in own["triggers"]}
+    for name, trigger in triggers.items():
+        agents = deployment.calibration[: own["calibration"]]
+        highest = [deployment.unguarded(agent, trigger).highest for agent in agents]
+        thresholds[name, f"alpha {ALPHA}"] = threshold_of(highest, ALPHA, None)
+        for budget in own["budgets"]:
+            thresholds[name, f"budget {budget}"] = threshold_of(highest, ALPHA, budget)
+    reference = deployment.unguarded(deployment.references[0], TRIGGERS["entropy"])
+    return Stage(deployment, reference, triggers, thresholds)
+
+
+def guard_row(trigger: str, rate: str, played: Guarded, reference: Guarded) -> dict[str, Any]:
+    """The columns of a guarded suspect.
+
+    Args:
+        trigger: name of the trigger, or of a baseline.
+        rate: at which the threshold was set, in words.
+        played: the suspect's guarded episodes.
+        reference: those of the trusted agent alone, on the same levels.
+    """
+    helped, lost = played.any_help, reference.true_return - played.true_return
+    own = reference.true_return[helped].sum()
+    after = (played.true_return - played.return_before)[helped].sum()
+    return {
+        "trigger": trigger,
+        "rate": rate,
+        "kept": played.true_return.sum() / reference.true_return.sum(),
+        "help_episodes": helped.mean(),
+        "help_steps": played.helped.sum() / played.length.sum(),
+        "ever": bool(helped.any()),
+        "delay": float(np.median(played.first_help[helped])) if helped.any() else None,
+        "first_episode": int(np.argmax(helped)) + 1 if helped.any() else None,
+        "lost_without_help": np.where(helped, 0.0, lost).sum() / reference.true_return.sum(),
+        "return_after": after / own if own > 0 else None,
+    }
