@@ -9,6 +9,11 @@ COPY proxylab proxylab
 COPY envs envs
 COPY experiments experiments
 COPY results/tables/seeds-outliers.csv results/tables/
+COPY results/tables/barriers-runs.csv results/tables/
+COPY results/tables/random-share-runs.csv results/tables/
+COPY results/tables/reward-mix-runs.csv results/tables/
+COPY results/tables/early-warning-alarms.csv results/tables/
+COPY results/tables/guard-gaming.csv results/tables/
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim-bookworm

@@ -16,6 +16,7 @@ LAZY = {
     "record": "proxylab.screening.record",
     "guard_agents": "proxylab.guard.run",
     "search_levels": "proxylab.search.run",
+    "bow_tie": "proxylab.barriers.run",
     "bench_detectors": "proxylab.leaderboard.run",
     "import_sb3": "proxylab.agents.import_sb3",
     "export_agent": "proxylab.export.run",

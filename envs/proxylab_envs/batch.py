@@ -16,7 +16,7 @@ from gymnasium.spaces import Discrete, Space
 from numpy.typing import NDArray
 
 from proxylab_envs.channels import RUNNING, reward_weights
-from proxylab_envs.levels import Levels, LevelStream, level_seeds_at
+from proxylab_envs.levels import Levels, LevelStream, fitting, level_seeds_at
 from proxylab_envs.scenes import (
     CourseScene,
     GridScene,
@@ -225,7 +225,7 @@ class BatchedEnv(ABC, Generic[CoreT]):
         for name in self.core._fields:
             array = getattr(self.core, name)
             if np.ndim(array):
-                array[...] = _fitting(name, state[name], array)
+                array[...] = fitting(name, state[name], array)
         self.stream.episodes[...] = state["stream.episodes"]
 
     def step(self, actions: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> None:
@@ -398,12 +398,3 @@ class BatchedEnv(ABC, Generic[CoreT]):
     @abstractmethod
     def render_ansi(self, index: int) -> str:
         """str: environment ``index`` as text."""
-
-
-def _fitting(name: str, value: NDArray[Any], array: NDArray[Any]) -> NDArray[Any]:
-    value = np.asarray(value)
-    if value.shape != array.shape or value.dtype != array.dtype:
-        raise ValueError(
-            f"{name}: {value.dtype}{value.shape} does not match {array.dtype}{array.shape}"
-        )
-    return value

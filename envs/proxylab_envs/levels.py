@@ -8,6 +8,7 @@ elsewhere). The level seed alone determines the level.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -140,3 +141,13 @@ def _ranks_and_twins(
     for k in range(words.shape[0]):
         ranks[k] = combine(words[k], _RANK_STREAM) % num_levels
         twins[k] = unit_interval(combine(ranks[k], _TWIN_STREAM)) < share
+
+
+def fitting(name: str, value: NDArray[Any], array: NDArray[Any]) -> NDArray[Any]:
+    """``value``, which replaces ``array``; ``ValueError`` names the field whose shape differs."""
+    value = np.asarray(value)
+    if value.shape != array.shape or value.dtype != array.dtype:
+        raise ValueError(
+            f"{name}: {value.dtype}{value.shape} does not match {array.dtype}{array.shape}"
+        )
+    return value

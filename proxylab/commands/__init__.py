@@ -20,6 +20,7 @@ VERBS = {
     "monitor": "watch a rollout log as it grows, with an alarm valid at every moment",
     "guard": "let a trusted agent take over where a trigger says so, and measure it",
     "search": "find the levels on which an agent does worst",
+    "bowtie": "show what barriers let through, each and together",
     "demo": "train, evaluate, detect and draw, all in one",
     "play": "play a level yourself, or watch an agent play it",
     "app": "open a local page: edit levels, watch agents",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from proxylab.commands.next_steps import next_step
+from proxylab.commands.printing_barriers import show_bow_tie
 from proxylab.commands.printing_monitors import show_guard, show_monitor, show_search
 from proxylab.console.output import VERDICT_COLOURS, SafeConsole, coloured, escape, plain, table
 from proxylab.console.terminal import visible
@@ -326,6 +327,7 @@ SHOW = {
     "MonitorReport": show_monitor,
     "GuardReport": show_guard,
     "SearchReport": show_search,
+    "BowTie": show_bow_tie,
     "ZooBuild": show_built,
     "ZooCheck": show_retrained,
     "TrainReport": show_trained,

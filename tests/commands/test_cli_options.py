@@ -65,6 +65,7 @@ POSITIONALS = {
     "monitor": ["x"],
     "guard": ["x"],
     "search": ["x"],
+    "bowtie": ["maze-corner"],
     "play": ["maze-corner"],
     "tune": ["maze-corner"],
     "procgen": ["check"],

@@ -67,5 +67,6 @@ def test_a_seed_without_its_partner_is_left_out():
 def test_the_figure_has_a_panel_for_every_quantity():
     rows = made_up_rows({"scarce": 2.0, "both": 0.5, "optimal": 0.1, "key-seeker": 6.0})
     figure = module.draw({**module.analyse(rows), "runs": rows})[""]
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [t for t, _ in module.PANELS.values()]
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == [title for title, _ in module.PANELS.values()]
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["3:10", "10:3"]

@@ -80,6 +80,7 @@ FLOORS = (
     ("bench",),
     ("app", "demo"),
     ("leaderboard",),
+    ("barriers",),
     ("reproduce",),
     ("monitor", "guard", "search"),
     ("screening",),

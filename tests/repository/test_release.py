@@ -16,8 +16,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "proxylab", "envs", "experiments")
+TABLES = PYPROJECT["tool"]["setuptools"]["data-files"]["share/proxylab/results/tables"]
+"""What an experiment and ``bowtie`` read."""
+
 LARGEST = 20_000_000
 """Bytes of the wheel."""
 
@@ -33,9 +37,9 @@ def wheel(tmp_path_factory):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         options = {"ignore": ignored} if (ROOT / name).is_dir() else {}
         copy(ROOT / name, source / name, **options)
-    table = "results/tables/seeds-outliers.csv"
-    (source / table).parent.mkdir(parents=True)
-    shutil.copy2(ROOT / table, source / table)
+    (source / "results/tables").mkdir(parents=True)
+    for table in TABLES:
+        shutil.copy2(ROOT / table, source / table)
     words = ["wheel", str(source), "--no-deps", "--no-build-isolation", "--quiet"]
     pip(sys.executable, *words, "--wheel-dir", str(folder))
     return next(folder.glob("proxylab-*.whl"))
@@ -57,7 +61,7 @@ def test_the_wheel_holds_the_packages_and_the_experiments(wheel):
     assert {name.split("/")[0] for name in names} == {*tops, f"proxylab-{version}.data"}
     shipped = {name.removeprefix(data) for name in names if name.startswith(data)}
     experiments = {f"experiments/{path.name}" for path in (ROOT / "experiments").glob("*.py")}
-    assert shipped == {*experiments, "results/tables/seeds-outliers.csv"}
+    assert shipped == {*experiments, *TABLES}
     assert {"proxylab/zoo/maze-corner/trusted.safetensors", "proxylab/py.typed"} <= set(names)
 
 
