@@ -267,7 +267,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     panels = figure.subplots(1, len(tasks), squeeze=False, sharex=True, sharey=True)[0]
     for axes, task in zip(panels, tasks, strict=True):
         _draw_pairs(axes, _open_pairs(tables, task))
-        axes.set(title=task, xlabel="product of the two pass rates", aspect="equal")
+        axes.set(title=task, xlabel="product of the two pass rates", box_aspect=1)
         as_percent(axes.xaxis)
     panels[0].set_ylabel("share of failing agents that pass both")
     as_percent(panels[0].yaxis)
