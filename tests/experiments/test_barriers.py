@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 BARRIERS = load_experiment(ROOT / "experiments" / "barriers.py").module
 
 
+@pytest.mark.slow
 def test_it_runs_on_the_smoke_budget(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     (result,) = reproduce("barriers", budget="smoke").experiments

@@ -17,6 +17,7 @@ POLICIES = load_experiment(ROOT / "experiments" / "guard_policies.py").module
 SMOKE = POLICIES.SWEEP["smoke"]["measure"]
 
 
+@pytest.mark.slow
 def test_it_runs_on_the_smoke_budget(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     (result,) = reproduce("guard-policies", budget="smoke").experiments
