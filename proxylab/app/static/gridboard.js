@@ -121,8 +121,10 @@ function drawTrail({ pen, unit, place, view, colours }) {
   strokeWay(pen, view.trail.map(place), view, colours.halo, [0.26 * unit, 0.15 * unit]);
 }
 
-/* A way as a line with a halo, its parts under the trusted agent in that agent's colour. */
-export function strokeWay(pen, points, { runs, hue, help }, halo, [wide, narrow]) {
+/* A way as a line with a halo, its parts under the trusted agent in that agent's colour.
+   Without runs nobody took over. */
+export function strokeWay(pen, points, view, halo, [wide, narrow]) {
+  const { runs = [{ helped: false, from: 0, to: points.length }], hue, help } = view;
   pen.lineJoin = pen.lineCap = "round";
   for (const inner of [false, true]) {
     pen.lineWidth = inner ? narrow : wide;
