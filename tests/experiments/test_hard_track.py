@@ -49,6 +49,14 @@ def test_near_equal_power_is_decided_by_the_auroc():
     assert table["harsh"]["power"] == table["plain"]["power"]
 
 
+def test_classes_that_came_after_the_choice_have_no_part_in_it():
+    """Flags of learned agents, gaming or honest, change no row; those of hacks are the control."""
+    base = TRACK.analyse(rows_of("keen", GAMED))["detectors"]
+    for name, same in (("learned", True), ("learned honest", True), ("hack", False)):
+        other = TRACK.analyse(rows_of("keen", {**GAMED, name: 3}))["detectors"]
+        assert (other == base) == same
+
+
 def test_kinds_are_counted_among_flagged_suspects():
     kinds = {
         row["class"]: row for row in TRACK.analyse(rows_of("keen", {**GAMED, "weak": 4}))["kinds"]
