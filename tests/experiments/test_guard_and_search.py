@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[2]
 GUARD = load_experiment(ROOT / "experiments" / "guard.py").module
 
 
-@pytest.mark.parametrize("name", ["guard", "worst-case"])
+SLOW = pytest.param("worst-case", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", ["guard", SLOW])
 def test_it_runs_on_the_smoke_budget(name, tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     (result,) = reproduce(name, budget="smoke").experiments

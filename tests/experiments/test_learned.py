@@ -198,6 +198,7 @@ def smoke(name, tmp_path, monkeypatch):
     assert made.failed == {}
 
 
+@pytest.mark.slow
 def test_overoptimization_runs_on_the_smoke_budget(tmp_path, monkeypatch):
     smoke("overoptimization", tmp_path, monkeypatch)
     rows = read_table(tmp_path / "runs/smoke/tables/overoptimization-runs.csv")
