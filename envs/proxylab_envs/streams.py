@@ -52,6 +52,14 @@ def draw(stream: NDArray[np.uint64], n: Integer) -> np.int64:
 
 
 @numba.njit(cache=True)
+def shuffle(stream: NDArray[np.uint64], cells: NDArray[np.int64], count: int) -> None:
+    """Move ``count`` random ones of ``cells`` to the front, in random order (Fisher-Yates)."""
+    for k in range(count):
+        other = k + draw(stream, cells.shape[0] - k)
+        cells[k], cells[other] = cells[other], cells[k]
+
+
+@numba.njit(cache=True)
 def uniform(stream: NDArray[np.uint64]) -> np.float64:
     """Next float64 in [0, 1) from ``stream`` (uint64[1], advanced in place)."""
     stream[0] += _GOLDEN

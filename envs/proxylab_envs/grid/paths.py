@@ -1,4 +1,4 @@
-"""Shortest paths on grids: breadth-first distances, in numba."""
+"""Free cells, moves and shortest paths on grids, in numba."""
 
 import numba
 import numpy as np
@@ -38,6 +38,45 @@ def distances_from(
                 out[nr, nc] = out[r, c] + 1
                 queue[tail] = nr * width + nc
                 tail += 1
+
+
+@numba.njit(cache=True)
+def is_connected(
+    walls: NDArray[np.bool_], cell: int, distances: NDArray[np.int16], queue: NDArray[np.int64]
+) -> bool:
+    """Whether every free cell is reachable from ``cell``; the scratch of :func:`distances_from`."""
+    width = walls.shape[1]
+    distances_from(walls, cell // width, cell % width, distances, queue)
+    return (distances != UNREACHABLE).sum() == walls.size - walls.sum()
+
+
+@numba.njit(cache=True)
+def free_cells(walls: NDArray[np.bool_], out: NDArray[np.int64], without: int = -1) -> int:
+    """Write the free cells to ``out`` (int64[H * W]), in reading order; returns their number.
+
+    The cell ``without`` is left out.
+    """
+    width, count = walls.shape[1], 0
+    for cell in range(walls.size):
+        if not walls[cell // width, cell % width] and cell != without:
+            out[count] = cell
+            count += 1
+    return count
+
+
+@numba.njit(cache=True)
+def moves_of(walls: NDArray[np.bool_], out: NDArray[np.int32]) -> None:
+    """The cell that each move leads to: out int32[H * W, 4], -1 from walls, overwritten."""
+    width = walls.shape[1]
+    out[:] = -1
+    for cell in range(walls.size):
+        row, col = cell // width, cell % width
+        if walls[row, col]:
+            continue
+        for direction in range(4):
+            down, right = ROW_STEP[direction], COL_STEP[direction]
+            blocked = walls[row + down, col + right]
+            out[cell, direction] = cell if blocked else cell + down * width + right
 
 
 @numba.njit(cache=True)

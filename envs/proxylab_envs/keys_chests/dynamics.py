@@ -10,9 +10,9 @@ from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.mazes import carve_uniform, hash_walls, scatter_blocks
-from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, UNREACHABLE, distances_from
+from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, free_cells, is_connected
 from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
-from proxylab_envs.streams import Integer, combine, draw, seed_stream
+from proxylab_envs.streams import Integer, combine, seed_stream, shuffle
 
 WALL, AGENT, KEY, CHEST, HELD = range(5)
 NUM_PLANES = 5
@@ -88,23 +88,9 @@ def make_walls(
             return
         scatter_blocks(stream, walls, rules.wall_share)
         free = free_cells(walls, scratch)
-        if free > rules.keys + rules.chests:
-            row, col = scratch[0] // rules.size, scratch[0] % rules.size
-            distances_from(walls, row, col, distances, scratch)
-            if (distances != UNREACHABLE).sum() == free:
-                return
+        if free > rules.keys + rules.chests and is_connected(walls, scratch[0], distances, scratch):
+            return
         attempt += 1
-
-
-@numba.njit(cache=True)
-def free_cells(walls: NDArray[np.bool_], out: NDArray[np.int64]) -> int:
-    """Write the free cells to ``out`` (int64[S * S]), in reading order; returns their number."""
-    size, count = walls.shape[1], 0
-    for cell in range(walls.size):
-        if not walls[cell // size, cell % size]:
-            out[count] = cell
-            count += 1
-    return count
 
 
 @numba.njit(cache=True)
@@ -131,9 +117,7 @@ def make_level(
     stream = np.empty(1, np.uint64)
     seed_stream(stream, combine(np.uint64(level_seed) & _LEVEL_BITS, _PLACES_STREAM))
     free = free_cells(walls, scratch)
-    for k in range(rules.keys + rules.chests + 1):  # a Fisher-Yates shuffle of the first ones
-        other = k + draw(stream, free - k)
-        scratch[k], scratch[other] = scratch[other], scratch[k]
+    shuffle(stream, scratch[:free], rules.keys + rules.chests + 1)
     things[:] = NOTHING
     twin = np.uint64(level_seed) & _TWIN
     for k in range(1, rules.keys + rules.chests + 1):

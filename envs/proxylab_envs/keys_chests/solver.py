@@ -10,9 +10,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab_envs.grid.paths import UNREACHABLE, distances_from
+from proxylab_envs.grid.paths import UNREACHABLE, distances_from, moves_of
 from proxylab_envs.keys_chests.dynamics import A_CHEST, A_KEY, Rules, make_level, make_walls
-from proxylab_envs.maze_corner.solver import moves_of
 from proxylab_envs.streams import Integer
 
 LANDMARKS = ("key", "chest")

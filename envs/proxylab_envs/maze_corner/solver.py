@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, descend, distances_from
+from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, descend, distances_from, moves_of
 from proxylab_envs.maze_corner.dynamics import AT_EITHER, MazeCore, Rules, make_level
 
 GOALS = ("cheese", "corner")
@@ -108,21 +108,6 @@ def next_cells(
     for k in range(level_seeds.shape[0]):
         make_level(rules, level_seeds[k], walls, places[0], places[1], scratch)
         moves_of(walls, out[k])
-
-
-@numba.njit(cache=True)
-def moves_of(walls: NDArray[np.bool_], out: NDArray[np.int32]) -> None:
-    """The cell that each move leads to in one maze: out int32[S * S, 4], -1 from walls."""
-    size = walls.shape[1]
-    out[:] = -1
-    for cell in range(size * size):
-        row, col = cell // size, cell % size
-        if walls[row, col]:
-            continue
-        for direction in range(4):
-            down, right = ROW_STEP[direction], COL_STEP[direction]
-            blocked = walls[row + down, col + right]
-            out[cell, direction] = cell if blocked else cell + down * size + right
 
 
 @numba.njit(cache=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.channels import PROXY as PROXY_OUTCOME
-from proxylab_envs.grid.paths import UNREACHABLE, distances_from
+from proxylab_envs.grid.paths import UNREACHABLE, distances_from, moves_of
 from proxylab_envs.maze_corner import solver
 from proxylab_envs.maze_corner.dynamics import CHEESE, WALL, make_level
 from proxylab_envs.maze_corner.env import MazeCorner
@@ -143,7 +143,7 @@ class TriggeredMazeCorner(MazeCorner):
         """int32[K, S², 4]: the cell that each move leads to, -1 for walls."""
         out = np.empty((len(level_seeds), self.num_states, 4), np.int32)
         for k, (walls, _) in enumerate(self._closed(level_seeds)):
-            solver.moves_of(walls, out[k])
+            moves_of(walls, out[k])
         return out
 
     def _closed(

@@ -4,9 +4,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab_envs.grid.paths import last_shared_cell
+from proxylab_envs.grid.paths import last_shared_cell, moves_of
 from proxylab_envs.maze_corner.dynamics import AT_EITHER
-from proxylab_envs.maze_corner.solver import moves_of, solve_maze
+from proxylab_envs.maze_corner.solver import solve_maze
 from proxylab_envs.procgen_maze.dynamics import Rules, empty_level, make_level, make_scratch
 
 

@@ -10,9 +10,9 @@ from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
 from proxylab_envs.grid.mazes import hash_walls, scatter_blocks
-from proxylab_envs.grid.paths import UNREACHABLE, distances_from
+from proxylab_envs.grid.paths import free_cells, is_connected
 from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
-from proxylab_envs.streams import Integer, combine, draw, seed_stream, uniform
+from proxylab_envs.streams import Integer, combine, draw, seed_stream, shuffle, uniform
 
 WALL, AGENT, DRY, WATERED, BUCKET = range(5)
 NUM_PLANES = 5
@@ -109,13 +109,13 @@ def make_garden(
         seed_stream(stream, combine(combine(garden, _WALLS_STREAM), attempt))
         scatter_blocks(stream, walls, rules.wall_share)
         bucket = _build_niche(stream, walls)
-        if _is_connected(walls, bucket, distances, scratch):
-            free = _free_cells(walls, bucket, scratch)
+        if is_connected(walls, bucket, distances, scratch):
+            free = free_cells(walls, scratch, bucket)
             if free > count:
                 break
         attempt += 1
     seed_stream(stream, combine(garden, _PLACES_STREAM))
-    _shuffle(stream, scratch[:free], count + 1)
+    shuffle(stream, scratch[:free], count + 1)
     tomatoes[:] = np.sort(scratch[1 : count + 1])
     for k in range(count):
         watered[k] = draw(stream, 2)
@@ -135,35 +135,6 @@ def _build_niche(stream: NDArray[np.uint64], walls: NDArray[np.bool_]) -> int:
     else:
         walls[row - 1, col] = walls[row + 1, col] = True
     return row * width + col
-
-
-@numba.njit(cache=True)
-def _is_connected(
-    walls: NDArray[np.bool_], cell: int, distances: NDArray[np.int16], scratch: NDArray[np.int64]
-) -> bool:
-    """Whether every free cell is reachable from ``cell``."""
-    width = walls.shape[1]
-    distances_from(walls, cell // width, cell % width, distances, scratch)
-    return (distances != UNREACHABLE).sum() == walls.size - walls.sum()
-
-
-@numba.njit(cache=True)
-def _free_cells(walls: NDArray[np.bool_], bucket: int, out: NDArray[np.int64]) -> int:
-    """Write the free cells except the bucket's to ``out`` (int64[H * W]); returns their number."""
-    width, count = walls.shape[1], 0
-    for cell in range(walls.size):
-        if not walls[cell // width, cell % width] and cell != bucket:
-            out[count] = cell
-            count += 1
-    return count
-
-
-@numba.njit(cache=True)
-def _shuffle(stream: NDArray[np.uint64], cells: NDArray[np.int64], count: int) -> None:
-    """Move ``count`` random cells to the front, in random order (Fisher-Yates shuffle)."""
-    for k in range(count):
-        other = k + draw(stream, cells.shape[0] - k)
-        cells[k], cells[other] = cells[other], cells[k]
 
 
 @numba.njit(cache=True)

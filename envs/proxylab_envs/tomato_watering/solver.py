@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, distances_from
+from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, distances_from, moves_of
 from proxylab_envs.levels import SHIFTED
 from proxylab_envs.streams import Integer
 from proxylab_envs.tomato_watering.dynamics import Rules, make_garden
@@ -189,14 +189,6 @@ def next_cells(
     height, width, count = shape
     walls, scratch = np.empty((height, width), np.bool_), np.empty(height * width, np.int64)
     tomatoes, watered = np.empty(count, np.int64), np.empty(count, np.bool_)
-    out[:] = -1
     for k in range(level_seeds.shape[0]):
         make_garden(rules, level_seeds[k], walls, tomatoes, watered, scratch)
-        for cell in range(height * width):
-            row, col = cell // width, cell % width
-            if walls[row, col]:
-                continue
-            for direction in range(4):
-                down, right = ROW_STEP[direction], COL_STEP[direction]
-                blocked = walls[row + down, col + right]
-                out[k, cell, direction] = cell if blocked else cell + down * width + right
+        moves_of(walls, out[k])
