@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent
-from proxylab.agents.zoo import zoo_entries
+from proxylab.agents.zoo import shipped
 from proxylab.barriers.joint import HONEST, LEFT, RIGHT, passes_of, rates, ratios, risk, sets_of
 from proxylab.barriers.run import tie_of
 from proxylab.plots.bow_tie import bow_tie_figure
@@ -123,8 +123,7 @@ def points(settings: dict[str, Any]) -> list[Point]:
     for task in settings["tasks"]:
         for number in range(settings["pairs"]):
             runs.append(_point(task, PAIR, number, f"fresh-{number:02d}"))
-        shipped = sum(entry.kind == LEARNED for entry in zoo_entries(task))
-        for number in range(min(settings["learned"], shipped)):
+        for number in range(min(settings["learned"], len(shipped(task, LEARNED)))):
             runs.append(_point(task, LEARNED, number, f"learned-{number:02d}"))
     if "maze-corner" in settings["tasks"]:  # last: they take a training each
         runs += [point for share in SHARES for point in _trained(share, settings["trained"])]
@@ -146,8 +145,7 @@ def _trained(share: float, count: int) -> Iterator[Point]:
 
 def partner(task: str, number: int) -> str:
     """Reference of the gaming agent of a pair: first those of kind proxy, then hack."""
-    known = [e.name for kind in ("proxy", "hack") for e in zoo_entries(task) if e.kind == kind]
-    return f"zoo:{task}/{known[number]}"
+    return [*shipped(task, "proxy"), *shipped(task, "hack")][number]
 
 
 class Suspect(NamedTuple):

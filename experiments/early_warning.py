@@ -34,9 +34,9 @@ from proxylab.reproduce.learned import (
     snapshots_of,
     turn,
 )
-from proxylab.reproduce.measure import grouped
+from proxylab.reproduce.measure import grouped, mean_columns
 from proxylab.rollouts.rollout import Policy
-from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
+from proxylab.statistics.resampling import wilson_interval
 from proxylab.tasks import TASKS
 
 CLAIM = (
@@ -265,13 +265,8 @@ def _alarms(stops: list[dict[str, Any]]) -> list[dict[str, Any]]:
         row |= _share("false", steady, "sounded")
         leads = [r["lead"] for r in turning if r["lead"] is not None]
         row["lead"] = float(np.median(leads)) if leads else None
-        for name, own in (("kept", turning), ("kept_steady", steady)):
-            values = np.array([r["kept"] for r in own], float)
-            if len(values):
-                interval = bootstrap_interval(values, np.random.default_rng(0))
-                row |= dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
-            else:
-                row |= dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+        row |= mean_columns(turning, ("kept",))
+        row |= mean_columns([{"kept_steady": r["kept"]} for r in steady], ("kept_steady",))
         table.append(row)
     return table
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent
-from proxylab.agents.zoo import zoo_entries
+from proxylab.agents.zoo import shipped
 from proxylab.guard.episodes import Guard
 from proxylab.guard.triggers import TRIGGERS
 from proxylab.plots.style import CYCLE, GREY, as_percent, new_figure, styled
@@ -93,7 +93,7 @@ def points(settings: dict[str, Any]) -> list[Point]:
 def _shipped(task: str, kind: str) -> int:
     """Number of agents of a kind; rare suspects pair a fresh one with a hack."""
     own = "hack" if kind == "rare" else kind
-    return sum(entry.kind == own for entry in zoo_entries(task))
+    return len(shipped(task, own))
 
 
 def _agent(task: str, kind: str, number: int) -> str:

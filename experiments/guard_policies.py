@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from proxylab.agents.zoo import zoo_entries
+from proxylab.agents.zoo import shipped
 from proxylab.guard.episodes import ASK, FALLBACK, STOP, Guard, Guarded
 from proxylab.guard.run import Deployment
 from proxylab.guard.triggers import TRIGGERS, Step, Trigger
@@ -84,12 +84,8 @@ def points(settings: dict[str, Any]) -> list[Point]:
         for task in settings["tasks"]
         for final in settings["forms"]
         for kind in settings["kinds"]
-        for number in range(min(settings["suspects"], _shipped(task, kind)))
+        for number in range(min(settings["suspects"], len(shipped(task, kind))))
     ]
-
-
-def _shipped(task: str, kind: str) -> int:
-    return sum(entry.kind == kind for entry in zoo_entries(task))
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:

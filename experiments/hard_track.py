@@ -37,7 +37,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from proxylab.agents.references import load_agent
-from proxylab.agents.zoo import admits, zoo_entries
+from proxylab.agents.zoo import admits, shipped, zoo_entries
 from proxylab.detection.kinds import KINDS, PURSUES, with_ability
 from proxylab.detection.records import SuspectReport
 from proxylab.detection.settings import JudgeSettings
@@ -136,8 +136,7 @@ def points(settings: dict[str, Any]) -> list[Point]:
             numbers, _, parity = SETS[name]
             runs += [_point(task, name, "fresh", k) for k in numbers[: settings["agents"]]]
             for kind in (*OTHERS, TRAINED[2]):
-                count = sum(entry.kind == kind for entry in zoo_entries(task))
-                chosen = range(parity, count, 2)[: settings["agents"]]
+                chosen = range(parity, len(shipped(task, kind)), 2)[: settings["agents"]]
                 runs += [_point(task, name, kind, k) for k in chosen]
             mixed, distilled = settings["trained"]
             runs += [_half_hearted(task, name, k, settings["steps"]) for k in range(mixed)]
@@ -177,8 +176,8 @@ def prepare(point: Point) -> None:
 
 def _gaming(task: str, part: str, number: int) -> str:
     """Reference of a gaming agent of a set."""
-    hacks = [entry.name for entry in zoo_entries(task) if entry.kind == SETS[part][1]]
-    return f"zoo:{task}/{hacks[number % len(hacks)]}"
+    hacks = shipped(task, SETS[part][1])
+    return hacks[number % len(hacks)]
 
 
 def _point(task: str, part: str, kind: str, number: int) -> Point:

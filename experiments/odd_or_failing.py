@@ -25,12 +25,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from proxylab.agents.references import load_agent
-from proxylab.agents.zoo import zoo_entries
 from proxylab.guard.run import Deployment, GuardSettings
 from proxylab.guard.triggers import TRIGGERS, Trigger
 from proxylab.guard.watching import MEAN, SUMMARIES, Watched
 from proxylab.plots.style import BLUE, CYCLE, GREY, VERMILLION, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
+from proxylab.reproduce.guarded import trusted_agents
 from proxylab.reproduce.measure import grouped, mean_columns
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.failures import (
@@ -41,7 +41,7 @@ from proxylab.statistics.failures import (
     reliability_sums,
     risk_at_coverage,
 )
-from proxylab.statistics.resampling import auroc, bootstrap_columns
+from proxylab.statistics.resampling import auroc, bootstrap_columns, percentile_interval
 from proxylab_envs.channels import NEITHER, PROXY
 
 CLAIM = (
@@ -124,8 +124,7 @@ def watch_of(task: str, measured: str) -> Watch:
         measured: the settings of ``measure`` as JSON.
     """
     own = json.loads(measured)
-    names = [f"zoo:{task}/{entry.name}" for entry in zoo_entries(task) if entry.kind == "trusted"]
-    trusted = {name: load_agent(name) for name in names}
+    trusted = trusted_agents(task)
     iid, shifted = (
         Deployment(task, trusted, GuardSettings(split=split, episodes=own["episodes"]))
         for split in (IID, SHIFTED)
@@ -239,17 +238,17 @@ def _reliability(
         columns = np.array([[row[name] for row in kind] for name in names], float)
         drawn = drawn + len(kind) * bootstrap_columns(columns, rng).reshape(-1, 3, BINS)
         sums += columns.sum(axis=1).reshape(3, BINS)
-    low, high = np.quantile(calibration_error(drawn), (0.025, 0.975))
-    error = {"error": float(calibration_error(sums)), "error_low": low, "error_high": high}
+    found = percentile_interval(float(calibration_error(sums)), calibration_error(drawn))
+    error = dict(zip(("error", "error_low", "error_high"), found, strict=True))
     curve = []
     for k in np.flatnonzero(sums[0]):
         full = drawn[drawn[:, 0, k] > 0]
-        low, high = np.quantile(full[:, 2, k] / full[:, 0, k], (0.025, 0.975))
         share = sums[0, k] / sums[0].sum()
         said, was = sums[1:, k] / sums[0, k]
+        failures = percentile_interval(was, full[:, 2, k] / full[:, 0, k])
+        row = {"bin": k, "share": share, "said": said}
         curve.append(
-            {"bin": k, "share": share, "said": said, "failed": was}
-            | {"failed_low": low, "failed_high": high}
+            row | dict(zip(("failed", "failed_low", "failed_high"), failures, strict=True))
         )
     return error, curve
 

@@ -32,12 +32,12 @@ from proxylab.reproduce.learned import (
     snapshots_of,
     turn,
 )
-from proxylab.reproduce.measure import curve, grouped, over_seeds
+from proxylab.reproduce.measure import curve, grouped, mean_columns, over_seeds
 from proxylab.rewards.best_of_n import best_of_n, kl_of_best_of_n
 from proxylab.rewards.scaling import BEST_OF_N, RL, fit_scaling
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
-from proxylab.statistics.resampling import bootstrap_interval, wilson_interval
+from proxylab.statistics.resampling import wilson_interval
 from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
@@ -202,17 +202,17 @@ def _turns(key: tuple[Any, ...], rows: list[dict[str, Any]]) -> dict[str, Any]:
     share, low, high = wilson_interval(turned, len(runs))
     row = {**dict(zip(BY, key, strict=True)), "runs": len(runs), "turned": turned}
     row |= {"share": share, "low": low, "high": high}
-    columns = {
-        "start": [run[0]["hard"] for run in runs],
-        "best": [max(r["hard"] for r in run) for run in runs],
-        "final": [run[-1]["hard"] for run in runs],
-        "final_kl": [run[-1]["kl_nats"] for run in runs],
-        "spread_ratio": [run[-1]["spread"] / run[0]["spread"] for run in runs],
-    }
-    for name, values in columns.items():
-        interval = bootstrap_interval(np.array(values), np.random.default_rng(0))
-        row |= dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
-    return row
+    courses = [
+        {
+            "start": run[0]["hard"],
+            "best": max(r["hard"] for r in run),
+            "final": run[-1]["hard"],
+            "final_kl": run[-1]["kl_nats"],
+            "spread_ratio": run[-1]["spread"] / run[0]["spread"],
+        }
+        for run in runs
+    ]
+    return row | mean_columns(courses, tuple(courses[0]))
 
 
 def _scaling(key: tuple[Any, ...], rows: list[dict[str, Any]], form: str) -> dict[str, Any]:

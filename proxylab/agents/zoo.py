@@ -219,6 +219,11 @@ def zoo_entries(task: str, folder: str | Path | None = None) -> list[ZooEntry]:
     return list(_index(folder / "agents.json"))
 
 
+def shipped(task: str, kind: str) -> list[str]:
+    """References of the shipped agents of a kind, in the order of the index."""
+    return [f"zoo:{task}/{entry.name}" for entry in zoo_entries(task) if entry.kind == kind]
+
+
 @lru_cache(maxsize=16)
 def _index(path: Path) -> tuple[ZooEntry, ...]:
     record = read_json(path, SCHEMA)

@@ -14,7 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.statistics.resampling import Interval, bootstrap_columns, wilson_interval
+from proxylab.statistics.resampling import (
+    Interval,
+    bootstrap_columns,
+    percentile_interval,
+    wilson_interval,
+)
 
 HONEST = "honest"
 """Threat of agents that are none: what barriers stop of them is a false alarm."""
@@ -133,7 +138,7 @@ def ratios(
         product = float(passed[:, list(chosen)].mean(axis=0).prod())
         products = single[:, list(chosen)].prod(axis=1)
         ratio = _ratio(rate.estimate, product, together[:, k], products)
-        found.append(Ratio(rate, _product(product, products), ratio))
+        found.append(Ratio(rate, product_limits(product, products), ratio))
     return found
 
 
@@ -164,13 +169,13 @@ def ratios_after_training(
         product = float(fails.mean() * without[:, k].mean())
         products = means[:, 0] * others[:, k]
         ratio = _ratio(joint.estimate, product, means[:, k + 1], products)
-        found.append(Ratio(joint, _product(product, products), ratio))
+        found.append(Ratio(joint, product_limits(product, products), ratio))
     return found
 
 
-def _product(product: float, products: NDArray[np.float64]) -> Limits:
-    """A product of pass rates with its interval from resamples float64[R]."""
-    return (product, *_percentiles(products)) if product else (product, None, None)
+def product_limits(product: float, products: NDArray[np.float64]) -> Limits:
+    """A product of shares with its interval from resamples float64[R]."""
+    return percentile_interval(product, products, LEVEL) if product else (product, None, None)
 
 
 def _ratio(
@@ -182,13 +187,7 @@ def _ratio(
     defined = products > 0
     if 1 - defined.mean() > MOST_UNDEFINED:
         return joint / product, None, None
-    return joint / product, *_percentiles(joints[defined] / products[defined])
-
-
-def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+    return percentile_interval(joint / product, joints[defined] / products[defined], LEVEL)
 
 
 def rates(table: Passes) -> list[Interval]:
@@ -229,7 +228,7 @@ def risk(table: Passes, rng: np.random.Generator) -> Risk:
     known = [_mean(own, means[:, k], table.alone) for k, own in enumerate(lost)]
     assumed = float(table.alone.mean() * passed.mean(axis=1).prod())
     products = means[:, 0] * means[:, len(lost) :].prod(axis=1)
-    return Risk(*known, _product(assumed, products))
+    return Risk(*known, product_limits(assumed, products))
 
 
 def _mean(
@@ -237,6 +236,6 @@ def _mean(
 ) -> Interval:
     """Mean loss with its interval; ``alone`` (float64[N]) is lost by agents that pass."""
     if lost.any():
-        return Interval(float(lost.mean()), *_percentiles(means))
+        return percentile_interval(float(lost.mean()), means, LEVEL)
     most = wilson_interval(0, len(lost), LEVEL).upper
     return Interval(0.0, 0.0, float(most * alone.mean()))

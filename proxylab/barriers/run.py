@@ -4,6 +4,7 @@ Nothing is run and nothing is assumed: every number names the table it was compu
 command that makes the table.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +15,9 @@ import numpy as np
 from proxylab.barriers.joint import (
     HONEST,
     Passes,
+    Ratio,
     passes_of,
+    product_limits,
     rates,
     ratios,
     ratios_after_training,
@@ -256,15 +259,14 @@ def _barriers(tables: Mapping[str, Passes], honest: Passes) -> list[Barrier]:
 
 def _pairs(threat: str, table: Passes) -> list[Pair]:
     """Every two barriers."""
-    count = len(table.barriers)
-    chosen = [(a, b) for a in range(count) for b in range(a + 1, count)]
-    found = []
-    for (a, b), own in zip(
-        chosen, ratios(table.passed, chosen, np.random.default_rng(0)), strict=True
-    ):
-        names = table.barriers[a], table.barriers[b]
-        found.append(Pair(threat, names, *(number(value, BARRIERS) for value in own)))
-    return found
+    chosen = list(itertools.combinations(range(len(table.barriers)), 2))
+    names = itertools.combinations(table.barriers, 2)
+    found = ratios(table.passed, chosen, np.random.default_rng(0))
+    return [_pair(threat, pair, ratio) for pair, ratio in zip(names, found, strict=True)]
+
+
+def _pair(threat: str, barriers: tuple[str, str], ratio: Ratio) -> Pair:
+    return Pair(threat, barriers, *(number(value, BARRIERS) for value in ratio))
 
 
 def _pairs_with_diversity(
@@ -284,9 +286,10 @@ def _pairs_with_diversity(
             np.random.default_rng(0),
         )
         barrier = f"level diversity {threat.removesuffix(OTHER_LEVELS)}"
-        for name, ratio in zip(trained.barriers, chosen, strict=True):
-            numbers = (number(value, BARRIERS) for value in ratio)
-            found.append(Pair(AMBIGUOUS, (barrier, name), *numbers))
+        found += [
+            _pair(AMBIGUOUS, (barrier, name), ratio)
+            for name, ratio in zip(trained.barriers, chosen, strict=True)
+        ]
     return found
 
 
@@ -303,8 +306,7 @@ def _failure_mode(threat: Threat, table: Passes) -> FailureMode:
     means = bootstrap_columns([table.alone, missed], np.random.default_rng(0))
     often = 1.0 if threat.occurrence is None else threat.occurrence.value or 0.0
     value = often * float(table.alone.mean()) * undetected.estimate
-    low, high = np.quantile(often * means.prod(axis=1), [0.025, 0.975])
-    limits = (value, float(low), float(high)) if value else (value, None, None)
+    limits = product_limits(value, often * means.prod(axis=1))
     return FailureMode(
         mode=threat.name,
         severity=threat.severity,

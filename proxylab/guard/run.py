@@ -210,8 +210,11 @@ class Deployment:
         if budget is None:
             check_enough(len(self.calibration), alpha)
         agents = track(self.calibration, "trusted agents")
-        highest = [self.unguarded(agent, trigger).highest for agent in agents]
-        return threshold_of(highest, alpha, budget)
+        return threshold_of(self.highest_of(agents, trigger), alpha, budget)
+
+    def highest_of(self, agents: Iterable[Policy], trigger: Trigger) -> list[NDArray[np.float64]]:
+        """For every agent float64[E], the greatest score of each episode without help."""
+        return [self.unguarded(agent, trigger).highest for agent in agents]
 
 
 def irrecoverable_form(task: str, env: str | None) -> dict[str, Any]:

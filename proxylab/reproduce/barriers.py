@@ -6,14 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.agents.references import load_agent
-from proxylab.agents.zoo import zoo_entries
 from proxylab.detection.settings import JudgeSettings
 from proxylab.guard.episodes import Guard
 from proxylab.guard.run import Deployment, GuardSettings, threshold_of
 from proxylab.guard.triggers import TRIGGERS
 from proxylab.reproduce.attacks import Played, composed
 from proxylab.reproduce.detected import recorded
+from proxylab.reproduce.guarded import trusted_agents
 from proxylab.rewards.clips import record_clips
 from proxylab.rewards.collect import default_sources, policies_of
 from proxylab.rewards.model import load_model
@@ -52,13 +51,10 @@ class Stage(NamedTuple):
 @functools.lru_cache(maxsize=1)
 def stage_of(task: str, episodes: int, calibration: int) -> Stage:
     """The deployment of a task on so many levels, with so many calibration agents."""
-    names = [f"zoo:{task}/{entry.name}" for entry in zoo_entries(task) if entry.kind == "trusted"]
-    agents: dict[str, Policy] = {name: load_agent(name) for name in names}
-    deployment = Deployment(task, agents, GuardSettings(episodes=episodes))
+    deployment = Deployment(task, trusted_agents(task), GuardSettings(episodes=episodes))
     thresholds = {}
     for name in GUARDS:
-        chosen = deployment.calibration[:calibration]
-        highest = [deployment.unguarded(agent, TRIGGERS[name]).highest for agent in chosen]
+        highest = deployment.highest_of(deployment.calibration[:calibration], TRIGGERS[name])
         thresholds[name] = threshold_of(highest, ALPHA, None)
     return Stage(deployment, deployment.returns_alone(deployment.references[0]), thresholds)
 

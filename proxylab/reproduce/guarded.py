@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from proxylab.agents.references import load_agent
-from proxylab.agents.zoo import zoo_entries
+from proxylab.agents.zoo import shipped
 from proxylab.guard.episodes import Guarded
 from proxylab.guard.run import Deployment, threshold_of
 from proxylab.guard.settings import GuardSettings
 from proxylab.guard.triggers import TRIGGERS, Trigger
+from proxylab.rollouts.rollout import Policy
 
 ALPHA = 0.05
 """Probability that a new honest agent ever gets help."""
@@ -25,18 +26,22 @@ class Stage(NamedTuple):
     thresholds: dict[tuple[str, str], float]
 
 
+def trusted_agents(task: str) -> dict[str, Policy]:
+    """{reference: agent} of the shipped trusted agents of a task."""
+    return {name: load_agent(name) for name in shipped(task, "trusted")}
+
+
 @functools.lru_cache(maxsize=1)
 def stage_of(task: str, irrecoverable: bool, measured: tuple[tuple[str, Any], ...]) -> Stage:
     """The levels, the agent that takes over, and {(trigger, rate): threshold}."""
     own = dict(measured)
     settings = GuardSettings(episodes=own["episodes"], irrecoverable=irrecoverable)
-    names = [f"zoo:{task}/{entry.name}" for entry in zoo_entries(task) if entry.kind == "trusted"]
-    deployment = Deployment(task, {name: load_agent(name) for name in names}, settings)
+    deployment = Deployment(task, trusted_agents(task), settings)
     thresholds = {}
     triggers = {name: deployment.fitted(TRIGGERS[name]) for name in own["triggers"]}
     for name, trigger in triggers.items():
         agents = deployment.calibration[: own["calibration"]]
-        highest = [deployment.unguarded(agent, trigger).highest for agent in agents]
+        highest = deployment.highest_of(agents, trigger)
         thresholds[name, f"alpha {ALPHA}"] = threshold_of(highest, ALPHA, None)
         for budget in own["budgets"]:
             thresholds[name, f"budget {budget}"] = threshold_of(highest, ALPHA, budget)

@@ -203,13 +203,17 @@ class _Beside:
         return own
 
 
+Entry = tuple[float, NDArray[np.float64], Any]
+"""(score, measures float64[2], level)."""
+
+
 class Archive:
     """The worst level of every cell of a grid of measures, whatever chose the levels."""
 
     def __init__(self, space: SearchSpace) -> None:
         """Cells of ``CELL`` units along each measure of ``space``."""
         self.space = space
-        self.best: dict[tuple[int, ...], tuple[float, NDArray[np.float64], Any]] = {}
+        self.best: dict[tuple[int, ...], Entry] = {}
 
     def add(
         self, levels: list[Any], scores: NDArray[np.float64], places: NDArray[np.float64]
@@ -220,12 +224,12 @@ class Archive:
             if cell not in self.best or score > self.best[cell][0]:
                 self.best[cell] = (score, place, level)
 
-    def entries(self) -> list[tuple[float, NDArray[np.float64], Any]]:
-        """(score, measures, level) of each cell, worst first."""
+    def entries(self) -> list[Entry]:
+        """The worst level of each cell, worst first."""
         return sorted(self.best.values(), key=lambda entry: -entry[0])
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per cell, worst first."""
+        """One row for each of :meth:`entries`."""
         names = [name.replace(" ", "_") for name in self.space.measure_names]
         return [
             {
@@ -263,9 +267,10 @@ def search_levels(
     task = task_of(policy, task)
     judge = Judge(_space(task, policy, own.edits), policy, other, own.maximise, own.seed)
     archive, scores = _searched(judge, own, track)
-    rows, seconds = archive.rows(), time.perf_counter() - started
-    written = _written(archive, own)
-    shown = [level for _, _, level in archive.entries()[: own.worst]]
+    entries, rows = archive.entries(), archive.rows()
+    seconds = time.perf_counter() - started
+    written = _written(judge.space, entries, rows, own)
+    shown = [level for _, _, level in entries[: own.worst]]
     again = Judge(judge.space, policy, other, own.maximise, own.seed + 1).scores_of_any(shown)
     return SearchReport(
         task=task,
@@ -319,9 +324,10 @@ class _Written(NamedTuple):
     levels: list[str | None]
 
 
-def _written(archive: Archive, settings: SearchSettings) -> _Written:
+def _written(
+    space: SearchSpace, entries: list[Entry], rows: list[dict[str, Any]], settings: SearchSettings
+) -> _Written:
     """Write the archive, its picture and the worst levels."""
-    rows = archive.rows()
     shown = rows[: settings.worst]
     if settings.out is None:
         return _Written(None, None, [None] * len(shown))
@@ -334,15 +340,14 @@ def _written(archive: Archive, settings: SearchSettings) -> _Written:
         with whole_file(file) as temporary:
             temporary.write_text(row["level"] + "\n")
         files.append(str(file))
-    return _Written(str(table), _drawn(archive, settings.maximise, folder), files)
+    return _Written(str(table), _drawn(space, entries, settings.maximise, folder), files)
 
 
-def _drawn(archive: Archive, what: str, folder: Path) -> str:
+def _drawn(space: SearchSpace, entries: list[Entry], what: str, folder: Path) -> str:
     """Draw the archive with its worst levels -> path of the picture."""
     from proxylab.plots.search import MOST_PICTURES, ArchiveOfLevels, worst_levels  # matplotlib
     from proxylab.plots.style import save  # matplotlib
 
-    space, entries = archive.space, archive.entries()
     shown = [level for _, _, level in entries[:MOST_PICTURES]]
     space.place(shown)
     figure = worst_levels(

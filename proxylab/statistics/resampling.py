@@ -46,7 +46,7 @@ def bootstrap_interval(
     """
     values = _checked(values, statistic)
     replicated = bootstrap(values, rng, statistic, replicates)
-    return _percentiles(estimate_of(values, statistic), replicated, level)
+    return percentile_interval(estimate_of(values, statistic), replicated, level)
 
 
 def bootstrap(
@@ -126,7 +126,7 @@ def ratio_interval(
     totals = columns.sum(axis=1)
     if totals[1] == 0 or (means[:, 1] == 0).any():
         raise ValueError("the denominator of a ratio sums to 0 in a resample")
-    return _percentiles(totals[0] / totals[1], means[:, 0] / means[:, 1], level)
+    return percentile_interval(totals[0] / totals[1], means[:, 0] / means[:, 1], level)
 
 
 def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
@@ -182,10 +182,13 @@ def auroc_interval(
 ) -> Interval:
     """:func:`auroc` with its percentile bootstrap interval over policies."""
     replicated = bootstrap_auroc(positive, negative, rng, replicates)
-    return _percentiles(auroc(positive, negative), replicated, level)
+    return percentile_interval(auroc(positive, negative), replicated, level)
 
 
-def _percentiles(estimate: float, replicated: NDArray[np.float64], level: float) -> Interval:
+def percentile_interval(
+    estimate: float, replicated: NDArray[np.float64], level: float = 0.95
+) -> Interval:
+    """An estimate with the percentile interval of its replicates (float64[R])."""
     tail = (1 - level) / 2
     lower, upper = np.quantile(replicated, [tail, 1 - tail])
     return Interval(float(estimate), float(lower), float(upper))
