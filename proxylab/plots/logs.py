@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from proxylab.plots.style import BLUE, GREY, VERMILLION, new_figure, styled
 
@@ -21,10 +23,12 @@ def time_and_memory(
     left.plot(rows, cpu_seconds, "s--", color=VERMILLION, label="processors together")
     left.axhline(300, color=GREY, linestyle=":", linewidth=1, label="aim: 300 s at 10⁸")
     left.set(xscale="log", yscale="log", xlabel="rows of the log", ylabel="time (s)")
-    left.set_yticks([30, 100, 300, 1000], ["30", "100", "300", "1,000"])
+    low = 10 ** np.floor(np.log10(min(*seconds, *cpu_seconds, 300)))
+    left.set_ylim(low, 2 * max(*seconds, *cpu_seconds, 300))
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    left.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     left.minorticks_off()
-    left.set_ylim(25, 1100)
-    left.legend()
+    left.legend(loc="lower right")
     gibibytes = [value / 2**30 for value in resident_bytes]
     right.plot(rows, gibibytes, "o-", color=BLUE, label="all processes")
     right.axhline(2, color=GREY, linestyle=":", linewidth=1, label="aim: 2 GiB")
