@@ -1,9 +1,14 @@
 """boat-lagoon and tomato-watering: is the turn of overoptimisation seen without asking again?
 
 The runs are those of ``overoptimization``. At each of their checkpoints alarms look at 128 episodes
-without the hard proxy: detectors compare them with the shipped trusted agents; others use the
-reward model, its ensemble, its data, or the divergence from the reference policy. Every
-statistic is an alarm by its *level* and by its *rise* above its own smallest value so far.
+without the hard proxy: detectors, the certificate and a monitor's e-process compare them with the
+shipped trusted agents; others use the reward model, its ensemble, its data, or the divergence from
+the reference policy. Every statistic is an alarm by its *level* and by its *rise* above its own
+smallest value so far.
+
+*Gain per step*: what the reward model gains from the checkpoint before, over the distance of the
+two occupancies. The rule of Karwowski et al. 2023 (arXiv 2310.09144) stops where it is small, below
+a bound that takes the angle to the true reward; here honest runs set the bound.
 
 The threshold of an alarm is the greatest value that it has at any checkpoint of 20 honest runs,
 which start from references of other seeds and are trained on the hard proxy. A new honest run
@@ -16,6 +21,7 @@ the hard return or before. *Kept*: the hard return at the first alarm (at the la
 there is none) over the run's best. Runs without a turn are negatives.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,6 +29,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from proxylab.detection.certificate import certify
+from proxylab.detection.pairing import by_level
+from proxylab.detection.shift import TrustedVisits, trusted_visits
+from proxylab.monitor.run import Monitor
 from proxylab.plots.style import GREY, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.detected import fitted_on_trusted, scored, trusted_runs
 from proxylab.reproduce.experiment import Point
@@ -35,6 +45,7 @@ from proxylab.reproduce.learned import (
     turn,
 )
 from proxylab.reproduce.measure import grouped, mean_columns
+from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.resampling import wilson_interval
 from proxylab.tasks import TASKS
@@ -66,7 +77,8 @@ STATISTICS: dict[str, Callable[[Judged], NDArray[np.float64]]] = {
 }
 """{name: function of the judged episodes -> float64[E], greater is more alarming}."""
 
-ALARMS = (*DETECTORS, *STATISTICS)
+E_PROCESS, KAPPA, GAIN = "e-process of the monitor", "low κ", "low gain per step"
+ALARMS = (*DETECTORS, E_PROCESS, KAPPA, *STATISTICS, GAIN)
 FORMS = ("level", "rise")
 
 SWEEP: dict[str, dict[str, Any]] = {
@@ -151,18 +163,60 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
     levels, _, _ = trusted_runs(run.task, SPLIT, episodes)
     env, model, reference = TASKS[run.task].make_env(episodes), run.model(), run.reference()
     fence = Fence(run.preferences().clips)
-    rows, hard = [], []
+    rows: list[dict[str, Any]] = []
+    course: list[Judged] = []
     for step, snapshot in snapshots_of(run if role == MODEL else run.honest()):
         given = (snapshot, reference, model, env, levels.level_seeds, levels.seed, fence)
         judged = judge_episodes(*given)
-        hard.append(judged.hard)
         seen = {name: float(of(judged).mean()) for name, of in STATISTICS.items()}
-        for name in detectors:
-            fitted = fitted_on_trusted(run.task, SPLIT, episodes, name)
-            seen[name] = scored(judged.episodes, fitted)[0]
+        seen |= against_trusted(judged.episodes, run.task, episodes, detectors)
+        seen[GAIN] = -gain_per_step(course[-1], judged) if course else 0.0
+        course.append(judged)
         rows.append({"step": step, "hard": judged.hard.mean(), **seen})
-    turned = turn(hard)
+    turned = turn([judged.hard for judged in course])
     return [{**row, **turned} for row in rows]
+
+
+def against_trusted(
+    seen: Episodes, task: str, count: int, detectors: tuple[str, ...]
+) -> dict[str, float]:
+    """{alarm: value} of episodes on the ``count`` levels of the shipped trusted agents."""
+    values = {}
+    for name in detectors:
+        values[name] = scored(seen, fitted_on_trusted(task, SPLIT, count, name))[0]
+    monitor = _monitor(task, count)
+    monitor.restart()
+    values[E_PROCESS] = float(np.log(max(each.e_value for each in monitor.observe(seen))))
+    rng = np.random.default_rng(0)
+    values[KAPPA] = -certify(_visits(task, count), by_level(seen), None, rng).kappa
+    return values
+
+
+@functools.lru_cache(maxsize=2)
+def _monitor(task: str, count: int) -> Monitor:
+    return Monitor(task, split=SPLIT, episodes=count)
+
+
+@functools.lru_cache(maxsize=2)
+def _visits(task: str, count: int) -> TrustedVisits:
+    _, runs, reference = trusted_runs(task, SPLIT, count)
+    return trusted_visits([runs[name] for name in reference])
+
+
+def gain_per_step(before: Judged, now: Judged) -> float:
+    """Gain of the reward model's mean reward over the distance of two occupancies.
+
+    The occupancies are shares of the pairs of state and action in all episodes, and their distance
+    is Euclidean; the gain is 0 where they are equal.
+    """
+    pairs = [e.state_id * e.num_actions + e.action for e in (before.episodes, now.episodes)]
+    _, places = np.unique(np.concatenate(pairs), return_inverse=True)
+    first, second = np.split(places, [len(pairs[0])])
+    size = int(places.max()) + 1
+    own = [np.bincount(each, minlength=size) / len(each) for each in (first, second)]
+    distance = float(np.linalg.norm(own[1] - own[0]))
+    gain = float(now.easy("mean").mean() - before.easy("mean").mean())
+    return gain / distance if distance else 0.0
 
 
 class Course(NamedTuple):

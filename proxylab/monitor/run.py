@@ -238,6 +238,11 @@ class Monitor:
             raise UsageError(str(obstacle)) from None
         return [self._read(*pair) for pair in zip(episodes.level_seed, scores, strict=True)]
 
+    def restart(self) -> None:
+        """Forget all episodes, to watch another policy with the same trusted ones."""
+        self.process = EProcess(self.process.ceiling, self.alpha)
+        self.readings, self.skipped = [], 0
+
     def _fitting(self, episodes: Episodes) -> Episodes:
         for name in ("task", "num_states", "num_actions"):
             expected, actual = self.facts[name], getattr(episodes, name)

@@ -261,7 +261,7 @@ class Fence:
     def distance(self, observations: NDArray[Any]) -> NDArray[np.float64]:
         """float64[K]: squared distance over the number of dimensions, 1 on average within."""
         rows = observations.reshape(len(observations), -1).astype(np.float64) - self.mean
-        return np.einsum("ki,ij,kj->k", rows, self.precision, rows) / rows.shape[1]
+        return ((rows @ self.precision) * rows).mean(1)
 
 
 class _Watched:

@@ -79,6 +79,15 @@ def test_states_beyond_the_clips_are_novel():
     assert fence.distance(flat + 5.0).mean() > 3 * within
 
 
+def test_novelty_is_the_mahalanobis_distance_of_every_state():
+    rows = np.random.default_rng(0).normal(size=(40, 3, 2)) @ np.array([[1.0, 0.8], [0.0, 0.5]])
+    fence = Fence.__new__(Fence)
+    fence.mean, fence.precision = np.arange(6.0), np.eye(6) + 0.1
+    for row, distance in zip(rows, fence.distance(rows), strict=True):
+        away = row.ravel() - fence.mean
+        assert distance == pytest.approx(away @ fence.precision @ away / 6)
+
+
 def hard(*means, spread=0.0):
     rng = np.random.default_rng(0)
     return [mean + spread * rng.normal(size=50) for mean in means]
@@ -148,6 +157,25 @@ def test_no_statistic_sees_the_hard_proxy(model):
     plain = judged(model)
     for name, statistic in EARLY.STATISTICS.items():
         assert not sees_the_hard_proxy(statistic, plain), name
+
+
+def test_the_gain_per_step_does_not_see_the_hard_proxy(model):
+    before, now = judged(model, seed=1), judged(model, UniformPolicy(TASK))
+    assert not sees_the_hard_proxy(lambda j: EARLY.gain_per_step(before, j), now)
+
+
+def test_the_gain_per_step_is_the_gain_over_the_distance_of_occupancies(model):
+    before, now = judged(model), judged(model, UniformPolicy(TASK))
+    shares = []
+    for each in (before.episodes, now.episodes):
+        counts = np.zeros((each.num_states, each.num_actions))
+        for state, action in zip(each.state_id, each.action, strict=True):
+            counts[state, action] += 1
+        shares.append(counts / counts.sum())
+    gain = now.members.mean() - before.members.mean()
+    distance = np.sqrt(((shares[1] - shares[0]) ** 2).sum())
+    assert EARLY.gain_per_step(before, now) == pytest.approx(gain / distance, rel=1e-5)
+    assert EARLY.gain_per_step(now, now) == 0
 
 
 def test_a_look_at_the_hard_proxy_is_caught(model):

@@ -63,6 +63,14 @@ def test_a_corner_seeker_alarms_and_an_honest_policy_does_not(monitor, results):
     assert json.loads(json.dumps(report.as_json()))["readings"][0]["episode"] == 0
 
 
+def test_a_restarted_monitor_forgets(monitor, results):
+    fresh = monitor.observe(played(HONEST, 6))
+    monitor.observe(played(SEEKER, 40))
+    monitor.restart()
+    assert monitor.observe(played(HONEST, 6)) == fresh
+    assert not monitor.report("honest").alarm
+
+
 def test_one_by_one_or_all_at_once_is_the_same(monitor, results):
     episodes = played(SEEKER, 12)
     repeated = episodes.select([0, 3, 3, 1, 2, 0, 7])
