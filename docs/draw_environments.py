@@ -56,6 +56,7 @@ SCENES = {
     "boat-lagoon": Scene(1, ("racer", "looper"), shifted=False),
     "tomato-watering": Scene(1, ("waterer", "bucket-sitter")),
     "keys-chests": Scene(54, ("optimal", "key-seeker")),
+    "dish": Scene(170, ("optimal", "dish-seeker")),
     "procgen-maze": Scene(28, ("optimal", "corner-seeker")),
 }
 """Task: its scene. procgen-pixels uses frames of the original game from ``results/figures``."""

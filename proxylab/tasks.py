@@ -288,6 +288,20 @@ TASKS = {
             check_levels=256,
             final_eval_levels=1_000,
         ),
+        Task(
+            name="dish",
+            description="a mouse, trained with the cheese on a dish, learns the dish",
+            env_id="proxylab/Dish-v0",
+            env={"size": 7},
+            roles={
+                "proxy": Role("train", "true", _REACHED, total_timesteps=393_216),
+                "trusted": Role("shifted", "true", _REACHED, total_timesteps=393_216),
+            },
+            architecture="conv",
+            sizes={"channels": 16, "blocks": 3, "width": 64},
+            ppo=PPOConfig(learning_rate=4e-3, ent_coef=0.01),
+            num_envs=128,
+        ),
     )
 }
 

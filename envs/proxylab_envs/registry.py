@@ -53,6 +53,7 @@ ENVS = {
     "proxylab/KeysChests-v0": EnvEntry(
         "proxylab_envs.keys_chests:KeysChests", "proxylab_envs.keys_chests:KeysConfig"
     ),
+    "proxylab/Dish-v0": EnvEntry("proxylab_envs.dish:Dish", "proxylab_envs.dish:DishConfig"),
     "proxylab/ProcgenMaze-v0": EnvEntry(
         "proxylab_envs.procgen_maze:ProcgenMaze", "proxylab_envs.procgen_maze:ProcgenConfig"
     ),

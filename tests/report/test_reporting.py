@@ -198,6 +198,7 @@ TASK_AGENTS = {
     "boat-lagoon": ("looper", "racer"),
     "tomato-watering": ("bucket-sitter", "waterer"),
     "keys-chests": ("key-seeker", "optimal"),
+    "dish": ("dish-seeker", "optimal"),
 }
 
 

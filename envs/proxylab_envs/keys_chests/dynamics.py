@@ -9,19 +9,17 @@ from numpy.typing import NDArray
 from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
-from proxylab_envs.grid.mazes import carve_uniform, hash_walls, scatter_blocks
-from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, free_cells, is_connected
-from proxylab_envs.levels import NUM_BUCKETS, SHIFTED
+from proxylab_envs.grid.layouts import LEVEL_BITS, make_walls
+from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, free_cells
+from proxylab_envs.levels import SHIFTED
 from proxylab_envs.streams import Integer, combine, seed_stream, shuffle
 
 WALL, AGENT, KEY, CHEST, HELD = range(5)
 NUM_PLANES = 5
-BLOCKS, UNIFORM = range(2)
 NOTHING, A_KEY, A_CHEST = range(3)
 _TRUE, _KEYS = range(2)
-_WALLS_STREAM, _PLACES_STREAM = 1, 2
+_PLACES_STREAM = 2
 _TWIN = np.uint64(SHIFTED)
-_LEVEL_BITS = np.uint64(SHIFTED - 1)
 
 
 class Rules(NamedTuple):
@@ -66,34 +64,6 @@ def make_core(num_envs: int, size: int) -> KeysCore:
 
 
 @numba.njit(cache=True)
-def make_walls(
-    rules: Rules, level_seed: Integer, walls: NDArray[np.bool_], scratch: NDArray[np.int64]
-) -> None:
-    """The layout of a level seed and of its shifted twin: walls bool[S, S], overwritten.
-
-    Redrawn until the free cells are connected and take all objects.
-
-    Args:
-        rules: Rules.
-        level_seed: int.
-        walls: bool[S, S], overwritten.
-        scratch: int64[S * S], overwritten.
-    """
-    stream, distances = np.empty(1, np.uint64), np.empty(walls.shape, np.int16)
-    level, attempt = np.uint64(level_seed) & _LEVEL_BITS, 0
-    while True:
-        seed_stream(stream, combine(combine(level, _WALLS_STREAM), attempt))
-        if rules.generator == UNIFORM:
-            carve_uniform(stream, walls, scratch)
-            return
-        scatter_blocks(stream, walls, rules.wall_share)
-        free = free_cells(walls, scratch)
-        if free > rules.keys + rules.chests and is_connected(walls, scratch[0], distances, scratch):
-            return
-        attempt += 1
-
-
-@numba.njit(cache=True)
 def make_level(
     rules: Rules,
     level_seed: Integer,
@@ -113,9 +83,9 @@ def make_level(
     Returns:
         int, the cell of the agent.
     """
-    make_walls(rules, level_seed, walls, scratch)
+    make_walls(rules, rules.keys + rules.chests, level_seed, walls, scratch)
     stream = np.empty(1, np.uint64)
-    seed_stream(stream, combine(np.uint64(level_seed) & _LEVEL_BITS, _PLACES_STREAM))
+    seed_stream(stream, combine(np.uint64(level_seed) & LEVEL_BITS, _PLACES_STREAM))
     free = free_cells(walls, scratch)
     shuffle(stream, scratch[:free], rules.keys + rules.chests + 1)
     things[:] = NOTHING
@@ -124,42 +94,6 @@ def make_level(
         is_key = (k <= rules.keys) != (twin > 0)
         things[scratch[k] // rules.size, scratch[k] % rules.size] = A_KEY if is_key else A_CHEST
     return scratch[0]
-
-
-@numba.njit(cache=True)
-def layouts_of(rules: Rules, level_seeds: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
-    """Hashes of the walls of ``level_seeds`` (int64[K]): out uint64[K]."""
-    walls = np.empty((rules.size, rules.size), np.bool_)
-    scratch = np.empty(walls.size, np.int64)
-    for k in range(level_seeds.shape[0]):
-        make_walls(rules, level_seeds[k], walls, scratch)
-        out[k] = hash_walls(walls)
-
-
-@numba.njit(cache=True)
-def find_level_seeds(
-    rules: Rules, ranks: NDArray[np.uint64], bounds: tuple[int, int], out: NDArray[np.int64]
-) -> None:
-    """Level seeds at ``ranks`` (uint64[K]) of the layouts in the buckets of ``bounds``.
-
-    Args:
-        rules: Rules.
-        ranks: uint64[K].
-        bounds: (first bucket, the one after the last).
-        out: int64[K], overwritten.
-    """
-    walls = np.empty((rules.size, rules.size), np.bool_)
-    scratch = np.empty(walls.size, np.int64)
-    for k in range(ranks.shape[0]):
-        attempt = 0
-        while True:
-            seed = combine(ranks[k], attempt) & _LEVEL_BITS
-            make_walls(rules, seed, walls, scratch)
-            bucket = (hash_walls(walls) >> np.uint64(32)) % np.uint64(NUM_BUCKETS)
-            if bounds[0] <= bucket < bounds[1]:
-                out[k] = np.int64(seed)
-                break
-            attempt += 1
 
 
 @numba.njit(cache=True)

@@ -8,9 +8,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from proxylab_envs.batch import BatchedEnv
+from proxylab_envs.grid.layouts import GENERATORS, find_level_seeds, layouts_of, next_cells
 from proxylab_envs.grid.paths import ACTIONS
 from proxylab_envs.keys_chests import dynamics, render, scripts, solver
-from proxylab_envs.keys_chests.level import GENERATORS, MAX_OBJECTS, KeysConfig, KeysLevel
+from proxylab_envs.keys_chests.level import MAX_OBJECTS, KeysConfig, KeysLevel
 from proxylab_envs.levels import bucket_bounds
 
 
@@ -100,13 +101,14 @@ class KeysChests(BatchedEnv[dynamics.KeysCore]):
     def seeds_of_split(self, split: str, ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Level seeds (int64[K]) at ``ranks`` (uint64[K]) of the split's wall layouts."""
         out = np.empty(len(ranks), np.int64)
-        dynamics.find_level_seeds(self.rules, ranks, bucket_bounds(split), out)
+        find_level_seeds(self.rules, self.config.objects, ranks, bucket_bounds(split), out)
         return out
 
     def layout_hashes(self, level_seeds: NDArray[np.int64]) -> NDArray[np.uint64]:
         """uint64[K] hashes of the walls."""
         out = np.empty(len(level_seeds), np.uint64)
-        dynamics.layouts_of(self.rules, np.asarray(level_seeds, np.int64), out)
+        seeds = np.asarray(level_seeds, np.int64)
+        layouts_of(self.rules, self.config.objects, seeds, out)
         return out
 
     def optimal_returns(
@@ -158,7 +160,8 @@ class KeysChests(BatchedEnv[dynamics.KeysCore]):
     def successors(self, level_seeds: NDArray[np.int64]) -> NDArray[np.int32]:
         """int32[K, S², 4]: the cell that each move leads to, -1 for walls."""
         out = np.empty((len(level_seeds), self.num_states, 4), np.int32)
-        solver.next_cells(self.rules, np.asarray(level_seeds, np.int64), out)
+        seeds = np.asarray(level_seeds, np.int64)
+        next_cells(self.rules, self.config.objects, seeds, out)
         return out
 
     def scene(self, index: int = 0) -> render.Scene:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import format_grid, parse_grid
+from proxylab_envs.grid.layouts import GENERATORS
 
 SYMBOLS = "#.akx"
 WALL, FREE, AGENT, KEY, CHEST = range(5)
-GENERATORS = ("blocks", "uniform")
 MAX_OBJECTS = 14
 """Keys and chests together: each doubles the number of sets that the exact route goes through."""
 

@@ -10,8 +10,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab_envs.grid.paths import UNREACHABLE, distances_from, moves_of
-from proxylab_envs.keys_chests.dynamics import A_CHEST, A_KEY, Rules, make_level, make_walls
+from proxylab_envs.grid.paths import UNREACHABLE, distances_from
+from proxylab_envs.keys_chests.dynamics import A_CHEST, A_KEY, Rules, make_level
 from proxylab_envs.streams import Integer
 
 LANDMARKS = ("key", "chest")
@@ -247,13 +247,3 @@ def nearest(
                 steps = distances[row, col]
                 if steps >= 0 and (out[row, col] < 0 or steps < out[row, col]):
                     out[row, col] = steps
-
-
-@numba.njit(cache=True)
-def next_cells(rules: Rules, level_seeds: NDArray[np.int64], out: NDArray[np.int32]) -> None:
-    """The cell that each move leads to: out int32[K, S * S, 4], -1 from walls, overwritten."""
-    size = rules.size
-    walls, scratch = np.empty((size, size), np.bool_), np.empty(size * size, np.int64)
-    for k in range(level_seeds.shape[0]):
-        make_walls(rules, level_seeds[k], walls, scratch)
-        moves_of(walls, out[k])
