@@ -51,8 +51,9 @@ from proxylab.statistics.resampling import wilson_interval
 from proxylab.tasks import TASKS
 
 CLAIM = (
-    "In boat-lagoon detectors that compare with trusted policies stop overoptimisation at half of "
-    "the best return, where 0.05 of it is left without a stop; the reward model's own signs do not"
+    "Comparing with trusted policies stops overoptimisation at 0.76 of the best return in "
+    "boat-lagoon and at 0.92 in tomato-watering, where 0.06 and 0.63 are left without a stop, "
+    "mostly at the peak or after it; the reward model's own signs stop nothing"
 )
 BOAT, TOMATO = "boat-lagoon", "tomato-watering"
 SPLIT = "iid"
