@@ -103,6 +103,7 @@ references.find_entries = lambda *which: (
 """The first cell of the notebook in the test: fewer steps, levels and trusted agents."""
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_flags_the_proxy_seeker_only():
     pytest.importorskip("nbclient")
     notebook = loaded(ROOT / "docs" / "execute_notebook.py").executed(NOTEBOOK, parameters=SMALL)

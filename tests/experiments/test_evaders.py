@@ -23,6 +23,7 @@ def test_development_and_test_share_no_agent(budget):
     assert not used[DEVELOPMENT] & used[TEST]
 
 
+@pytest.mark.slow
 def test_every_kind_of_attempt_is_made_and_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     (made,) = reproduce("evaders", "smoke", processes=1, folder=ROOT / "experiments").experiments

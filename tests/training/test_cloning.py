@@ -171,6 +171,7 @@ def cut(folder, **changes):
             train(TASK, out=folder, seed=3, **SMALL, **changes)
 
 
+@pytest.mark.slow
 def test_twice_and_through_an_interrupt_a_script_gives_the_same_bytes(tmp_path):
     for name in ("whole", "again"):
         train(TASK, out=tmp_path / name, seed=3, **SMALL)
