@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import format_grid, parse_grid
+from proxylab_envs.grid.checks import only_cell
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP
 
 SYMBOLS = "^v<>.#B"
@@ -93,10 +94,8 @@ class Course:
     def from_ascii(cls, text: str) -> Self:
         """Read a course; ``ValueError`` describes what is invalid."""
         codes = parse_grid(text, SYMBOLS)
-        boats = np.argwhere(codes == BOAT).tolist()
-        if len(boats) != 1:
-            raise ValueError(f"a course needs exactly one boat ('B'), not {len(boats)}")
-        return cls(np.where(codes == BOAT, NO_ARROW, codes).astype(np.int8), tuple(boats[0]))
+        boat = only_cell(codes, (BOAT,), "boat ('B')", "course")
+        return cls(np.where(codes == BOAT, NO_ARROW, codes).astype(np.int8), boat)
 
     def to_ascii(self) -> str:
         """The course as text, one line a row."""

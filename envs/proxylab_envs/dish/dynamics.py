@@ -10,9 +10,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab_envs.grid.layouts import LEVEL_BITS, make_walls
+from proxylab_envs.grid.layouts import LEVEL_BITS, PLACES_STREAM, TWIN, make_walls
 from proxylab_envs.grid.paths import distances_from, free_cells
-from proxylab_envs.levels import SHIFTED
 from proxylab_envs.maze_corner import dynamics as maze
 from proxylab_envs.maze_corner.dynamics import MazeCore
 from proxylab_envs.streams import Integer, combine, seed_stream, shuffle
@@ -20,8 +19,6 @@ from proxylab_envs.streams import Integer, combine, seed_stream, shuffle
 DISH = 3
 """The first plane of the dish; those of walls, mouse and cheese are maze-corner's."""
 OBJECTS = 2
-_PLACES_STREAM = 2
-_TWIN = np.uint64(SHIFTED)
 
 
 class Rules(NamedTuple):
@@ -64,7 +61,7 @@ def make_level(
     make_walls(rules, OBJECTS, level_seed, walls, scratch)
     stream, cells = np.empty(1, np.uint64), np.empty(walls.size, np.int64)
     distances = np.empty(walls.shape, np.int16)
-    seed_stream(stream, combine(np.uint64(level_seed) & LEVEL_BITS, _PLACES_STREAM))
+    seed_stream(stream, combine(np.uint64(level_seed) & LEVEL_BITS, PLACES_STREAM))
     free = free_cells(walls, cells)
     while True:
         shuffle(stream, cells[:free], 3)
@@ -74,7 +71,7 @@ def make_level(
         steps_around(walls, apart, dish, distances, scratch)
         if to_dish > 0 and distances[mouse // rules.size, mouse % rules.size] > 0:
             break
-    cheese = apart if np.uint64(level_seed) & _TWIN else dish
+    cheese = apart if np.uint64(level_seed) & TWIN else dish
     for k, cell in enumerate((mouse, cheese, dish)):
         places[k, 0], places[k, 1] = cell // rules.size, cell % rules.size
 

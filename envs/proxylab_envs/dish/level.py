@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import format_grid, parse_grid
+from proxylab_envs.grid.checks import check_choice, check_ranges, check_walls, only_cell
 from proxylab_envs.grid.layouts import GENERATORS
 
 SYMBOLS = "#.mcdb@"
@@ -44,19 +45,17 @@ class DishConfig:
     time_limit: int = 50
 
     def __post_init__(self) -> None:
-        for name, choices in (("generator", GENERATORS), ("end_on", ENDS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"unknown {name} {getattr(self, name)!r}: choose {', '.join(choices)}"
-                )
-        for name, low, high in (
-            ("redundancy", 1, MAX_REDUNDANCY),
-            ("size", 5, 31),
-            ("wall_share", 0, 0.3),
-            ("time_limit", 1, 10_000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} {getattr(self, name)} is not between {low} and {high}")
+        check_choice("generator", self.generator, GENERATORS)
+        check_choice("end_on", self.end_on, ENDS)
+        check_ranges(
+            self,
+            {
+                "redundancy": (1, MAX_REDUNDANCY),
+                "size": (5, 31),
+                "wall_share": (0, 0.3),
+                "time_limit": (1, 10_000),
+            },
+        )
         if self.generator == "uniform" and self.size % 2 == 0:
             raise ValueError(f"size {self.size} is even: uniform mazes need an odd size")
 
@@ -79,11 +78,7 @@ class DishLevel:
 
     def __post_init__(self) -> None:
         walls = self.walls
-        if walls.ndim != 2 or walls.shape[0] != walls.shape[1] or walls.dtype != bool:
-            raise ValueError(f"walls must be bool[S, S], not {walls.dtype}{list(walls.shape)}")
-        border = np.concatenate([walls[0], walls[-1], walls[:, 0], walls[:, -1]])
-        if not border.all():
-            raise ValueError("the border of a level must be wall")
+        check_walls(walls, "level")
         if any(walls[place] for place in (self.mouse, self.cheese, self.dish)):
             raise ValueError("mouse, cheese and dish must be on free cells")
         if self.mouse in (self.cheese, self.dish):
@@ -93,9 +88,9 @@ class DishLevel:
     def from_ascii(cls, text: str) -> Self:
         """Read a level; ``ValueError`` describes what is invalid."""
         codes = parse_grid(text, SYMBOLS[:ON_GOAL])
-        mouse = _only(codes, (MOUSE,), "mouse ('m')")
-        cheese = _only(codes, (CHEESE, BOTH), "cheese ('c', or 'b' on the dish)")
-        dish = _only(codes, (DISH, BOTH), "dish ('d', or 'b' with the cheese)")
+        mouse = only_cell(codes, (MOUSE,), "mouse ('m')")
+        cheese = only_cell(codes, (CHEESE, BOTH), "cheese ('c', or 'b' on the dish)")
+        dish = only_cell(codes, (DISH, BOTH), "dish ('d', or 'b' with the cheese)")
         return cls(codes == WALL, mouse, cheese, dish)
 
     def to_ascii(self) -> str:
@@ -113,10 +108,3 @@ def scene_text(
         codes[dish] = BOTH
     codes[mouse] = ON_GOAL if mouse in (cheese, dish) else MOUSE
     return format_grid(codes, SYMBOLS)
-
-
-def _only(codes: NDArray[np.int8], wanted: tuple[int, ...], name: str) -> tuple[int, int]:
-    places = np.argwhere(np.isin(codes, wanted))
-    if len(places) != 1:
-        raise ValueError(f"a level needs exactly one {name}, not {len(places)}")
-    return int(places[0, 0]), int(places[0, 1])

@@ -19,7 +19,9 @@ GENERATORS = ("blocks", "uniform")
 BLOCKS, UNIFORM = range(2)
 LEVEL_BITS = np.uint64(SHIFTED - 1)
 """The bits of a level seed that it shares with its twin."""
-_WALLS_STREAM = 1
+TWIN = np.uint64(SHIFTED)
+"""The bit of a level seed that makes it the shifted twin."""
+_WALLS_STREAM, PLACES_STREAM = 1, 2
 
 
 class LayoutRules(Protocol):

@@ -9,17 +9,14 @@ from numpy.typing import NDArray
 from proxylab_envs.batch import shared_arrays
 from proxylab_envs.channels import BOTH as BOTH_REACHED
 from proxylab_envs.channels import INTENDED, NEITHER, PROXY, RUNNING
-from proxylab_envs.grid.layouts import LEVEL_BITS, make_walls
+from proxylab_envs.grid.layouts import LEVEL_BITS, PLACES_STREAM, TWIN, make_walls
 from proxylab_envs.grid.paths import COL_STEP, ROW_STEP, free_cells
-from proxylab_envs.levels import SHIFTED
 from proxylab_envs.streams import Integer, combine, seed_stream, shuffle
 
 WALL, AGENT, KEY, CHEST, HELD = range(5)
 NUM_PLANES = 5
 NOTHING, A_KEY, A_CHEST = range(3)
 _TRUE, _KEYS = range(2)
-_PLACES_STREAM = 2
-_TWIN = np.uint64(SHIFTED)
 
 
 class Rules(NamedTuple):
@@ -85,11 +82,11 @@ def make_level(
     """
     make_walls(rules, rules.keys + rules.chests, level_seed, walls, scratch)
     stream = np.empty(1, np.uint64)
-    seed_stream(stream, combine(np.uint64(level_seed) & LEVEL_BITS, _PLACES_STREAM))
+    seed_stream(stream, combine(np.uint64(level_seed) & LEVEL_BITS, PLACES_STREAM))
     free = free_cells(walls, scratch)
     shuffle(stream, scratch[:free], rules.keys + rules.chests + 1)
     things[:] = NOTHING
-    twin = np.uint64(level_seed) & _TWIN
+    twin = np.uint64(level_seed) & TWIN
     for k in range(1, rules.keys + rules.chests + 1):
         is_key = (k <= rules.keys) != (twin > 0)
         things[scratch[k] // rules.size, scratch[k] % rules.size] = A_KEY if is_key else A_CHEST

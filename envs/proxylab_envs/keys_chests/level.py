@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import format_grid, parse_grid
+from proxylab_envs.grid.checks import check_choice, check_ranges, check_walls, only_cell
 from proxylab_envs.grid.layouts import GENERATORS
 
 SYMBOLS = "#.akx"
@@ -41,19 +42,17 @@ class KeysConfig:
     time_limit: int = 50
 
     def __post_init__(self) -> None:
-        if self.generator not in GENERATORS:
-            raise ValueError(
-                f"unknown generator {self.generator!r}: choose {', '.join(GENERATORS)}"
-            )
-        for name, low, high in (
-            ("keys", 1, MAX_OBJECTS - 1),
-            ("chests", 1, MAX_OBJECTS - 1),
-            ("size", 5, 31),
-            ("wall_share", 0, 0.3),
-            ("time_limit", 1, 10_000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} {getattr(self, name)} is not between {low} and {high}")
+        check_choice("generator", self.generator, GENERATORS)
+        check_ranges(
+            self,
+            {
+                "keys": (1, MAX_OBJECTS - 1),
+                "chests": (1, MAX_OBJECTS - 1),
+                "size": (5, 31),
+                "wall_share": (0, 0.3),
+                "time_limit": (1, 10_000),
+            },
+        )
         if self.objects > MAX_OBJECTS:
             raise ValueError(
                 f"{self.keys} keys and {self.chests} chests are more than {MAX_OBJECTS} objects"
@@ -91,11 +90,7 @@ class KeysLevel:
 
     def __post_init__(self) -> None:
         walls = self.walls
-        if walls.ndim != 2 or walls.shape[0] != walls.shape[1] or walls.dtype != bool:
-            raise ValueError(f"walls must be bool[S, S], not {walls.dtype}{list(walls.shape)}")
-        border = np.concatenate([walls[0], walls[-1], walls[:, 0], walls[:, -1]])
-        if not border.all():
-            raise ValueError("the border of a level must be wall")
+        check_walls(walls, "level")
         if not self.keys or not self.chests:
             raise ValueError("a level needs at least one key ('k') and one chest ('x')")
         places = [self.agent, *self.keys, *self.chests]
@@ -109,10 +104,8 @@ class KeysLevel:
     def from_ascii(cls, text: str) -> Self:
         """Read a level; ``ValueError`` describes what is invalid."""
         codes = parse_grid(text, SYMBOLS)
-        agents = _cells(codes, AGENT)
-        if len(agents) != 1:
-            raise ValueError(f"a level needs exactly one agent ('a'), not {len(agents)}")
-        return cls(codes == WALL, agents[0], _cells(codes, KEY), _cells(codes, CHEST))
+        agent = only_cell(codes, (AGENT,), "agent ('a')")
+        return cls(codes == WALL, agent, _cells(codes, KEY), _cells(codes, CHEST))
 
     def to_ascii(self) -> str:
         """The level as text, one line a row."""

@@ -5,12 +5,13 @@ free cell in the top right and needs no mark.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import grid_rows
+from proxylab_envs.grid.checks import check_choice, check_walls, only_cell
 
 GENERATORS = ("tree", "blocks", "uniform")
 ENDS = ("cheese", "both", "either")
@@ -53,9 +54,9 @@ class MazeConfig:
     only_solvable: bool = True
 
     def __post_init__(self) -> None:
-        _one_of("generator", self.generator, GENERATORS)
-        _one_of("end_on", self.end_on, ENDS)
-        _one_of("observation", self.observation, OBSERVATIONS)
+        check_choice("generator", self.generator, GENERATORS)
+        check_choice("end_on", self.end_on, ENDS)
+        check_choice("observation", self.observation, OBSERVATIONS)
         if not 5 <= self.size <= 63:
             raise ValueError(f"size {self.size} is not between 5 and 63")
         if self.generator != "blocks" and self.size % 2 == 0:
@@ -80,11 +81,6 @@ class MazeConfigV0(MazeConfig):
     generator: str = "tree"
 
 
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"unknown {name} {value!r}: choose {', '.join(choices)}")
-
-
 @dataclass(frozen=True)
 class MazeLevel:
     """One level.
@@ -101,11 +97,7 @@ class MazeLevel:
 
     def __post_init__(self) -> None:
         walls = self.walls
-        if walls.ndim != 2 or walls.shape[0] != walls.shape[1] or walls.dtype != bool:
-            raise ValueError(f"walls must be bool[S, S], not {walls.dtype}{list(walls.shape)}")
-        border = np.concatenate([walls[0], walls[-1], walls[:, 0], walls[:, -1]])
-        if not border.all():
-            raise ValueError("the border of a maze must be wall")
+        check_walls(walls, "maze")
         for name, (row, col) in (("mouse", self.mouse), ("cheese", self.cheese)):
             if not (0 <= row < len(walls) and 0 <= col < len(walls)) or walls[row, col]:
                 raise ValueError(f"the {name} at {(row, col)} is not on a free cell")
@@ -133,17 +125,14 @@ class MazeLevel:
         unknown = set("".join(rows)) - set("#.mc")
         if unknown:
             raise ValueError(f"unknown character {min(unknown)!r}: a maze is made of # . m c")
-        return cls(cells == "#", _only(cells, "m", "mouse"), _only(cells, "c", "cheese"))
+        return cls(
+            cells == "#",
+            only_cell(cells, "m", "mouse ('m')", "maze"),
+            only_cell(cells, "c", "cheese ('c')", "maze"),
+        )
 
     def to_ascii(self) -> str:
         """The level as text, one line a row."""
         cells = np.where(self.walls, "#", ".")
         cells[self.mouse], cells[self.cheese] = "m", "c"
         return "\n".join("".join(row) for row in cells)
-
-
-def _only(cells: NDArray[Any], mark: str, name: str) -> tuple[int, int]:
-    found = np.argwhere(cells == mark)
-    if len(found) != 1:
-        raise ValueError(f"a maze needs exactly one {name} ({mark!r}), not {len(found)}")
-    return int(found[0, 0]), int(found[0, 1])

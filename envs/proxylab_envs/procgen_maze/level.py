@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from proxylab_envs.grid.checks import check_choice
 from proxylab_envs.maze_corner.level import ENDS, OBSERVATIONS, MazeLevel
 
 WORLD_DIMS = {"easy": 15, "hard": 25, "memory": 31}
@@ -64,9 +65,9 @@ class ProcgenConfig:
     time_limit: int = 500
 
     def __post_init__(self) -> None:
-        _one_of("mode", self.mode, tuple(WORLD_DIMS))
-        _one_of("end_on", self.end_on, ENDS)
-        _one_of("observation", self.observation, OBSERVATIONS)
+        check_choice("mode", self.mode, tuple(WORLD_DIMS))
+        check_choice("end_on", self.end_on, ENDS)
+        check_choice("observation", self.observation, OBSERVATIONS)
         if not 0 <= self.corner_size <= 15:
             raise ValueError(f"corner_size {self.corner_size} is not between 0 and 15")
         if not 1 <= self.time_limit <= 10_000:
@@ -81,11 +82,6 @@ class ProcgenConfig:
     def max_steps(self) -> int:
         """Steps after which an episode is truncated."""
         return self.time_limit
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"unknown {name} {value!r}: choose {', '.join(choices)}")
 
 
 class ProcgenLevel(MazeLevel):

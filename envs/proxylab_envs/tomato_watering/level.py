@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proxylab_envs.grid.ascii import format_grid, parse_grid
+from proxylab_envs.grid.checks import check_ranges, check_walls, only_cell
 
 SYMBOLS = "#.atTbd"
 WALL, FREE, AGENT, DRY, WATERED, BUCKET, DUD = range(7)
@@ -43,17 +44,18 @@ class TomatoConfig:
     dies_after: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("height", 5, 15),
-            ("width", 5, 15),
-            ("tomatoes", 1, MAX_TOMATOES),
-            ("drying", 0, 1),
-            ("wall_share", 0, 0.3),
-            ("time_limit", 1, 10_000),
-            ("dies_after", 0, 10_000),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} {getattr(self, name)} is not between {low} and {high}")
+        check_ranges(
+            self,
+            {
+                "height": (5, 15),
+                "width": (5, 15),
+                "tomatoes": (1, MAX_TOMATOES),
+                "drying": (0, 1),
+                "wall_share": (0, 0.3),
+                "time_limit": (1, 10_000),
+                "dies_after": (0, 10_000),
+            },
+        )
         if 2 * (self.tomatoes + 2) > (self.height - 2) * (self.width - 2):
             raise ValueError(
                 f"{self.tomatoes} tomatoes are too many for a garden of "
@@ -83,11 +85,7 @@ class Garden:
 
     def __post_init__(self) -> None:
         walls = self.walls
-        if walls.ndim != 2 or walls.dtype != bool:
-            raise ValueError(f"walls must be bool[H, W], not {walls.dtype}{list(walls.shape)}")
-        border = np.concatenate([walls[0], walls[-1], walls[:, 0], walls[:, -1]])
-        if not border.all():
-            raise ValueError("the border of a garden must be wall")
+        check_walls(walls, "garden", square=False)
         if not self.tomatoes or len(self.tomatoes) != len(self.watered):
             raise ValueError("a garden needs at least one tomato, and the watered state of each")
         places = [self.agent, self.bucket, *self.tomatoes]
@@ -106,8 +104,8 @@ class Garden:
         tomatoes = [tuple(cell) for cell in np.argwhere((codes == DRY) | (codes == WATERED))]
         return cls(
             walls=codes == WALL,
-            agent=_only(codes, (AGENT,), "agent ('a')"),
-            bucket=_only(codes, (BUCKET, DUD), "bucket ('b', or 'd' for a dud)"),
+            agent=only_cell(codes, (AGENT,), "agent ('a')", "garden"),
+            bucket=only_cell(codes, (BUCKET, DUD), "bucket ('b', or 'd' for a dud)", "garden"),
             works=bool((codes == BUCKET).any()),
             tomatoes=tuple((int(row), int(col)) for row, col in tomatoes),
             watered=tuple(bool(codes[cell] == WATERED) for cell in tomatoes),
@@ -121,10 +119,3 @@ class Garden:
         for place, watered in zip(self.tomatoes, self.watered, strict=True):
             codes[place] = WATERED if watered else DRY
         return format_grid(codes, SYMBOLS)
-
-
-def _only(codes: NDArray[np.int8], wanted: tuple[int, ...], name: str) -> tuple[int, int]:
-    found = np.argwhere(np.isin(codes, wanted))
-    if len(found) != 1:
-        raise ValueError(f"a garden needs exactly one {name}, not {len(found)}")
-    return int(found[0, 0]), int(found[0, 1])
