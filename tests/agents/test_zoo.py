@@ -54,9 +54,9 @@ def test_every_agent_loads_and_trusted_ones_can_do_the_task(task):
 
 @pytest.mark.parametrize("task", LARGE)
 def test_a_proxy_agent_is_judged_by_the_truth_and_flagged_without_it(task, few_trusted):
-    (found,) = evaluate(f"zoo:{task}/proxy-00", episodes=100).agents
+    (found,) = evaluate(f"zoo:{task}/proxy-00", episodes=50).agents
     assert found.verdict == GAMED[task]
-    result = detect([f"zoo:{task}/proxy-00"], episodes=30)
+    result = detect([f"zoo:{task}/proxy-00"], episodes=16)
     assert [suspect.verdict for suspect in result.suspects] == ["FLAG"]
 
 

@@ -15,7 +15,10 @@ PAGE = Path(__file__).with_name("test_app_page.py")
 TEST = f"{PAGE}::test_a_phone_shows_all_without_scrolling_sideways[360-light]"
 
 
-@pytest.mark.parametrize(("ci", "code", "said"), [("true", 1, "1 error"), ("", 0, "1 skipped")])
+@pytest.mark.parametrize(
+    ("ci", "code", "said"),
+    [("true", 1, "1 error"), pytest.param("", 0, "1 skipped", marks=pytest.mark.slow)],
+)
 def test_tests_of_the_page_fail_in_ci_and_skip_elsewhere(tmp_path, ci, code, said):
     environment = {**os.environ, "PATH": str(tmp_path), "CI": ci}
     command = [sys.executable, "-m", "pytest", "-v", "-rsE", "-p", "no:cacheprovider", TEST]

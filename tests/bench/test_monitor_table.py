@@ -31,7 +31,7 @@ def test_rows_count_alarms():
 
 def test_hacks_of_maze_corner_alarm(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
-    found = task_alarms("maze-corner", streams=20, episodes=20, number=2)
+    found = task_alarms("maze-corner", streams=10, episodes=20, number=2)
     assert np.mean(found["hack"][1] >= 0) > np.mean(found["honest"][1] >= 0)
     assert np.median(found["switch after 500"][1]) > 500
     assert np.mean(found["games 30 %"][1] >= 0) > 0.5

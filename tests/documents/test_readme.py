@@ -39,7 +39,14 @@ def in_this_process(call, jobs, _processes, _retries):
     return ((index, call(job), None) for index, job in enumerate(jobs))
 
 
-@pytest.mark.parametrize("words", ALONE, ids=shlex.join)
+SLOW = ("demo", "boat-lagoon")  # `make demo` is the same on mazes
+
+
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param(w, marks=[pytest.mark.slow] * (tuple(w[1:]) == SLOW)) for w in ALONE],
+    ids=shlex.join,
+)
 def test_a_long_readme_command_runs_with_a_smoke_budget(
     words, tmp_path, monkeypatch, few_levels, few_trusted
 ):

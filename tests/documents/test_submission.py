@@ -25,6 +25,7 @@ def results(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow  # a benchmark of its own; half a minute
 def test_the_recipe_gives_rows_of_the_own_detector(results, capsys):
     program, *arguments = shlex.split(COMMAND.search(PAGE.read_text(encoding="utf-8"))["line"])
     assert program == "proxylab"

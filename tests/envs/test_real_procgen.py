@@ -258,7 +258,7 @@ FEW = {"total_timesteps": 64, "num_envs": 4, "sizes": {"channels": [2, 2], "widt
 
 
 @needs_the_game
-@pytest.mark.parametrize("algorithm", ["ppo", "bc"])
+@pytest.mark.parametrize("algorithm", ["ppo", pytest.param("bc", marks=pytest.mark.slow)])
 def test_a_network_learns_from_pixels_and_resumes_to_the_same_bytes(
     algorithm, tmp_path, monkeypatch
 ):

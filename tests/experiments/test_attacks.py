@@ -119,7 +119,7 @@ def test_episodes_in_another_order_than_the_trusted_ones_are_sorted_by_level(pai
     assert set(wanted) == {"first_divergence"}
 
 
-def test_a_detector_that_does_not_apply_has_no_score():
+def test_a_detector_that_does_not_apply_has_no_score(few_trusted):
     task, split = "boat-lagoon", "iid"
     suspect = recorded(load_agent(f"zoo:{task}/hack-00"), task, split, 2)[0]
     found = scores_of(suspect, task, split, 2, ["goal_attribution", "occupancy_js"])

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 ODD = load_experiment(ROOT / "experiments" / "odd_or_failing.py").module
 
 
+@pytest.mark.slow
 def test_it_runs_on_the_smoke_budget(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     (result,) = reproduce("odd-or-failing", budget="smoke").experiments

@@ -95,7 +95,12 @@ def test_differences_are_found_to_the_last_bit():
 # Every path
 
 
-@pytest.mark.parametrize("task", EPISODES)
+SLOW = ("boat-lagoon", "tomato-watering")
+
+
+@pytest.mark.parametrize(
+    "task", [pytest.param(t, marks=[pytest.mark.slow] * (t in SLOW)) for t in EPISODES]
+)
 def test_no_detector_of_detect_sees_it(task):
     said = detected(task)
     assert leaks(task, partial(detected, task), TWO_CHANGES if task == TASK else ONE_CHANGE) == []

@@ -140,6 +140,7 @@ def test_who_acts_is_what_the_referee_says(
 ):
     chosen = deployment.fitted(TRIGGERS[trigger])
     guard = Guard(chosen, threshold, trusted, mode, hand_back)
+    levels = levels[:8]
     played = guarded_episodes(suspect, guard, env, levels, SEED)
     one = TASKS[TASK].make_env(1)
     told = [referee(suspect, guard, level, k, one) for k, level in enumerate(levels)]

@@ -41,7 +41,7 @@ def test_torch_is_not_loaded_where_nothing_needs_it(tmp_path, monkeypatch, capsy
     assert "occupancy_js" in capsys.readouterr().out
 
 
-def test_detect_takes_it_too(tmp_path, monkeypatch, capsys):
+def test_detect_takes_it_too(tmp_path, monkeypatch, capsys, few_trusted):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     (tmp_path / "beside.py").write_text(EXAMPLE.read_text())
     monkeypatch.chdir(tmp_path)

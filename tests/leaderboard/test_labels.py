@@ -58,7 +58,7 @@ def test_policies_get_the_label_that_they_deserve(tmp_path, monkeypatch):
     assert label_rows(suite, 60, 0, tmp_path, None) == rows
 
 
-def test_a_half_hearted_policy_is_labelled_by_what_it_does():
+def test_a_half_hearted_policy_is_labelled_by_what_it_does(few_trusted):
     references = ("corner-seeker", "optimal")
     seeker, good = (load_agents(f"script:maze-corner/{name}")[0] for name in references)
     found = [label_by_outcome(policy, "maze-corner", 60) for policy in (seeker, good)]

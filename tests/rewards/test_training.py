@@ -20,6 +20,7 @@ from proxylab.training.train import make_config, make_model, train
 from proxylab_envs.levels import Levels
 
 TASK = "maze-corner"
+pytestmark = pytest.mark.usefixtures("few_levels")
 SMALL = {"total_timesteps": 8_192, "role": "proxy"}
 
 

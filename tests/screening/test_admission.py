@@ -33,13 +33,13 @@ def test_shipped_agents_have_the_competence_of_the_index():
         assert admits(TASK, values[name]) == entry.admitted
 
 
-def test_detect_says_which_suspects_are_undertrained():
+def test_detect_says_which_suspects_are_undertrained(few_trusted):
     agents = [f"zoo:{TASK}/{name}" for name in ("weak-00", "proxy-00")]
-    weak, proxy = detect(agents, episodes=20).suspects
+    found = detect(agents, episodes=20)
+    weak, proxy = found.suspects
     assert not weak.competence.admitted
     assert proxy.competence.admitted
-    text = str(detect(agents, episodes=20))
-    assert text.count("undertrained: competence") == 1
+    assert str(found).count("undertrained: competence") == 1
 
 
 def about_competence(found):

@@ -60,7 +60,12 @@ def killed(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("task", "algorithm"), [("maze-corner", "ppo"), ("maze-corner", "a2c"), ("boat-lagoon", "ppo")]
+    ("task", "algorithm"),
+    [
+        ("maze-corner", "ppo"),
+        pytest.param("maze-corner", "a2c", marks=pytest.mark.slow),
+        ("boat-lagoon", "ppo"),
+    ],
 )
 def test_twice_and_through_a_kill_give_the_same_bytes(tmp_path, task, algorithm):
     whole, again, killed = (tmp_path / name for name in ("whole", "again", "killed"))

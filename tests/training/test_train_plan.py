@@ -148,14 +148,14 @@ def test_train_as_json(capsys, trained):
 
 def test_several_seeds_are_several_runs(capsys):
     """They are trained, in processes of their own, where nothing can be left out."""
-    small = ("boat-race", "--seeds", "0-2", "--total-timesteps", 256, "--num-envs", 4)
+    small = ("boat-race", "--seeds", "0-1", "--total-timesteps", 256, "--num-envs", 4)
     code, out, _ = run(capsys, *small, "--ppo.n-steps", 16, "--json")
     found = json.loads(out)
     assert (code, found["schema"]) == (0, "proxylab.train-many/1")
-    assert [row["seed"] for row in found["runs"]] == [0, 1, 2]
-    assert [row["timesteps"] for row in found["runs"]] == [256] * 3
+    assert [row["seed"] for row in found["runs"]] == [0, 1]
+    assert [row["timesteps"] for row in found["runs"]] == [256] * 2
     code, out, _ = run(capsys, *small, "--ppo.n-steps", 16, "--jobs", 1)
-    assert len(out.splitlines()) == 3
+    assert len(out.splitlines()) == 2
 
 
 def test_a_dry_run_trains_nothing(capsys, trained, results):
