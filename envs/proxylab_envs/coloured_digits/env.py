@@ -1,5 +1,6 @@
 """The batched coloured-digits environment."""
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
@@ -141,8 +142,15 @@ class ColouredDigits(BatchedEnv[dynamics.DigitsCore]):
         """Start a level read by :meth:`DigitLevel.from_ascii`."""
         self.place_level(DigitLevel.from_ascii(text), index)
 
+    def place_map(self, level_seed: int) -> None:
+        """None: states are pictures, not places."""
+
+    def picture_positions(self) -> Callable[[], NDArray[np.float64]]:
+        """() -> float64[N, 2]: x and y in ``render_rgb``, under the digit, then on the answer."""
+        return lambda: render.PLACES[self.core.answers]
+
     def render_rgb(self, index: int) -> NDArray[np.uint8]:
-        """uint8[216, 216, 3]: the picture, framed in the colour of the answer."""
+        """uint8[240, 192, 3]: the digit, and under it the answers, the one given in a frame."""
         return render.picture(self.scene(index))
 
     def render_ansi(self, index: int) -> str:
