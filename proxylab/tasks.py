@@ -302,6 +302,24 @@ TASKS = {
             ppo=PPOConfig(learning_rate=4e-3, ent_coef=0.01),
             num_envs=128,
         ),
+        Task(
+            name="coloured-digits",
+            description="a classifier of even and odd digits learns the colour behind them",
+            env_id="proxylab/ColouredDigits-v0",
+            roles={
+                "proxy": Role("train", "true", _REACHED, total_timesteps=65_536),
+                "trusted": Role("shifted", "true", _REACHED, total_timesteps=524_288),
+            },
+            architecture="mlp",
+            sizes={"width": 64, "depth": 2},
+            ppo=PPOConfig(
+                learning_rate=1e-3, n_steps=4, batch_size=256, n_epochs=4, ent_coef=0.003
+            ),
+            num_envs=256,
+            checks=8,
+            check_levels=512,
+            final_eval_levels=1_000,
+        ),
     )
 }
 

@@ -54,6 +54,10 @@ ENVS = {
         "proxylab_envs.keys_chests:KeysChests", "proxylab_envs.keys_chests:KeysConfig"
     ),
     "proxylab/Dish-v0": EnvEntry("proxylab_envs.dish:Dish", "proxylab_envs.dish:DishConfig"),
+    "proxylab/ColouredDigits-v0": EnvEntry(
+        "proxylab_envs.coloured_digits:ColouredDigits",
+        "proxylab_envs.coloured_digits:DigitsConfig",
+    ),
     "proxylab/ProcgenMaze-v0": EnvEntry(
         "proxylab_envs.procgen_maze:ProcgenMaze", "proxylab_envs.procgen_maze:ProcgenConfig"
     ),

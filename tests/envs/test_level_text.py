@@ -26,6 +26,9 @@ def started(env_id, num_envs, split, seed=3):
     return env
 
 
+WALKED = [env_id for env_id in GRIDS if started(env_id, 1, "train").walker_cells() is not None]
+
+
 def splits_of(env_id):
     return make_batched(env_id, 1).splits
 
@@ -42,6 +45,7 @@ def test_there_are_environments_of_each_sort():
     assert "proxylab/BoatRace-v0" not in READING
     assert len(GRIDS) >= 4
     assert "proxylab/BoatLagoon-v0" not in GRIDS
+    assert set(GRIDS) - set(WALKED) == {"proxylab/ColouredDigits-v0"}
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -74,7 +78,7 @@ def test_another_level_has_another_text(env_id):
 def test_text_that_is_no_level_is_refused_and_changes_nothing(env_id):
     env = started(env_id, 1, "train")
     before = env.observe().copy(), env.level_text(0)
-    for text in ("", "###", before[1] + "\n?", before[1].replace("#", "?")):
+    for text in ("", "###", before[1] + "\n?", "?" + before[1][1:]):
         with pytest.raises(ValueError, match=r"\w"):
             env.place_text(text, 0)
     np.testing.assert_array_equal(env.observe(), before[0])
@@ -88,7 +92,7 @@ def test_an_environment_that_reads_no_text_says_so(env_id):
         env.place_text(env.level_text(0), 0)
 
 
-@pytest.mark.parametrize("env_id", GRIDS)
+@pytest.mark.parametrize("env_id", WALKED)
 def test_a_walker_stands_on_the_cell_it_is_put_on_and_the_level_stays(env_id):
     env = started(env_id, 3, "train")
     start = env.observe()[0].copy()

@@ -25,6 +25,11 @@ BINARY |= {
     for name in ("true", "proxy/dish")
     for what in ("reward", "running return")
 }
+BINARY |= {
+    ("proxylab/ColouredDigits-v0", name, what)
+    for name in ("true", "proxy/colour")
+    for what in ("reward", "running return")
+}
 """Numbers that are only ever 0 or 1. A cell of a plane that says "the mouse is in the corner" is
 the same number, and no leak: the check leaves them out, and these tests say so."""
 
