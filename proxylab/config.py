@@ -185,8 +185,9 @@ class TrainConfig:
     Attributes:
         task: name in ``proxylab.tasks.TASKS``.
         role: ``proxy``, ``trusted`` or another role of the task.
-        levels: ``train``, ``shifted`` (training layouts, intent and proxy apart) or
-            ``mix:x``, a share x of shifted levels.
+        levels: ``train``, ``shifted`` (training layouts, intent and proxy apart),
+            ``mix:x``, a share x of shifted levels, or ``plr:x`` and ``plr-oracle:x``, the same
+            with prioritised replay (``CURRICULA``).
         reward: ``true``, ``proxy``, a channel's name, ``mix:θ`` for θ·proxy + (1−θ)·true or
             ``model:<folder>`` of a reward model.
         reward_scale: factor on the reward that the agent is trained on.
@@ -253,9 +254,26 @@ class TrainConfig:
         if self.device not in DEVICES:
             raise ValueError(f"unknown device {self.device!r}: choose {' or '.join(DEVICES)}")
         shifted_share(self.levels)
+        self._check_curriculum()
         self._check_learned()
         if self.evade is not None:
             self._check_evasion()
+
+    @property
+    def curriculum(self) -> str | None:
+        """How the regret of a level is estimated; None where no level comes back."""
+        return CURRICULA.get(self.levels.partition(":")[0])
+
+    def _check_curriculum(self) -> None:
+        """``ValueError`` where the regret of a level would be unknown."""
+        if self.curriculum is None:
+            return
+        if self.algorithm == "bc":
+            raise ValueError(f"levels {self.levels}: behaviour cloning has no reward")
+        if self.poison is not None or self.evade is not None or self.reward_folder is not None:
+            raise ValueError(f"levels {self.levels} need the plain reward of the environment")
+        if self.curriculum == "oracle" and self.reward != "true":
+            raise ValueError(f"levels {self.levels}: optimal returns are those of the true reward")
 
     def _check_learned(self) -> None:
         """``ValueError`` for a reward model or a penalty that cannot be used.
@@ -311,6 +329,9 @@ class TrainConfig:
         return [_fingerprint({**self.as_json(), "architecture": name}) for name in former]
 
 
+CURRICULA = {"plr": "max-latest", "plr-oracle": "oracle"}
+"""Prefix of ``levels``: estimate of the regret of a level; see proxylab.training.curriculum."""
+
 MODEL = "model:"
 """Prefix of a reward that is a reward model."""
 
@@ -326,16 +347,21 @@ def _fingerprint(record: dict[str, Any]) -> str:
 
 
 def shifted_share(levels: str) -> float:
-    """The share of shifted levels that ``train``, ``shifted`` or ``mix:x`` stands for."""
+    """The share of shifted levels that ``train``, ``shifted`` or ``mix:x`` stands for.
+
+    Of ``plr:x`` and ``plr-oracle:x`` it is the share among fresh levels.
+    """
     named = {"train": 0.0, "shifted": 1.0}
     if levels in named:
         return named[levels]
+    kind, _, text = levels.partition(":")
     try:
-        share = float(levels.removeprefix("mix:")) if levels.startswith("mix:") else -1.0
+        share = float(text) if kind in ("mix", *CURRICULA) else -1.0
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
         raise ValueError(
-            f"unknown levels {levels!r}: choose train, shifted or mix:<share of shifted levels>"
+            f"unknown levels {levels!r}: choose train, shifted, or mix:<share of shifted levels>, "
+            "plr:<share> or plr-oracle:<share>"
         )
     return share

@@ -36,7 +36,7 @@ def save_checkpoint(path: Path, model: Any, fingerprint: str, progress: Mapping[
         "fingerprint": fingerprint,
         "policy": model.policy.state_dict(),
         "optimizer": model.policy.optimizer.state_dict(),
-        "env": {k: torch.from_numpy(v) for k, v in model.env.batched.snapshot().items()},
+        "env": {k: torch.from_numpy(v) for k, v in model.env.snapshot().items()},
         "counters": {name: getattr(model, name) for name in _COUNTERS},
         "last": [torch.from_numpy(model._last_obs), torch.from_numpy(model._last_episode_starts)],
         "generators": _generators(),
@@ -60,7 +60,7 @@ def load_checkpoint(path: Path, model: Any, fingerprint: str) -> dict[str, Any]:
             raise UsageError(f"{path} belongs to another configuration: use --force to start anew")
         model.policy.load_state_dict(state["policy"])
         model.policy.optimizer.load_state_dict(state["optimizer"])
-        model.env.batched.restore({k: v.cpu().numpy() for k, v in state["env"].items()})
+        model.env.restore({k: v.cpu().numpy() for k, v in state["env"].items()})
         for name, value in state["counters"].items():
             setattr(model, name, value)
         model._last_obs, model._last_episode_starts = (t.cpu().numpy() for t in state["last"])

@@ -26,6 +26,7 @@ from proxylab.tasks import TASKS, known_task
 from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.cloning import BehaviourCloning
+from proxylab.training.curriculum import ReplayVecEnv
 from proxylab.training.demonstrations import demonstrations_of
 from proxylab.training.learned_reward import (
     ModelRewardVecEnv,
@@ -275,11 +276,13 @@ def _environments(config: TrainConfig) -> BatchedVecEnv:
         return ModelRewardVecEnv(
             env, levels, seed, config.reward_scale, model=model, how=how, gamma=config.ppo.gamma
         )
+    given = (env, levels, config.reward, seed, config.reward_scale)
+    if config.curriculum is not None:
+        return ReplayVecEnv(*given, oracle=config.curriculum == "oracle")
     if config.evade is None:
-        return BatchedVecEnv(env, levels, config.reward, seed, config.reward_scale)
+        return BatchedVecEnv(*given)
     from proxylab.training.evasion import EvadingVecEnv, adversary_of  # loads all detectors
 
-    given = (env, levels, config.reward, seed, config.reward_scale)
     return EvadingVecEnv(*given, task=config.task, adversary=adversary_of(config))
 
 

@@ -112,6 +112,14 @@ class BatchedVecEnv(VecEnv):
         finished, self.finished, self.paid = self.finished, [], []
         return finished
 
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Copies of the whole mutable state between two rollouts: {name: array}."""
+        return self.batched.snapshot()
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Restore a :meth:`snapshot`; ``ValueError`` if a shape or dtype differs."""
+        self.batched.restore(state)
+
     def close(self) -> None:
         """Nothing to close."""
 
