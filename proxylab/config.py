@@ -269,7 +269,7 @@ class TrainConfig:
         if self.curriculum is None:
             return
         if self.algorithm == "bc":
-            raise ValueError(f"levels {self.levels}: behaviour cloning has no reward")
+            raise ValueError(f"levels {self.levels}: cloning has no reward, algorithm ppo has")
         if self.poison is not None or self.evade is not None or self.reward_folder is not None:
             raise ValueError(f"levels {self.levels} need the plain reward of the environment")
         if self.curriculum == "oracle" and self.reward != "true":

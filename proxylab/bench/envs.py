@@ -12,22 +12,19 @@ from numpy.typing import NDArray
 from proxylab.bench.timing import REPEATS, Row, against, rate
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.levels import Levels
-from proxylab_envs.registry import make_batched
+from proxylab_envs.registry import ENVS, make_batched
 
 NUM_ENVS = 256
 STEPS = 64
 """Steps of every environment in one measured call."""
 
+FORMER = ("proxylab/MazeCorner-v0",)
+HARDER = (("proxylab/MazeCorner-v1", {"size": 13}), ("proxylab/ProcgenMaze-v0", {"mode": "hard"}))
 SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("proxylab/MazeCorner-v1", {}),
-    ("proxylab/MazeCorner-v1", {"size": 13}),
-    ("proxylab/BoatRace-v0", {}),
-    ("proxylab/BoatLagoon-v0", {}),
-    ("proxylab/TomatoWatering-v0", {}),
-    ("proxylab/ProcgenMaze-v0", {"mode": "easy"}),
-    ("proxylab/ProcgenMaze-v0", {"mode": "hard"}),
+    *((env_id, {}) for env_id in ENVS if env_id not in FORMER),
+    *HARDER,
 )
-"""(id, env_kwargs) of each measured environment."""
+"""(id, env_kwargs) of each measured environment; the first is compared with Minigrid."""
 
 
 def bench_envs() -> list[Row]:
