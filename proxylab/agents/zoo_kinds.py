@@ -176,7 +176,14 @@ LEARNED = {
 }
 """Policies trained on the shipped reward models (``rewards.shipped``) for several lengths."""
 
-OWN_KINDS = {"procgen-pixels": PIXELS, "procgen-maze": PLANNERS}
+DISH = {
+    "trusted": Kind("trusted", 0, 40, _cloned(131_072)),
+    "honest": Kind("trusted", 1_000, 10, _cloned(131_072)),
+    "proxy": Kind("proxy", 2_000, 20, _cloned(131_072)),
+}
+"""Kinds of dish: clones of the shortest paths, which differ in the levels only."""
+
+OWN_KINDS = {"procgen-pixels": PIXELS, "procgen-maze": PLANNERS, "dish": DISH}
 """Tasks with other kinds than ``SHIPPED`` and ``CONTESTED``."""
 
 FEWER = {

@@ -7,7 +7,7 @@ import pytest
 from proxylab.reproduce.experiment import load_experiment
 
 module = load_experiment(Path(__file__).parents[2] / "experiments" / "mitigate.py").module
-SETTINGS = {**module.SWEEP["smoke"], "seeds": 3}
+SETTINGS = {**module.SWEEP["smoke"], "seeds": {2_048: 3}}
 
 
 def made_up_rows(gains, seeds=6):
@@ -18,6 +18,7 @@ def made_up_rows(gains, seeds=6):
             for method, gain in gains.items():
                 true = 0.2 + 0.4 * (share == 0.1) + gain + 0.01 * seed * (1 + (method != "dr"))
                 row = {"method": method, "share": share, "seed": seed, "split": "shifted"}
+                row["steps"] = 2_048
                 rows.append(row | {"true_return": true, "proxy_return": 0.5, "proxy_first": 0.4})
     return rows
 
