@@ -54,6 +54,9 @@ ENVS = {
         "proxylab_envs.keys_chests:KeysChests", "proxylab_envs.keys_chests:KeysConfig"
     ),
     "proxylab/Dish-v0": EnvEntry("proxylab_envs.dish:Dish", "proxylab_envs.dish:DishConfig"),
+    "proxylab/ColourShape-v0": EnvEntry(
+        "proxylab_envs.colour_shape:ColourShape", "proxylab_envs.colour_shape:ColourShapeConfig"
+    ),
     "proxylab/ProcgenMaze-v0": EnvEntry(
         "proxylab_envs.procgen_maze:ProcgenMaze", "proxylab_envs.procgen_maze:ProcgenConfig"
     ),
