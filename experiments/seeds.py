@@ -130,7 +130,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     odd = {row["seed"] for row in tables.get("outliers", [])}
     rows = [row for row in tables["runs"] if row["preference"] is not None]
     for axes, value, width in ((preferred, "preference", 0.005), (capable, "capability", 0.002)):
-        _draw_pile(axes, rows, odd, value, width)
+        draw_pile(axes, rows, odd, value, width)
     for row in tables["summary"]:
         axes = preferred if row["value"] == "preference" else capable
         axes.axvline(row["mean"], color=INK, linewidth=1, linestyle="--", label="mean", zorder=0)
@@ -147,7 +147,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     return {"": figure}
 
 
-def _draw_pile(
+def draw_pile(
     axes: Any, rows: list[dict[str, Any]], odd: set[int], value: str, width: float
 ) -> None:
     """A dot per agent above the middle of its bin; outliers coloured and named by their seed."""
