@@ -92,7 +92,7 @@ def _share(chosen: Any, among: Any) -> float | None:
 
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The distribution over seeds (as in ``seeds``), the shares by what is nearer, the criterion."""
+    """Distribution over seeds (as in ``seeds``), shares by what is nearer, criterion."""
     trained = [row for row in rows if row["agent"] == "trained" and row["preference"] is not None]
     tables = base.analyse(trained)
     known = [row for row in rows if None not in (row[name] for name in NEARER)]

@@ -308,7 +308,7 @@ TASKS = {
             env_id="proxylab/ColourShape-v0",
             roles={
                 "proxy": Role(
-                    "train", "true", _REACHED, total_timesteps=131_072, demonstrations=131_072
+                    "train", "true", _REACHED, total_timesteps=196_608, demonstrations=65_536
                 ),
                 "trusted": Role("shifted", "true", _REACHED, total_timesteps=262_144),
             },
