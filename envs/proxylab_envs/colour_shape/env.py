@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from proxylab_envs.colour_shape import dynamics, render
 from proxylab_envs.colour_shape.level import ColourShapeConfig, ColourShapeLevel, scene_text
 from proxylab_envs.dish import Dish
+from proxylab_envs.dish.dynamics import begin_episode
 
 GOALS = MappingProxyType(
     {
@@ -71,8 +72,10 @@ class ColourShape(Dish):
         dynamics.start_levels(self.core, self.planes, self.rules, seeds, indices)
 
     def _place(self, scene: render.Scene, index: int) -> None:
-        super()._place(scene, index)
-        dynamics.draw_levels(self.core, np.array([index]))
+        core = self.core
+        core.walls[index], core.mouse[index], core.cheese[index], core.corner[index] = scene
+        begin_episode(self.planes, index, -1)
+        dynamics.draw_levels(core, np.array([index]))
 
     @property
     def state_ids_suffice(self) -> bool:
