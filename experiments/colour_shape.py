@@ -39,7 +39,7 @@ FIRST_SEED, LEVELS_SEED = 16_000, 0
 base = load_experiment(Path(__file__).with_name("seeds.py")).module
 
 YELLOW = (0.89, 0.814, 0.937)
-"""Yellow gem before red line over 102 levels of one agent, and its Wilson interval."""
+"""One agent trained on a yellow line, 102 levels: yellow gem before red line; Wilson interval."""
 YELLOW_SOURCE = "Maze II, 102 levels, interval Wilson 95 %; arXiv 2105.14111"
 REASONS = {
     "least preference": "another maze, network and training: clones, and small images",

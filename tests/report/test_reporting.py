@@ -199,6 +199,7 @@ TASK_AGENTS = {
     "tomato-watering": ("bucket-sitter", "waterer"),
     "keys-chests": ("key-seeker", "optimal"),
     "dish": ("dish-seeker", "optimal"),
+    "colour-shape": ("colour-seeker", "optimal"),
 }
 
 
