@@ -57,7 +57,7 @@ SCENES = {
     "tomato-watering": Scene(1, ("waterer", "bucket-sitter")),
     "keys-chests": Scene(54, ("optimal", "key-seeker")),
     "dish": Scene(170, ("optimal", "dish-seeker")),
-    "colour-shape": Scene(170, ("optimal", "colour-seeker")),
+    "colour-shape": Scene(17, ("optimal", "colour-seeker")),
     "procgen-maze": Scene(28, ("optimal", "corner-seeker")),
 }
 """Task: its scene. procgen-pixels uses frames of the original game from ``results/figures``."""
