@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from proxylab.plots.style import GREY, INK, MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid, load_experiment
@@ -163,6 +164,8 @@ def _draw_published(axes: Any) -> None:
     axes.errorbar(share, -0.6, xerr=error, fmt="D", color=MEANINGS["both"], label=label)
     axes.axvline(0.5, color=GREY, linestyle=":", label="script: nearest object")
     axes.set_ylim(bottom=-1.2)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(lambda count, _: f"{count:g}" if count >= 0 else "")
 
 
 def _draw_nearer(axes: Any, rows: list[dict[str, Any]], means: list[dict[str, Any]]) -> None:
