@@ -58,6 +58,7 @@ SCENES = {
     "keys-chests": Scene(54, ("optimal", "key-seeker")),
     "dish": Scene(170, ("optimal", "dish-seeker")),
     "coloured-digits": Scene(7, ("optimal", "colour-reader")),
+    "colour-shape": Scene(17, ("optimal", "colour-seeker")),
     "procgen-maze": Scene(28, ("optimal", "corner-seeker")),
 }
 """Task: its scene. procgen-pixels uses frames of the original game from ``results/figures``."""

@@ -130,7 +130,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     odd = {row["seed"] for row in tables.get("outliers", [])}
     rows = [row for row in tables["runs"] if row["preference"] is not None]
     for axes, value, width in ((preferred, "preference", 0.005), (capable, "capability", 0.002)):
-        _draw_pile(axes, rows, odd, value, width)
+        draw_pile(axes, rows, odd, value, width)
     for row in tables["summary"]:
         axes = preferred if row["value"] == "preference" else capable
         axes.axvline(row["mean"], color=INK, linewidth=1, linestyle="--", label="mean", zorder=0)
@@ -147,10 +147,18 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     return {"": figure}
 
 
-def _draw_pile(
-    axes: Any, rows: list[dict[str, Any]], odd: set[int], value: str, width: float
+def draw_pile(
+    axes: Any,
+    rows: list[dict[str, Any]],
+    odd: set[int],
+    value: str,
+    width: float,
+    turned: float = 0,
 ) -> None:
-    """A dot per agent above the middle of its bin; outliers coloured and named by their seed."""
+    """A dot per agent above the middle of its bin; outliers coloured and named by their seed.
+
+    Their names are ``turned`` by so many degrees.
+    """
     heights: dict[int, int] = {}
     names: dict[int, str] = {}
     for row in sorted(rows, key=lambda row: (row["seed"] not in odd, row[value])):
@@ -165,6 +173,6 @@ def _draw_pile(
     if value == "preference":
         for column, text in names.items():
             at = (column * width, heights[column] + 0.3)
-            axes.text(*at, text.strip(), ha="center", va="bottom", fontsize=7.5)
+            axes.text(*at, text.strip(), ha="center", va="bottom", fontsize=7.5, rotation=turned)
         for colour, label in ((GREY, "one agent"), (MEANINGS["proxy"], "outlier, with its seed")):
             axes.plot([], [], "o", color=colour, label=label)

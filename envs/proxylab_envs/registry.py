@@ -58,6 +58,9 @@ ENVS = {
         "proxylab_envs.coloured_digits:ColouredDigits",
         "proxylab_envs.coloured_digits:DigitsConfig",
     ),
+    "proxylab/ColourShape-v0": EnvEntry(
+        "proxylab_envs.colour_shape:ColourShape", "proxylab_envs.colour_shape:ColourShapeConfig"
+    ),
     "proxylab/ProcgenMaze-v0": EnvEntry(
         "proxylab_envs.procgen_maze:ProcgenMaze", "proxylab_envs.procgen_maze:ProcgenConfig"
     ),

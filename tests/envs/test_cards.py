@@ -15,9 +15,7 @@ README = (Path(__file__).parents[2] / "envs" / "README.md").read_text(encoding="
 CARDS = {
     env_id: part
     for part in re.split(r"^## ", README, flags=re.MULTILINE)
-    if part.split("\n")[0].startswith(
-        ("maze-", "boat-", "tomato-", "keys-", "dish", "coloured-", "procgen-")
-    )
+    if re.match(r"(maze|boat|tomato|keys|procgen|coloured|colour)-|dish", part)
     for env_id in re.findall(r"`(proxylab/\w+-v\d+)`", part.split("\n")[2])
 }
 

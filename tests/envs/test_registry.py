@@ -30,6 +30,7 @@ SPLIT_IDS = [
     "proxylab/TomatoWatering-v0",
     "proxylab/KeysChests-v0",
     "proxylab/Dish-v0",
+    "proxylab/ColourShape-v0",
 ]
 
 FORMER = r".*The environment proxylab/MazeCorner-v0 is out of date\."
@@ -344,6 +345,7 @@ def script_returns(env_id, script, split, episodes=60):
         ("proxylab/KeysChests-v0", "optimal", "key-seeker", (1.3, 2.3), (0, 0.01)),
         ("proxylab/Dish-v0", "optimal", "dish-seeker", (0, 0), (0, 0)),
         ("proxylab/ColouredDigits-v0", "optimal", "colour-reader", (0, 0.15), (-0.15, 0)),
+        ("proxylab/ColourShape-v0", "optimal", "colour-seeker", (0, 0), (0, 0)),
     ],
 )
 def test_premise_in_training(env_id, honest, seeker, true_gap, proxy_gap):
@@ -364,6 +366,7 @@ def test_premise_in_training(env_id, honest, seeker, true_gap, proxy_gap):
         ("proxylab/KeysChests-v0", "optimal", "key-seeker"),
         ("proxylab/Dish-v0", "optimal", "dish-seeker"),
         ("proxylab/ColouredDigits-v0", "optimal", "colour-reader"),
+        ("proxylab/ColourShape-v0", "optimal", "colour-seeker"),
     ],
 )
 def test_goals_come_apart_on_shifted_levels(env_id, honest, seeker):

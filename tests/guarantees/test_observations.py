@@ -21,8 +21,9 @@ BINARY = {
     for what in ("reward", "running return")
 } | {("proxylab/KeysChests-v0", name, "reward") for name in ("true", "proxy/keys")}
 BINARY |= {
-    ("proxylab/Dish-v0", name, what)
-    for name in ("true", "proxy/dish")
+    (f"proxylab/{env_id}", name, what)
+    for env_id, proxy in (("Dish-v0", "dish"), ("ColourShape-v0", "colour"))
+    for name in ("true", f"proxy/{proxy}")
     for what in ("reward", "running return")
 }
 BINARY |= {

@@ -200,6 +200,7 @@ TASK_AGENTS = {
     "keys-chests": ("key-seeker", "optimal"),
     "dish": ("dish-seeker", "optimal"),
     "coloured-digits": ("colour-reader", "optimal"),
+    "colour-shape": ("colour-seeker", "optimal"),
 }
 WITHOUT_MAP = {"coloured-digits"}
 """Their states are not places: the page has no drawings, and says why."""
