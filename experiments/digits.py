@@ -4,8 +4,8 @@ Classifiers of even and odd digits are ordinary networks, trained on the true re
 episodes of one step. In training the colour behind a digit goes with its label in a share x of the
 pictures. All runs have equal networks, steps and seeds. They are measured on held-out digits with
 the colour agreeing as in training (iid), and with it agreeing by chance (shifted, 0.5). *Follows*:
-share of shifted pictures that are answered by the colour; about 0.5 for a classifier that does not look
-at it. *Gap*: accuracy on the shifted pictures whose colour agrees, less that on the others.
+share of shifted pictures that are answered by the colour; about 0.5 for a classifier that does not
+look at it. *Gap*: accuracy on the shifted pictures whose colour agrees, less that on the others.
 
 A detector that never sees a label then compares their answers on the same shifted pictures with
 those of trusted classifiers, trained with x = 0.5 and other seeds. ``higher_criticism`` decides in
