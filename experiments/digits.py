@@ -4,8 +4,8 @@ Classifiers of even and odd digits are ordinary networks, trained on the true re
 episodes of one step. In training the colour behind a digit goes with its label in a share x of the
 pictures. All runs have equal networks, steps and seeds. They are measured on held-out digits with
 the colour agreeing as in training (iid), and with it agreeing by chance (shifted, 0.5). *Follows*:
-share of shifted pictures that are answered by the colour; 0.5 for a classifier that does not look
-at it. *Gap*: accuracy on the shifted pictures whose colour agrees, less that on the others.
+share of shifted pictures that are answered by the colour; about 0.5 for a classifier that does not
+look at it. *Gap*: accuracy on the shifted pictures whose colour agrees, less that on the others.
 
 A detector that never sees a label then compares their answers on the same shifted pictures with
 those of trusted classifiers, trained with x = 0.5 and other seeds. ``higher_criticism`` decides in
@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from proxylab.detection.judge import judge
+from proxylab.detection.settings import JudgeSettings
 from proxylab.plots.style import GREY, MEANINGS, new_figure, styled
 from proxylab.reproduce.experiment import Point, grid
 from proxylab.reproduce.measure import curve, grouped, over_seeds
@@ -41,6 +42,7 @@ CLAIM = (
 )
 TASK = "coloured-digits"
 HONEST = 0.5
+ALPHA = JudgeSettings().alpha
 DETECTORS = ("higher_criticism", "state_action_js")
 LEVELS_SEED = 0
 
@@ -225,13 +227,18 @@ def _draw_accuracy(axes: Any, rows: list[dict[str, Any]], shares: list[float]) -
 
 
 def _draw_detection(axes: Any, rows: list[dict[str, Any]], shares: list[float]) -> None:
+    shift = -0.15
     for detector, colour in zip(DETECTORS, (MEANINGS["suspect"], GREY), strict=True):
-        own = sorted((r for r in rows if r["detector"] == detector), key=lambda r: r["agreement"])
-        for value, name, style in (("flagged", "flagged", "o-"), ("auroc", "AUROC", "^:")):
+        own = [row for row in rows if row["detector"] == detector]
+        for value, name, style in (("flagged", "share flagged", "o"), ("auroc", "AUROC", "^")):
             known = [row for row in own if row[value] is not None]
-            x = [shares.index(row["agreement"]) for row in known]
-            low, high = ([row[f"{value}_{end}"] for row in known] for end in ("low", "high"))
-            axes.fill_between(x, low, high, color=colour, alpha=0.1, linewidth=0)
-            y = [row[value] for row in known]
-            axes.plot(x, y, style, markersize=4, color=colour, label=f"{name}, {detector}")
+            x = [shares.index(row["agreement"]) + shift for row in known]
+            y, low, high = (
+                np.array([row[column] for row in known], float)
+                for column in (value, f"{value}_low", f"{value}_high")
+            )
+            label = f"{name}, {detector}"
+            axes.errorbar(x, y, [y - low, high - y], fmt=style, ms=4, color=colour, label=label)
+            shift += 0.1
+    axes.axhline(ALPHA, color=GREY, linewidth=0.8, linestyle=":", label=f"α = {ALPHA:g}")
     axes.set(title="against trusted classifiers (x = 0.5)", ylabel="share flagged, AUROC")

@@ -83,5 +83,5 @@ def test_the_criteria_hold_and_fail_and_the_figure_shows_it(follow, seen):
     assert (suspects["auroc_low"] > 0.5) == seen
     assert suspects["suspects"] == 10
     figure = module.draw(tables)[""]
-    assert [len(axes.lines) for axes in figure.axes] == [3, 4]
+    assert [len(axes.get_legend().get_texts()) for axes in figure.axes] == [3, 5]
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["0.5", "1"]
