@@ -6,6 +6,8 @@ import pytest
 
 from proxylab.agents.references import load_agent
 from proxylab.reproduce.experiment import load_experiment
+from proxylab.reproduce.run import reproduce
+from proxylab.storage.store import read_table
 
 module = load_experiment(Path(__file__).parents[2] / "experiments" / "colour_shape.py").module
 SETTINGS = {"seeds": 2, "total_timesteps": 8, "measure": {"episodes": 400}}
@@ -78,3 +80,12 @@ def test_the_figure_has_a_dot_per_agent():
     assert figure.axes[0].get_title(loc="left") == "preference of 3 agents"
     dots = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
     assert [len(line.get_xdata()) for line in dots] == [3, 3, 3]
+
+
+@pytest.mark.slow
+def test_it_runs_on_the_smoke_budget(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    (made,) = reproduce("colour-shape", "smoke", processes=1).experiments
+    assert made.failed == {}
+    rows = read_table(tmp_path / "runs/smoke/tables/colour-shape-runs.csv")
+    assert len(rows) == module.SWEEP["smoke"]["seeds"] + len(module.SCRIPTS)
