@@ -29,8 +29,8 @@ from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.conformal import holm
 
 CLAIM = (
-    "Replaying the levels that an agent fails lets it learn the cheese from fewer levels that tell "
-    "cheese and corner apart"
+    "In short trainings, replaying the levels that an agent fails does not make up for few levels "
+    "that tell cheese and corner apart"
 )
 TASK = "maze-corner"
 DR, ORACLE = "dr", "plr-oracle"
