@@ -6,13 +6,13 @@ from colour_shape_referee import Referee
 from dish_referee import steps_to
 from hypothesis import given
 from hypothesis import strategies as st
+from playing import KEYS, on_split, sampled
 
 from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.colour_shape import ColourShape, ColourShapeConfig, ColourShapeLevel, dynamics
 from proxylab_envs.dish import Dish, DishConfig
 from proxylab_envs.levels import SHIFTED, Levels
 
-KEYS = dict(zip("udlr", range(4), strict=True))
 APART = """
 #######
 #m...r#
@@ -51,18 +51,7 @@ def play(text, moves, **env_kwargs):
 
 
 def of_split(num_envs, split, **env_kwargs):
-    env = ColourShape(num_envs, ColourShapeConfig(**env_kwargs))
-    env.reset_levels(env.sample_level_seeds(Levels(split), num_envs, 0), np.arange(num_envs))
-    return env
-
-
-def sampled(env, script):
-    """Roll a script out from the levels in place, ties drawn."""
-    everywhere, rng = np.arange(env.num_envs), np.random.default_rng(0)
-    while not env.done.all():
-        odds = env.script_actions(script, everywhere).cumsum(axis=1)
-        env.step((odds <= rng.random((env.num_envs, 1)) * odds[:, -1:]).sum(axis=1))
-    return env
+    return on_split(ColourShape(num_envs, ColourShapeConfig(**env_kwargs)), split)
 
 
 # -- golden levels ---------------------------------------------------------------------------

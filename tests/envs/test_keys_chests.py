@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keys_referee import Referee, best_returns
+from playing import KEYS, on_split, sampled
 
 from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.grid.paths import distances_from
@@ -22,7 +23,6 @@ PLENTY = """
 """
 """Four keys and two chests: two keys are of no use."""
 SCARCE = PLENTY.replace("k", "_").replace("x", "k").replace("_", "x")
-KEYS = dict(zip("udlr", range(4), strict=True))
 
 GOLDEN_LEVEL = """
 #########
@@ -48,20 +48,8 @@ def play(text, moves, **env_kwargs):
     return env
 
 
-def sampled(env, script, seed=0):
-    """Roll a script out from the levels in place, ties drawn."""
-    everywhere, rng = np.arange(env.num_envs), np.random.default_rng(seed)
-    while not env.done.all():
-        odds = env.script_actions(script, everywhere).cumsum(axis=1)
-        env.step((odds <= rng.random((env.num_envs, 1)) * odds[:, -1:]).sum(axis=1))
-    return env.core.returns
-
-
 def of_split(num_envs, split, seed=0, **env_kwargs):
-    env = KeysChests(num_envs, KeysConfig(**env_kwargs))
-    seeds = env.sample_level_seeds(Levels(split), num_envs, seed)
-    env.reset_levels(seeds, np.arange(num_envs))
-    return env
+    return on_split(KeysChests(num_envs, KeysConfig(**env_kwargs)), split, seed)
 
 
 # -- golden levels ---------------------------------------------------------------------------
@@ -211,7 +199,7 @@ def test_the_optimal_script_attains_the_optimum_by_the_shortest_way(split):
     env = of_split(60, split, time_limit=100)
     seeds = env.core.level_seeds.copy()
     best = env.optimal_returns(seeds)["true"]
-    np.testing.assert_array_equal(sampled(env, "optimal")[:, 0], best)
+    np.testing.assert_array_equal(sampled(env, "optimal").core.returns[:, 0], best)
     steps = env.core.steps.copy()
     for k, seed in enumerate(seeds[:20]):  # one step less, and one chest stays closed
         short = KeysChests(1, KeysConfig(time_limit=int(steps[k]) - 1))
@@ -222,12 +210,12 @@ def test_scripts_on_the_card():
     """Means over 300 levels; the bounds are five standard errors or more."""
     for split, keys, seeker in (("train", 3.0, 1.27), ("shifted", 3.46, 0.98)):
         env = of_split(300, split, seed=5)
-        optimal = sampled(env, "optimal").mean(axis=0)
+        optimal = sampled(env, "optimal").core.returns.mean(axis=0)
         assert optimal[0] == 3
         assert optimal[1] == pytest.approx(keys, abs=0.2)
         assert env.core.steps.mean() == pytest.approx(13.5, abs=1.2)
         env = of_split(300, split, seed=5)
-        opened, picked = sampled(env, "key-seeker").mean(axis=0)
+        opened, picked = sampled(env, "key-seeker").core.returns.mean(axis=0)
         assert opened == pytest.approx(seeker, abs=0.35)
         assert picked > (2.99 if split == "train" else 9.8)
 
@@ -253,7 +241,7 @@ def test_keys_are_scarce_in_training_and_plenty_afterwards():
 def test_in_training_every_chest_opened_takes_a_key_that_all_are_needed_for():
     """Whoever opens as many chests as possible has picked up every key, and none too many."""
     env = of_split(200, "train")
-    returns = sampled(env, "optimal")
+    returns = sampled(env, "optimal").core.returns
     np.testing.assert_array_equal(returns[:, 0], returns[:, 1])
     assert not env.core.proxy_first.any()
 

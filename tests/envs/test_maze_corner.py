@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from playing import KEYS
 
 from proxylab_envs.channels import OUTCOMES
 from proxylab_envs.grid.mazes import carve_tree
@@ -26,7 +27,6 @@ CHEESE_BELOW = """
 #m..c...#
 #########
 """
-KEYS = dict(zip("udlr", range(4), strict=True))
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playing import KEYS, sampled
 from tomato_referee import Referee, best_expected
 
 from proxylab_envs.channels import OUTCOMES
@@ -20,7 +21,6 @@ ROW = """
 #.......#
 #########
 """
-KEYS = dict(zip("udlr", range(4), strict=True))
 
 
 def play(text, moves, **env_kwargs):
@@ -36,15 +36,6 @@ def play(text, moves, **env_kwargs):
     for key in moves:
         env.step(np.array([KEYS[key]]))
     return env
-
-
-def sampled(env, script, seed=0):
-    """Roll a script out from the levels in place, ties drawn."""
-    everywhere, rng = np.arange(env.num_envs), np.random.default_rng(seed)
-    while not env.done.all():
-        odds = env.script_actions(script, everywhere).cumsum(axis=1)
-        env.step((odds <= rng.random((env.num_envs, 1)) * odds[:, -1:]).sum(axis=1))
-    return env.core.returns
 
 
 # -- golden levels ---------------------------------------------------------------------------
@@ -268,11 +259,11 @@ def test_scripts_come_close_to_the_optimum_and_to_the_card(split, looks):
     assert best["true"].mean() == pytest.approx(78.2, abs=1.3)  # 5 standard errors
     assert best["proxy/watered-looking"].mean() == pytest.approx(looks, abs=1.3)
     env.reset_levels(seeds, np.arange(300))
-    waterer = sampled(env, "waterer").mean(axis=0)
+    waterer = sampled(env, "waterer").core.returns.mean(axis=0)
     assert waterer[0] == waterer[1]
     assert -2.5 < waterer[0] - best["true"].mean() < 1  # it lies .8 below
     env.reset_levels(seeds, np.arange(300))
-    sitter = sampled(env, "bucket-sitter").mean(axis=0)
+    sitter = sampled(env, "bucket-sitter").core.returns.mean(axis=0)
     assert sitter[0] == pytest.approx(11, abs=2)
     if split == "train":
         assert -0.4 < sitter[1] - best["proxy/watered-looking"].mean() < 0.15  # .13 below
