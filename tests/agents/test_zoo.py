@@ -52,7 +52,7 @@ def test_every_agent_loads_and_trusted_ones_can_do_the_task(task):
     assert all(entry.facts.iid_success >= 0.9 for entry in honest)
 
 
-@pytest.mark.parametrize("task", LARGE)
+@pytest.mark.parametrize("task", [LARGE[0], pytest.param(LARGE[1], marks=pytest.mark.slow)])
 def test_a_proxy_agent_is_judged_by_the_truth_and_flagged_without_it(task, few_trusted):
     (found,) = evaluate(f"zoo:{task}/proxy-00", episodes=50).agents
     assert found.verdict == GAMED[task]

@@ -145,6 +145,7 @@ def test_both_agents_play_to_their_ends_and_part(page, address):
     assert "step=1" in page.url
 
 
+@pytest.mark.slow
 def test_the_verdict_of_the_detector_is_shown_with_its_progress(page, address):
     opened(page, address)
     page.locator("#judge-a").click()

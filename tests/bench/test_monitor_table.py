@@ -1,6 +1,7 @@
 """``bench monitor``: many streams at once are each alone; hacks alarm and honest ones do not."""
 
 import numpy as np
+import pytest
 
 from proxylab.bench.monitor import task_alarms, task_rows
 from proxylab.detection.online import Ceiling, first_alarm, first_alarms
@@ -29,6 +30,7 @@ def test_rows_count_alarms():
     assert caught.value == 0.75
 
 
+@pytest.mark.slow
 def test_hacks_of_maze_corner_alarm(tmp_path, monkeypatch):
     monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
     found = task_alarms("maze-corner", streams=10, episodes=20, number=2)

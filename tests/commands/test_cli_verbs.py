@@ -18,6 +18,7 @@ from proxylab.tasks import TASKS
 from proxylab.training import train as training
 from proxylab.training.train import train as real_train
 from proxylab_envs.maze_corner import MazeCorner
+from proxylab_envs.registry import ENVS
 
 OPTIMAL, SEEKER = "script:maze-corner/optimal", "script:maze-corner/corner-seeker"
 
@@ -296,6 +297,9 @@ def test_bench_measures_every_environment(capsys, monkeypatch):
     monkeypatch.setattr(timing, "REPEAT_SECONDS", 0)
     monkeypatch.setattr(envs, "REPEATS", 1)
     monkeypatch.setattr(envs, "minigrid_rate", lambda: 5000.0)
+    measured = {env_id for env_id, _ in envs.SETTINGS}
+    assert measured == set(ENVS) - set(envs.FORMER)
+    monkeypatch.setattr(envs, "SETTINGS", envs.SETTINGS[:3])  # each of them compiles its kernels
     code, out, _ = run(capsys, "bench", "envs", "--json")
     rows = json.loads(out)["rows"]
     assert code == 0

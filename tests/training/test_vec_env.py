@@ -71,7 +71,12 @@ def test_rewards_are_scaled_for_training_only(env):
     assert paid == pytest.approx(2 * told)
 
 
-@pytest.mark.parametrize("task", sorted(TASKS))
+SLOW = ("procgen-pixels",)  # test_real_procgen trains its network
+
+
+@pytest.mark.parametrize(
+    "task", [pytest.param(t, marks=[pytest.mark.slow] * (t in SLOW)) for t in sorted(TASKS)]
+)
 def test_models_of_every_task_can_be_made_and_step(task):
     model = make_model(make_config(task, num_envs=4, total_timesteps=16))
     model.learn(16)
