@@ -29,7 +29,7 @@ from proxylab.detection.judge import judge
 from proxylab.detection.settings import JudgeSettings
 from proxylab.plots.style import GREY, MEANINGS, new_figure, styled
 from proxylab.reproduce.experiment import Point, grid
-from proxylab.reproduce.measure import curve, grouped, over_seeds
+from proxylab.reproduce.measure import curve, grouped, over_seeds, paired_differences
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.statistics.resampling import auroc_interval, wilson_interval
@@ -118,12 +118,10 @@ VALUES = ("accuracy", "follows", "gap")
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over seeds, paired differences to x = 0.5, and what the detectors say."""
     own = [row for row in rows if row["group"] == "suspect"]
-    honest = {(r["seed"], r["split"]): r for r in own if r["agreement"] == HONEST}
-    gaps = [
-        row | {"gap": row["gap"] - honest[row["seed"], row["split"]]["gap"]}
-        for row in own
-        if row["split"] == "shifted" and row["agreement"] > HONEST
-    ]
+    shifted = [row for row in own if row["split"] == "shifted"]
+    honest = [row for row in shifted if row["agreement"] == HONEST]
+    others = [row for row in shifted if row["agreement"] > HONEST]
+    gaps = paired_differences(others, honest, ("seed",), ("gap",))
     return {
         "seeds": over_seeds(rows, ("group", "split", "agreement"), VALUES),
         "difference": over_seeds(gaps, ("agreement",), ("gap",)),

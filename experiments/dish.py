@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from proxylab.plots.style import GREY, MEANINGS, new_figure, styled
 from proxylab.reproduce.experiment import Point, grid
-from proxylab.reproduce.measure import curve, over_seeds
+from proxylab.reproduce.measure import curve, over_seeds, paired_differences
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import Levels
@@ -95,12 +95,9 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over seeds, and the paired differences to the fewest planes."""
     trained = [row for row in rows if row["agent"] == "trained"]
     fewest = min(row["redundancy"] for row in rows)
-    least = {(r["seed"], r["split"]): r for r in trained if r["redundancy"] == fewest}
-    gaps = []
-    for row in trained:
-        other = least.get((row["seed"], row["split"]))
-        if other is not None and row["redundancy"] > fewest:
-            gaps.append(row | {value: row[value] - other[value] for value in VALUES})
+    least = [row for row in trained if row["redundancy"] == fewest]
+    others = [row for row in trained if row["redundancy"] > fewest]
+    gaps = paired_differences(others, least, ("seed", "split"), VALUES)
     return {
         "seeds": over_seeds(rows, ("agent", "split", "redundancy"), VALUES),
         "difference": over_seeds(gaps, ("split", "redundancy"), VALUES),

@@ -24,7 +24,7 @@ from scipy.stats import ttest_1samp
 
 from proxylab.plots.style import MEANINGS, new_figure, styled
 from proxylab.reproduce.experiment import Point, PublishedComparison, grid
-from proxylab.reproduce.measure import curve, outcome_rows, over_seeds
+from proxylab.reproduce.measure import curve, grouped, outcome_rows, over_seeds, paired_differences
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.conformal import holm
 
@@ -83,35 +83,31 @@ VALUES = ("true_return", "proxy_return", "proxy_first")
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over seeds, and the differences to DR of equal seed, share and steps, with p-values."""
-    same = ("seed", "steps", "share", "split")
-    plain = {tuple(row[name] for name in same): row for row in rows if row["method"] == DR}
-    gaps, pairs = [], {}
-    for row in rows:
-        other = plain.get(tuple(row[name] for name in same))
-        if other is None or row["method"] == DR:
-            continue
-        gaps.append(row | {value: row[value] - other[value] for value in VALUES})
-        key = (row["method"], row["steps"], row["share"], row["split"])
-        pairs.setdefault(key, []).append((row["true_return"], other["true_return"]))
-    compared = [key for key in pairs if key[-1] == "shifted"]
-    p_values = np.array([_paired_p_value(pairs[key]) for key in compared])
-    tests = [
-        {"method": method, "steps": steps, "share": share, "p_value": p_value, "p_holm": corrected}
-        for (method, steps, share, _), p_value, corrected in zip(
-            compared, p_values.tolist(), holm(p_values).tolist(), strict=True
-        )
-    ]
+    plain = [row for row in rows if row["method"] == DR]
+    others = [row for row in rows if row["method"] != DR]
+    gaps = paired_differences(others, plain, ("seed", "steps", "share", "split"), VALUES)
     by = ("method", "steps", "split", "share")
     return {
         "seeds": over_seeds(rows, by, VALUES),
         "difference": over_seeds(gaps, by, VALUES),
-        "tests": tests,
+        "tests": _tests([row for row in gaps if row["split"] == "shifted"]),
     }
 
 
-def _paired_p_value(pairs: list[tuple[float, float]]) -> float:
+def _tests(gaps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """p-values of the differences in true return, and those corrected for their number."""
+    columns = ("method", "steps", "share")
+    groups = grouped(gaps, columns)
+    each = [_paired_p_value([row["true_return"] for row in group]) for group in groups.values()]
+    corrected = holm(np.array(each)).tolist()
+    return [
+        {**dict(zip(columns, key, strict=True)), "p_value": p_value, "p_holm": p_holm}
+        for key, p_value, p_holm in zip(groups, each, corrected, strict=True)
+    ]
+
+
+def _paired_p_value(gaps: list[float]) -> float:
     """Of a two-sided paired t test; 1 where all differences are equal."""
-    gaps = np.array([own - other for own, other in pairs])
     return float(ttest_1samp(gaps, 0.0).pvalue) if np.ptp(gaps) else 1.0
 
 

@@ -90,6 +90,25 @@ def grouped(
     return groups
 
 
+def paired_differences(
+    rows: Iterable[dict[str, Any]],
+    baselines: Iterable[dict[str, Any]],
+    same: Sequence[str],
+    values: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Each row with its ``values`` less those of the baseline with equal columns ``same``.
+
+    Rows without such a baseline are left out.
+    """
+    of = {tuple(row[name] for name in same): row for row in baselines}
+    pairs = ((row, of.get(tuple(row[name] for name in same))) for row in rows)
+    return [
+        row | {value: row[value] - other[value] for value in values}
+        for row, other in pairs
+        if other is not None
+    ]
+
+
 def over_seeds(
     rows: Iterable[dict[str, Any]], by: Sequence[str], values: Sequence[str], seed: int = 0
 ) -> list[dict[str, Any]]:

@@ -161,7 +161,6 @@ class ReplayVecEnv(BatchedVecEnv):
         self.memory, self.oracle = LevelMemory(), oracle
         self._stream = batched.stream = ReplayStream(batched.stream, self.memory)
         self._returns = np.zeros((EPISODES, batched.num_envs))
-        self._scale = scale
 
     def _finish(self, indices: NDArray[np.int64], infos: list[dict[str, Any]]) -> None:
         """Note the visits that end with these episodes, before the next levels are drawn."""
@@ -172,7 +171,7 @@ class ReplayVecEnv(BatchedVecEnv):
             seeds = self._stream.current[ended]
             best = self._returns[:, ended].max(0)
             if self.oracle:
-                best = self.batched.optimal_returns(seeds)["true"] * self._scale
+                best = self.batched.optimal_returns(seeds)["true"] * self.scale
             latest = self._returns[:, ended].mean(0)
             for visit in zip(seeds.tolist(), best.tolist(), latest.tolist(), strict=True):
                 self.memory.note(*visit)

@@ -172,7 +172,7 @@ class EvadingVecEnv(BatchedVecEnv):
     ) -> None:
         """As for ``BatchedVecEnv``; penalties are multiplied by ``scale`` too."""
         super().__init__(batched, levels, reward, seed, scale)
-        self.task, self.adversary, self.scale = task, adversary, scale
+        self.task, self.adversary = task, adversary
         self._proxy = batched.channels.index(proxy_channels(batched.channels)[0])
         self._history = _History(batched)
         self._past: list[Episodes] = []

@@ -91,7 +91,7 @@ class ModelRewardVecEnv(BatchedVecEnv):
         """Draw levels from ``levels`` with ``seed``; rewards are multiplied by ``scale``."""
         super().__init__(batched, levels, seed=seed, scale=scale)
         check_observations(model, batched)
-        self.model, self.how, self.gamma, self.scale = model, how, gamma, scale
+        self.model, self.how, self.gamma = model, how, gamma
         self._running = np.zeros(batched.num_envs)
 
     def rewards(self) -> NDArray[np.float32]:

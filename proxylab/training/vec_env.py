@@ -36,6 +36,7 @@ class BatchedVecEnv(VecEnv):
         finished: the channel returns (float64[C]) of the episodes that ended
             since :meth:`take_finished` was last called.
         paid: their returns in the scaled reward that is trained on.
+        scale: factor on the reward.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class BatchedVecEnv(VecEnv):
         scale: float = 1.0,
     ) -> None:
         """Draw levels from ``levels`` with ``seed``; the reward is ``scale`` times ``reward``."""
-        self.batched = batched
+        self.batched, self.scale = batched, scale
         self.weights = batched.weights(reward) * np.float32(scale)
         self.finished: list[NDArray[np.float64]] = []
         self.paid: list[float] = []

@@ -33,9 +33,7 @@ class Scene(NamedTuple):
 
 def paintings() -> NDArray[np.float32]:
     """float32[P, 2, 3, 8, 8]: every picture in white on both colours, from 0 to 1."""
-    ink = (data_set()[0].astype(np.float32) / BRIGHTEST)[:, None, None]
-    paper = BACKGROUNDS[None, :, :, None, None]
-    return paper + (1 - paper) * ink
+    return _painted(data_set()[0][:, None, None], BACKGROUNDS[None, :, :, None, None])
 
 
 def picture(scene: Scene) -> NDArray[np.uint8]:
@@ -45,7 +43,8 @@ def picture(scene: Scene) -> NDArray[np.uint8]:
     framed in white.
     """
     canvas = np.full((*SIZE, 3), 0.2, np.float32)
-    canvas[:_PAPER] = paintings_of(scene).transpose(1, 2, 0).repeat(_PIXEL, 0).repeat(_PIXEL, 1)
+    digit = _painted(scene.pixels[:, :, None], BACKGROUNDS[scene.level.colour])
+    canvas[:_PAPER] = digit.repeat(_PIXEL, 0).repeat(_PIXEL, 1)
     for answer in range(len(ANSWERS)):
         pane = canvas[_PAPER + _GAP :, answer * _PAPER // 2 : (answer + 1) * _PAPER // 2]
         pane[:] = 1 if scene.answer == answer else 0.2
@@ -56,11 +55,9 @@ def picture(scene: Scene) -> NDArray[np.uint8]:
     return (canvas * 255).round().astype(np.uint8)
 
 
-def paintings_of(scene: Scene) -> NDArray[np.float32]:
-    """float32[3, 8, 8]: one picture on its colour."""
-    ink = scene.pixels.astype(np.float32) / BRIGHTEST
-    paper = BACKGROUNDS[scene.level.colour][:, None, None]
-    return paper + (1 - paper) * ink
+def _painted(pixels: NDArray[np.uint8], paper: NDArray[np.float32]) -> NDArray[np.float32]:
+    """White ink of brightness ``pixels`` on the colours ``paper``, which broadcast; from 0 to 1."""
+    return paper + (1 - paper) * (pixels.astype(np.float32) / BRIGHTEST)
 
 
 def text(scene: Scene) -> str:
