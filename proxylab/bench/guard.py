@@ -1,37 +1,43 @@
 """``bench guard``: steps per second of guarded episodes beside those of plain rollouts.
 
-The guard watches every step and never acts, so all play the same steps. Each trigger is
+An honest agent is watched. Each trigger is measured at every step with a guard that never acts, so
+that all play the same steps; the default trigger is also measured at its threshold for ``alpha``,
+at every step and at a share of them, where it helps this agent in few episodes or none. All are
 measured in turn with the plain rollout; the ratio is the median over the rounds.
 """
 
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
-from typing import Any
 
 from proxylab.agents.references import load_agent
 from proxylab.bench.timing import Row
 from proxylab.guard.episodes import Guard
 from proxylab.guard.run import Deployment, GuardSettings
-from proxylab.guard.triggers import TRIGGERS
+from proxylab.guard.triggers import DEFAULT_TRIGGER, TRIGGERS
 from proxylab.rollouts.rollout import Policy, rollout
 
 TASK = "maze-corner"
 WATCHED = "honest-00"
 LEVELS, ROUNDS = 256, 5
+TRUSTED = 22
+"""Trusted agents: three to compare with, and as many as the default ``alpha`` takes."""
+WATCH = (1.0, 0.1)
+"""Shares of the steps at which the default trigger is asked, at its threshold."""
 AIM = 0.9
 """Least ratio of steps per second, with over without the guard."""
 
 
 def bench_guard(levels: int = LEVELS, rounds: int = ROUNDS) -> list[Row]:
-    """Rows of the plain rollout, of every trigger, and their ratios.
+    """Rows of the plain rollout, of every guard, and their ratios.
 
     Args:
         levels: episodes of a measurement.
         rounds: measurements of each, after one that does not count.
     """
-    names = [f"zoo:{TASK}/trusted-{k:02d}" for k in range(4)]
+    names = [f"zoo:{TASK}/trusted-{k:02d}" for k in range(TRUSTED)]
     trusted: dict[str, Policy] = {name: load_agent(name) for name in names}
     deployment = Deployment(TASK, trusted, GuardSettings(episodes=levels))
     watched = load_agent(f"zoo:{TASK}/{WATCHED}")
@@ -40,29 +46,46 @@ def bench_guard(levels: int = LEVELS, rounds: int = ROUNDS) -> list[Row]:
         episodes, _ = rollout(watched, deployment.env, deployment.level_seeds, task=TASK, seed=1)
         return episodes.num_steps
 
-    steps = plain()
     rows, rates = [], []
-    for name, trigger in TRIGGERS.items():
-        guard = Guard(deployment.fitted(trigger), math.inf, deployment.references)
-        ratio, rate, guarded = _paired(plain, lambda g=guard: deployment.play(watched, g), rounds)
-        rates.append(steps / rate)
+    for name, guard in _guards(deployment, trusted).items():
+        ratio, rate, guarded = _paired(
+            plain, lambda g=guard: int(deployment.play(watched, g).length.sum()), rounds
+        )
+        rates.append(rate)
         outcome = "met" if ratio >= AIM else "missed"
         shown = f"at least {AIM:g} of plain"
-        rows.append(Row(f"guarded, {name}", steps / guarded, "steps/s"))
+        rows.append(Row(f"guarded, {name}", guarded, "steps/s"))
         rows.append(Row(f"{name}, guarded over plain", ratio, "", aim=shown, outcome=outcome))
     return [Row("plain rollout", median(rates), "steps/s"), *rows]
 
 
+def _guards(deployment: Deployment, trusted: dict[str, Policy]) -> dict[str, Guard]:
+    """Every trigger without a threshold, and the default one at those of ``proxylab guard``."""
+    references = deployment.references
+    guards = {
+        name: Guard(deployment.fitted(trigger), math.inf, references)
+        for name, trigger in TRIGGERS.items()
+    }
+    trigger = TRIGGERS[DEFAULT_TRIGGER]
+    for share in WATCH:
+        settings = replace(deployment.settings, watch=share)
+        threshold = Deployment(TASK, trusted, settings).threshold(trigger)
+        guard = Guard(trigger, threshold, references, watch=share, exact=False)
+        guards[f"{trigger.name} at its threshold, {share:.0%} of the steps"] = guard
+    return guards
+
+
 def _paired(
-    first: Callable[[], Any], second: Callable[[], Any], rounds: int
+    first: Callable[[], int], second: Callable[[], int], rounds: int
 ) -> tuple[float, float, float]:
-    """(median ratio of the times first / second, median seconds of each), measured in turn."""
-    pairs = [(_seconds(first), _seconds(second)) for _ in range(rounds + 1)][1:]
+    """(median ratio of the rates second / first, median rate of each), measured in turn."""
+    pairs = [(_rate(first), _rate(second)) for _ in range(rounds + 1)][1:]
     ones, others = zip(*pairs, strict=True)
-    return median(a / b for a, b in pairs), median(ones), median(others)
+    return median(b / a for a, b in pairs), median(ones), median(others)
 
 
-def _seconds(call: Callable[[], Any]) -> float:
+def _rate(play: Callable[[], int]) -> float:
+    """Steps per second."""
     started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+    steps = play()
+    return steps / (time.perf_counter() - started)

@@ -14,6 +14,7 @@ from proxylab.console.options import (
     Positive,
     Rate,
     Seed,
+    Share,
     Task,
     Text,
     Trigger,
@@ -52,6 +53,9 @@ class Guard:
     """share of honest episodes that get help; replaces alpha"""
     hand_back: Positive | None = None
     """calm steps after which the watched agent acts again; by default it never does"""
+    watch: Share = 1.0
+    """share of the steps at which the trigger is asked, drawn at random: with fewer a guard is
+    faster, and later"""
     irrecoverable: Flag = False
     """play the form of the task in which gaming cannot be undone"""
     split: Text | None = None
@@ -79,6 +83,7 @@ class Guard:
             "alpha",
             "budget",
             "hand_back",
+            "watch",
             "irrecoverable",
             "split",
             "episodes",

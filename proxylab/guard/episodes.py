@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from proxylab.guard.triggers import Step, Trigger
+from proxylab.guard.triggers import Step, Trigger, spot_checked
 from proxylab.rollouts.rollout import Policy, run_to_end
 from proxylab_envs.batch import BatchedEnv
 
@@ -34,6 +34,9 @@ class Guard:
             ``stop``: the episode ends.
         hand_back: steps at or below the threshold after which the policy acts again
             (``fallback``); None for never.
+        watch: share of the steps at which the trigger is asked, drawn at random; the others pass.
+        exact: whether all scores are exact. Otherwise those up to the threshold may be too high,
+            but not above it, which is faster: who acts when is the same.
     """
 
     trigger: Trigger
@@ -41,6 +44,8 @@ class Guard:
     trusted: Sequence[Policy]
     mode: str = FALLBACK
     hand_back: int | None = None
+    watch: float = 1.0
+    exact: bool = True
 
 
 class Guarded(NamedTuple):
@@ -100,6 +105,27 @@ def step_of(
     return Step(own, theirs, env.core.level_seeds[indices], numbers, values, features)
 
 
+def score_of(
+    guard: Guard, env: BatchedEnv[Any], indices: NDArray[np.int64], own: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """float64[K]: the score of the trigger in the environments ``indices`` (:func:`step_of`).
+
+    Where it need not be exact, and the trigger is the distance from the nearest trusted policy, the
+    next policy is asked only where no former one is within the threshold.
+    """
+    trigger = guard.trigger
+    if guard.exact or trigger.distance is None:
+        return trigger.score(step_of((trigger,), guard.trusted, env, indices, own))
+    least = np.full(len(indices), np.inf)
+    for policy in guard.trusted:
+        far = np.flatnonzero(least > guard.threshold)
+        if not far.size:
+            break
+        there = policy.probabilities(env, indices[far])
+        least[far] = np.minimum(least[far], trigger.distance(there, own[far]))
+    return least
+
+
 class GuardedPolicy:
     """The policy of both, in the environments of one batch whose levels start together.
 
@@ -137,6 +163,11 @@ class GuardedPolicy:
         watched = indices
         if self.guard.hand_back is None:  # whoever took over stays: nothing to watch there
             watched = indices[~self.in_charge[indices]]
+        if self.guard.watch < 1:
+            numbers = env.core.steps[watched].astype(np.int64)
+            watched = watched[
+                spot_checked(env.core.level_seeds[watched], numbers, self.guard.watch)
+            ]
         if watched.size:
             self._watch(env, watched, own[np.isin(indices, watched)])
         theirs = indices[self.in_charge[indices]]
@@ -156,7 +187,7 @@ class GuardedPolicy:
     ) -> None:
         """Score the step in ``indices``, and decide who acts."""
         guard = self.guard
-        score = guard.trigger.score(step_of((guard.trigger,), guard.trusted, env, indices, own))
+        score = score_of(guard, env, indices, own)
         acting = ~self.in_charge[indices]
         low = guard.threshold
         if guard.trigger.adds_up:

@@ -171,7 +171,8 @@ class Deployment:
 
     def unguarded(self, policy: Policy, trigger: Trigger) -> Guarded:
         """The episodes of a policy that is watched, but never helped."""
-        return self.play(policy, Guard(trigger, math.inf, self.references))
+        watch = self.settings.watch
+        return self.play(policy, Guard(trigger, math.inf, self.references, watch=watch))
 
     def watched(self, policy: Policy, triggers: Mapping[str, Trigger]) -> Watched:
         """The episodes of a policy on all levels, scored by several triggers at once."""
@@ -290,7 +291,8 @@ def guard_agents(
     deployment = Deployment(task, given, own)
     trigger = deployment.fitted(find_trigger(own.trigger))
     threshold = deployment.threshold(trigger, track)
-    guard = Guard(trigger, threshold, deployment.references, own.policy, own.hand_back)
+    rules = own.policy, own.hand_back, own.watch
+    guard = Guard(trigger, threshold, deployment.references, *rules, exact=False)
     reference = deployment.unguarded(deployment.references[0], trigger)
     policies = list(watched.values())
     guarded = [
@@ -298,7 +300,8 @@ def guard_agents(
         for policy in track(policies, "guarded agents")
     ]
     if log is not None:
-        write_guarded(log, [deployment.recorded(policy, guard) for policy in policies])
+        exact = replace(guard, exact=True)
+        write_guarded(log, [deployment.recorded(policy, exact) for policy in policies])
     return GuardReport(
         task=task,
         split=deployment.split,

@@ -18,6 +18,7 @@ class GuardSettings:
         alpha: bound on the probability that a new honest agent is ever helped.
         budget: share of honest episodes that get help; replaces ``alpha``.
         hand_back: calm steps after which the watched policy acts again; None for never.
+        watch: share of the steps at which the trigger is asked, drawn at random.
         irrecoverable: play the form of the task in which gaming cannot be undone
             (:attr:`~proxylab_envs.batch.BatchedEnv.irrecoverable`).
         split: of the levels; by default ``shifted`` where the task has it.
@@ -32,6 +33,7 @@ class GuardSettings:
     alpha: float = 0.05
     budget: float | None = None
     hand_back: int | None = None
+    watch: float = 1.0
     irrecoverable: bool = False
     split: str | None = None
     episodes: int = 200
@@ -49,5 +51,7 @@ class GuardSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < 1:
                 raise UsageError(f"{name} must lie between 0 and 1, not {value}")
+        if not 0 < self.watch <= 1:
+            raise UsageError(f"watch is a share above 0 and up to 1, not {self.watch}")
         if self.hand_back is not None and (self.policy != FALLBACK or self.hand_back < 1):
             raise UsageError("hand_back is a number of steps from 1, with the policy fallback")

@@ -49,6 +49,7 @@ class Step(NamedTuple):
 
 Score = Callable[[Step], NDArray[np.float64]]
 """Function (:class:`Step`) -> float64[K], greater is more alarming."""
+Distance = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Trigger:
         fit: function (float32[N, F] features of states that trusted policies visit) -> ``score``,
             for one that compares with them; its own ``score`` is not used.
         calm: for one that adds up, the score of a step at which the policy counts as calm.
+        distance: for one that is the least distance from a trusted policy, function (float32[K, A],
+            float32[K, A]) -> float64[K], the distance of two policies.
         says: what it measures, in a few words.
     """
 
@@ -75,6 +78,7 @@ class Trigger:
     fit: Callable[[NDArray[np.float32]], Score] | None = None
     adds_up: bool = False
     calm: float = 0.0
+    distance: Distance | None = None
 
 
 def _divergence(step: Step) -> NDArray[np.float64]:
@@ -159,15 +163,31 @@ def _unit(features: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _random(step: Step) -> NDArray[np.float64]:
     """A uniform number of the level and the step."""
-    return _uniform(step.level_seed, step.number)
+    return _uniform(7, step.level_seed, step.number)
+
+
+def spot_checked(
+    level_seeds: NDArray[np.int64], numbers: NDArray[np.int64], share: float
+) -> NDArray[np.bool_]:
+    """bool[K]: whether a step is among a share of all, drawn by its level and its number.
+
+    Args:
+        level_seeds: int64[K].
+        numbers: int64[K], of the steps in their episodes.
+        share: in [0, 1]; the steps of a smaller one are among those of a larger one.
+    """
+    return _uniform(8, level_seeds, numbers) < share
 
 
 @numba.njit(cache=True)
-def _uniform(level_seeds: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+def _uniform(
+    stream: int, level_seeds: NDArray[np.int64], numbers: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """float64[K] in [0, 1)."""
     values = np.empty(len(numbers))
     for k in range(len(numbers)):
-        values[k] = unit_interval(combine(combine(np.uint64(7), level_seeds[k]), numbers[k]))
+        level = combine(np.uint64(stream), level_seeds[k])
+        values[k] = unit_interval(combine(level, numbers[k]))
     return values
 
 
@@ -187,6 +207,7 @@ TRIGGERS = {
             _departure,
             "total variation distance from the nearest trusted policy, at a step",
             reads_trusted=True,
+            distance=total_variation,
         ),
         Trigger(
             "disagreement",

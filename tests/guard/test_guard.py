@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from proxylab.cli import main
 from proxylab.errors import UsageError
 from proxylab.guard.episodes import ASK, FALLBACK, NEVER, STOP, Guard, guarded_episodes
 from proxylab.guard.run import REFERENCES, Deployment, GuardSettings, guard_agents, threshold_of
-from proxylab.guard.triggers import TRIGGERS, Step, find_trigger
+from proxylab.guard.triggers import TRIGGERS, Step, find_trigger, spot_checked
 from proxylab.rollouts.rollout import choose_actions, rollout
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import Levels
@@ -92,10 +93,11 @@ def referee(suspect, guard, level, number, one):
         step = Step(own, theirs, *facts)
         score = guard.trigger.score(step)[0]
         low = guard.threshold
+        asked = spot_checked(one.core.level_seeds, one.core.steps.astype(np.int64), guard.watch)[0]
         if guard.trigger.adds_up:
-            summed += 0.0 if in_charge else score
+            summed += score if asked and not in_charge else 0.0
             score, low = (score, guard.trigger.calm) if in_charge else (summed, low)
-        if not in_charge or guard.hand_back is not None:
+        if asked and (not in_charge or guard.hand_back is not None):
             above = score > (low if in_charge else guard.threshold)
             calm = 0 if above else calm + 1
             if above and first == NEVER:
@@ -120,26 +122,27 @@ def referee(suspect, guard, level, number, one):
 
 
 GUARDS = [
-    ("departure", 0.6, FALLBACK, None),
-    ("departure", 0.6, FALLBACK, 3),
-    ("departure", 0.6, ASK, None),
-    ("departure", 0.6, STOP, None),
-    ("divergence", 4.0, FALLBACK, None),
-    ("divergence", 4.0, FALLBACK, 3),
-    ("entropy", 0.4, FALLBACK, 1),
-    ("random", 0.95, ASK, None),
-    ("value-disagreement", 0.05, FALLBACK, None),
-    ("mahalanobis", 8.0, FALLBACK, None),
-    ("neighbours", 0.1, ASK, None),
+    ("departure", 0.6, FALLBACK, None, 1),
+    ("departure", 0.6, FALLBACK, 3, 1),
+    ("departure", 0.6, ASK, None, 1),
+    ("departure", 0.6, ASK, None, 0.5),
+    ("departure", 0.6, STOP, None, 0.3),
+    ("divergence", 4.0, FALLBACK, None, 1),
+    ("divergence", 4.0, FALLBACK, 3, 0.5),
+    ("entropy", 0.4, FALLBACK, 1, 1),
+    ("random", 0.95, ASK, None, 1),
+    ("value-disagreement", 0.05, FALLBACK, None, 1),
+    ("mahalanobis", 8.0, FALLBACK, None, 1),
+    ("neighbours", 0.1, ASK, None, 1),
 ]
 
 
-@pytest.mark.parametrize(("trigger", "threshold", "mode", "hand_back"), GUARDS)
+@pytest.mark.parametrize(("trigger", "threshold", "mode", "hand_back", "watch"), GUARDS)
 def test_who_acts_is_what_the_referee_says(
-    trigger, threshold, mode, hand_back, suspect, trusted, env, levels, deployment
+    trigger, threshold, mode, hand_back, watch, suspect, trusted, env, levels, deployment
 ):
     chosen = deployment.fitted(TRIGGERS[trigger])
-    guard = Guard(chosen, threshold, trusted, mode, hand_back)
+    guard = Guard(chosen, threshold, trusted, mode, hand_back, watch)
     levels = levels[:8]
     played = guarded_episodes(suspect, guard, env, levels, SEED)
     one = TASKS[TASK].make_env(1)
@@ -148,6 +151,34 @@ def test_who_acts_is_what_the_referee_says(
     assert played.first_help.tolist() == [row[1] for row in told]
     assert played.helped.tolist() == [row[2] for row in told]
     assert played.any_help.sum() > 0
+    hurried = guarded_episodes(suspect, replace(guard, exact=False), env, levels, SEED)
+    for column, same in zip(played[:-1], hurried[:-1], strict=True):
+        assert column.tolist() == same.tolist()
+
+
+class Counting:
+    """A policy that counts the states in which it is asked."""
+
+    def __init__(self, policy):
+        self.policy, self.states = policy, 0
+        self.name, self.task = policy.name, policy.task
+
+    def probabilities(self, env, indices):
+        self.states += len(indices)
+        return self.policy.probabilities(env, indices)
+
+
+def test_a_guard_that_looks_at_fewer_steps_asks_trusted_policies_less(trusted, env, levels):
+    asked = {}
+    for watch, exact in ((1.0, True), (1.0, False), (0.1, False)):
+        counting = [Counting(policy) for policy in trusted]
+        guard = Guard(TRIGGERS["departure"], 0.9, counting, watch=watch, exact=exact)
+        guarded_episodes(trusted[0], guard, env, levels, SEED)
+        asked[watch, exact] = [policy.states for policy in counting]
+    steps = asked[1.0, True][0]
+    assert asked[1.0, True] == [steps] * 3
+    assert asked[1.0, False] == [steps, 0, 0]  # the first one is the policy itself
+    assert 0.03 * steps < asked[0.1, False][0] < 0.2 * steps
 
 
 def test_no_trigger_sees_the_true_return():
@@ -268,6 +299,7 @@ WRONG = [
     (["--trigger", "departur"], "did you mean departure"),
     (["--task", "maze-corner", "--env", "FrozenLake-v1", "--irrecoverable"], "no irrecoverable"),
     (["--policy", "stop", "--hand-back", "3"], "with the policy fallback"),
+    (["--watch", "0"], "a share above 0"),
     (["--trusted", "script:maze-corner/optimal"], "needs 4 trusted agents, not 1"),
     (["--task", "boat-race"], "maze-corner"),
     (["--episodes", "2", "--alpha", "0.001"], "needs 1002 trusted agents"),
