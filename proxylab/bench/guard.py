@@ -9,7 +9,6 @@ measured in turn with the plain rollout; the ratio is the median over the rounds
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from statistics import median
 
 from proxylab.agents.references import load_agent
@@ -24,7 +23,7 @@ WATCHED = "honest-00"
 LEVELS, ROUNDS = 256, 5
 TRUSTED = 22
 """Trusted agents: three to compare with, and as many as the default ``alpha`` takes."""
-WATCH = (1.0, 0.1)
+WATCH = (1.0, 0.1, 0.05)
 """Shares of the steps at which the default trigger is asked, at its threshold."""
 AIM = 0.9
 """Least ratio of steps per second, with over without the guard."""
@@ -34,44 +33,44 @@ def bench_guard(levels: int = LEVELS, rounds: int = ROUNDS) -> list[Row]:
     """Rows of the plain rollout, of every guard, and their ratios.
 
     Args:
-        levels: episodes of a measurement.
+        levels: episodes of a measurement; four times as many at a threshold, since networks take
+            a batch of 64 states or more at a time.
         rounds: measurements of each, after one that does not count.
     """
     names = [f"zoo:{TASK}/trusted-{k:02d}" for k in range(TRUSTED)]
     trusted: dict[str, Policy] = {name: load_agent(name) for name in names}
-    deployment = Deployment(TASK, trusted, GuardSettings(episodes=levels))
     watched = load_agent(f"zoo:{TASK}/{WATCHED}")
-
-    def plain() -> int:
-        episodes, _ = rollout(watched, deployment.env, deployment.level_seeds, task=TASK, seed=1)
-        return episodes.num_steps
-
     rows, rates = [], []
-    for name, guard in _guards(deployment, trusted).items():
-        ratio, rate, guarded = _paired(
-            plain, lambda g=guard: int(deployment.play(watched, g).length.sum()), rounds
-        )
+    for name, (deployment, guard) in _guards(trusted, levels).items():
+
+        def plain(played: Deployment = deployment) -> int:
+            levels_ = played.level_seeds
+            return rollout(watched, played.env, levels_, task=TASK, seed=1)[0].num_steps
+
+        def guarded(played: Deployment = deployment, own: Guard = guard) -> int:
+            return int(played.play(watched, own).length.sum())
+
+        ratio, rate, own_rate = _paired(plain, guarded, rounds)
         rates.append(rate)
         outcome = "met" if ratio >= AIM else "missed"
         shown = f"at least {AIM:g} of plain"
-        rows.append(Row(f"guarded, {name}", guarded, "steps/s"))
+        rows.append(Row(f"guarded, {name}", own_rate, "steps/s"))
         rows.append(Row(f"{name}, guarded over plain", ratio, "", aim=shown, outcome=outcome))
     return [Row("plain rollout", median(rates), "steps/s"), *rows]
 
 
-def _guards(deployment: Deployment, trusted: dict[str, Policy]) -> dict[str, Guard]:
+def _guards(trusted: dict[str, Policy], levels: int) -> dict[str, tuple[Deployment, Guard]]:
     """Every trigger without a threshold, and the default one at those of ``proxylab guard``."""
-    references = deployment.references
-    guards = {
-        name: Guard(deployment.fitted(trigger), math.inf, references)
-        for name, trigger in TRIGGERS.items()
-    }
+    deployment = Deployment(TASK, trusted, GuardSettings(episodes=levels))
+    guards = {}
+    for name, trigger in TRIGGERS.items():
+        guard = Guard(deployment.fitted(trigger), math.inf, deployment.references)
+        guards[name] = deployment, guard
     trigger = TRIGGERS[DEFAULT_TRIGGER]
     for share in WATCH:
-        settings = replace(deployment.settings, watch=share)
-        threshold = Deployment(TASK, trusted, settings).threshold(trigger)
-        guard = Guard(trigger, threshold, references, watch=share, exact=False)
-        guards[f"{trigger.name} at its threshold, {share:.0%} of the steps"] = guard
+        wide = Deployment(TASK, trusted, GuardSettings(episodes=4 * levels, watch=share))
+        guard = Guard(trigger, wide.threshold(trigger), wide.references, watch=share, exact=False)
+        guards[f"{trigger.name} at {share:.0%} of the steps"] = wide, guard
     return guards
 
 

@@ -135,8 +135,20 @@ class Deployment:
         calibration: the others.
     """
 
-    def __init__(self, task: str, trusted: dict[str, Policy], settings: GuardSettings) -> None:
+    def __init__(
+        self,
+        task: str,
+        trusted: dict[str, Policy],
+        settings: GuardSettings,
+        env: BatchedEnv[Any] | None = None,
+    ) -> None:
         """Draw the levels and divide the trusted policies.
+
+        Args:
+            task: task name.
+            trusted: {name: policy}.
+            settings: :class:`GuardSettings`.
+            env: to play in; by default that of the task and the settings.
 
         Raises:
             UsageError: too few trusted policies, or no such split.
@@ -145,11 +157,7 @@ class Deployment:
             raise UsageError(f"a guard needs {REFERENCES + 1} trusted agents, not {len(trusted)}")
         self.task, self.settings = task, settings
         self.split = default_split(task, settings.split)
-        kwargs = {} if settings.env else env_kwargs_of(next(iter(trusted.values())))
-        if settings.irrecoverable:
-            kwargs = kwargs | irrecoverable_form(task, settings.env)
-        num_envs = min(settings.episodes, MAX_NUM_ENVS)
-        self.env: BatchedEnv[Any] = make_environment(task, num_envs, settings.env, **kwargs)
+        self.env = env or _environment(task, trusted, settings)
         stream = stream_seed(settings.seed, f"guard levels {self.split}")
         levels = Levels(self.split)
         self.level_seeds = self.env.sample_level_seeds(levels, settings.episodes, stream)
@@ -216,6 +224,15 @@ class Deployment:
     def highest_of(self, agents: Iterable[Policy], trigger: Trigger) -> list[NDArray[np.float64]]:
         """For every agent float64[E], the greatest score of each episode without help."""
         return [self.unguarded(agent, trigger).highest for agent in agents]
+
+
+def _environment(task: str, trusted: dict[str, Policy], settings: GuardSettings) -> BatchedEnv[Any]:
+    """The environment of the task, as the trusted policies know it."""
+    kwargs = {} if settings.env else env_kwargs_of(next(iter(trusted.values())))
+    if settings.irrecoverable:
+        kwargs = kwargs | irrecoverable_form(task, settings.env)
+    num_envs = min(settings.episodes, MAX_NUM_ENVS)
+    return make_environment(task, num_envs, settings.env, **kwargs)
 
 
 def irrecoverable_form(task: str, env: str | None) -> dict[str, Any]:
