@@ -32,10 +32,19 @@ def trusted_agents(task: str) -> dict[str, Policy]:
 
 
 @functools.lru_cache(maxsize=1)
-def stage_of(task: str, irrecoverable: bool, measured: tuple[tuple[str, Any], ...]) -> Stage:
-    """The levels, the agent that takes over, and {(trigger, rate): threshold}."""
+def stage_of(
+    task: str, irrecoverable: bool, measured: tuple[tuple[str, Any], ...], watch: float = 1.0
+) -> Stage:
+    """The levels, the agent that takes over, and {(trigger, rate): threshold}.
+
+    Args:
+        task: task name.
+        irrecoverable: the form in which gaming cannot be undone.
+        measured: the settings ``episodes``, ``calibration``, ``triggers`` and ``budgets``.
+        watch: share of the steps at which triggers are asked.
+    """
     own = dict(measured)
-    settings = GuardSettings(episodes=own["episodes"], irrecoverable=irrecoverable)
+    settings = GuardSettings(episodes=own["episodes"], irrecoverable=irrecoverable, watch=watch)
     deployment = Deployment(task, trusted_agents(task), settings)
     thresholds = {}
     triggers = {name: deployment.fitted(TRIGGERS[name]) for name in own["triggers"]}
