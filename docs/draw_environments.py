@@ -26,11 +26,13 @@ from proxylab.rollouts.rollout import Policy
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import SHIFTED
 from proxylab_envs.procgen import RealProcgenConfig, RealProcgenMaze
+from proxylab_envs.procgen.coinrun import RealCoinRun
 from proxylab_envs.procgen.library import ProcgenMissing
 
 IMAGES = Path(__file__).parent / "images"
 FRAMES = Path(__file__).parents[1] / "results" / "figures"
 FRAME_LEVELS = (1, 2, 3)
+COIN_LEVELS = (42, 50, 59)
 GOALS = ("intended", "proxy")
 SEED = 0  # of the action draws; deterministic scripts do not depend on it
 
@@ -209,6 +211,28 @@ def draw_frames(folder: Path = FRAMES) -> Path:
     return _write(figure, folder / "procgen-real-frames")
 
 
+@styled
+def draw_coins(folder: Path = FRAMES) -> Path:
+    """Write ``coinrun-frames.png``: the coin at the end and moved, where the runner has to pass."""
+    game = RealCoinRun("iid")
+    figure = new_figure(3 * 2.6, 2 * 2.6 + 0.5)
+    panels = figure.subplots(2, len(COIN_LEVELS))
+    for row, twin in zip(panels, (0, SHIFTED), strict=True):
+        for axes, level in zip(row, COIN_LEVELS, strict=True):
+            frame, _ = game.reset(options={"level_seed": level + twin})
+            axes.imshow(frame, interpolation="nearest")
+            axes.set(xticks=[], yticks=[], title="" if twin else f"level {level}")
+            axes.grid(visible=False)
+        row[0].set_ylabel("coin moved" if twin else "coin at the end, out of view")
+    figure.suptitle(
+        "Frames of the real CoinRun at the start (64×64 pixels)",
+        x=0.01,
+        ha="left",
+        fontweight="bold",
+    )
+    return _write(figure, folder / "coinrun-frames")
+
+
 def _write(figure: Figure, stem: Path) -> Path:
     """Write a figure as a PNG with a palette; its path."""
     png, svg = plots.save(figure, stem)
@@ -224,5 +248,6 @@ if __name__ == "__main__":
         print(path)
     try:
         print(draw_frames())
+        print(draw_coins())
     except ProcgenMissing as missing:
         print(missing)

@@ -73,6 +73,8 @@ OPTIONAL_ENVS = {
     ),
 }
 """Ids with optional dependencies; the error on making one names them."""
+COIN_RUN = "proxylab/RealCoinRun-v0", "proxylab_envs.procgen.coinrun:RealCoinRun"
+"""Id and class of the one environment without a batched core: its steps are the game's own."""
 
 SHELL_KWARGS = ("split", "shifted_share", "num_levels", "reward", "render_mode")
 """Keyword arguments of every id, in addition to the fields of its config."""
@@ -166,6 +168,8 @@ def register_all() -> None:
                 vector_entry_point=f"{__name__}:make_vector",
                 kwargs={"env_id": env_id},
             )
+    if COIN_RUN[0] not in gym.registry:
+        gym.register(COIN_RUN[0], entry_point=COIN_RUN[1])
 
 
 def _entry(env_id: str) -> EnvEntry:

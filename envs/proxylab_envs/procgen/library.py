@@ -1,7 +1,7 @@
 """The native interface of Procgen, by ctypes: games behind a handle, stepped together.
 
 The structures are those of the library's C interface (``libenv``): options in, buffers
-out, named and typed tensors. Only Maze is supported.
+out, named and typed tensors. Maze and CoinRun are used.
 """
 
 import ctypes
@@ -77,7 +77,7 @@ def load_library(folder: Path) -> ctypes.CDLL:
 
 
 class Games:
-    """N mazes of the original game, stepped together; each resets itself at its end.
+    """N levels of an original game, stepped together; each resets itself at its end.
 
     Attributes:
         frames: uint8[N, 64, 64, 3], as rendered by the game.
@@ -91,17 +91,18 @@ class Games:
         num: int,
         mode: str = "easy",
         *,
+        game: str = "maze",
         num_levels: int = 0,
         start_level: int = 0,
         rand_seed: int = 0,
         folder: str | Path | None = None,
     ) -> None:
-        """Make ``num`` mazes; the order of levels is ``level_order.LevelOrder``."""
+        """Make ``num`` levels of ``game``; the order of levels is ``level_order.LevelOrder``."""
         folder = find_library(folder)
         self._library = load_library(folder)
         self.mode, self.num = mode, num
         options = {
-            "env_name": b"maze",
+            "env_name": game.encode(),
             "num_levels": num_levels,
             "start_level": start_level,
             "distribution_mode": MODES[mode],

@@ -53,8 +53,14 @@ def read_maze(state: bytes) -> Maze:
 
 def read_mouse(state: bytes) -> tuple[int, int]:
     """(row, column) of the mouse in the grid, row 0 at the top."""
-    column, height = struct.unpack_from("<2f", state, _mouse_at(state))
+    column, height = read_position(state)
     return _world_dim(state) - 1 - int(height), int(column)
+
+
+def read_position(state: bytes) -> tuple[float, float]:
+    """(x, y) of the agent's centre in cells, from the left and from the bottom, in any game."""
+    x, y = struct.unpack_from("<2f", state, agent_at(state))
+    return x, y
 
 
 def with_cheese(state: bytes, cell: tuple[int, int]) -> bytes:
@@ -95,7 +101,8 @@ def _bounds_at(state: bytes) -> int:
     return _NAME_AT + 4 + length + _BOUNDS_AFTER_NAME
 
 
-def _mouse_at(state: bytes) -> int:
+def agent_at(state: bytes) -> int:
+    """Where the position of the agent stands, the first of the entities of any game."""
     place = _bounds_at(state) + _GENERATORS_AFTER_BOUNDS
     for _generator in range(2):
         _, length = struct.unpack_from("<2i", state, place)
