@@ -4,26 +4,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from real_games import needs_the_game
 
 from proxylab_envs.contract import check_proxy_env
 from proxylab_envs.levels import SHIFTED
 from proxylab_envs.procgen import coinrun
-from proxylab_envs.procgen.install import ProcgenMissing, find_library
 
 RIGHT, JUMP = 7, 8
-
-
-def missing():
-    """Why the real game is not to be had here, empty where it is."""
-    try:
-        find_library()
-    except ProcgenMissing as error:
-        return str(error)
-    return ""
-
-
-WHY_NOT = missing()
-needs_the_game = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "the real game is there")
 
 
 def game(split="shifted"):

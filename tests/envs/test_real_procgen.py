@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from real_games import needs_the_game
 
 from proxylab.cli import main
 from proxylab.environments.procgen_check import check_parity
@@ -24,19 +25,6 @@ FIELDS = (
     *("observations", "rewards", "terminated", "truncated", "steps", "returns"),
     *("outcomes", "proxy_first", "level_seeds", "state_ids", "mouse"),
 )
-
-
-def missing():
-    """Why the real game is not to be had here, empty where it is."""
-    try:
-        find_library()
-    except ProcgenMissing as error:
-        return str(error)
-    return ""
-
-
-WHY_NOT = missing()
-needs_the_game = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "the real game is there")
 
 
 @needs_the_game
