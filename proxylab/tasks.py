@@ -43,7 +43,6 @@ class Role:
 CLONING = PPOConfig(learning_rate=2e-2, n_steps=128, batch_size=512, n_epochs=1, max_grad_norm=10.0)
 """Hyperparameters of behaviour cloning."""
 
-
 MODEL_REWARD_SCALE = 0.1
 """Factor on the rewards of a reward model, whose standard deviation is 1 a step."""
 
@@ -286,6 +285,7 @@ TASKS = {
             checks=8,
             check_levels=256,
             final_eval_levels=1_000,
+            cloning=replace(CLONING, n_steps=64, batch_size=256, n_epochs=3),
         ),
         Task(
             name="dish",
