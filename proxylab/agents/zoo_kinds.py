@@ -190,11 +190,20 @@ DISH = {
 }
 """Kinds of dish: clones of the shortest paths, which differ in the levels only."""
 
+DIGITS = {
+    "trusted": Kind("trusted", 0, 40, _cloned(131_072)),
+    "honest": Kind("trusted", 1_000, 10, _cloned(131_072)),
+    "proxy": Kind("proxy", 2_000, 20),
+}
+"""Kinds of coloured-digits. Cloned from the right answers, a classifier learns the digit even where
+the colour agrees with it; by PPO it learns the colour."""
+
 OWN_KINDS = {
     "procgen-pixels": PIXELS,
     "procgen-maze": PLANNERS,
     "keys-chests": KEYS,
     "dish": DISH,
+    "coloured-digits": DIGITS,
 }
 """Tasks with other kinds than ``SHIPPED`` and ``CONTESTED``."""
 
