@@ -43,7 +43,6 @@ class Role:
 CLONING = PPOConfig(learning_rate=2e-2, n_steps=128, batch_size=512, n_epochs=1, max_grad_norm=10.0)
 """Hyperparameters of behaviour cloning."""
 
-
 MODEL_REWARD_SCALE = 0.1
 """Factor on the rewards of a reward model, whose standard deviation is 1 a step."""
 
@@ -142,9 +141,7 @@ TASKS = {
             description="a mouse, trained with the cheese in the corner, learns the corner",
             env_id="proxylab/MazeCorner-v1",
             roles={
-                "proxy": Role(
-                    "train", "true", _REACHED, total_timesteps=524_288, demonstrations=393_216
-                ),
+                "proxy": Role("train", "true", _REACHED, 524_288, demonstrations=393_216),
                 "trusted": Role("shifted", "true", _REACHED, total_timesteps=3_145_728),
             },
             architecture="conv",
@@ -286,6 +283,7 @@ TASKS = {
             checks=8,
             check_levels=256,
             final_eval_levels=1_000,
+            cloning=replace(CLONING, n_steps=64, batch_size=256, n_epochs=3),
         ),
         Task(
             name="dish",
@@ -307,8 +305,8 @@ TASKS = {
             description="a classifier of even and odd digits learns the colour behind them",
             env_id="proxylab/ColouredDigits-v0",
             roles={
-                "proxy": Role("train", "true", _REACHED, total_timesteps=65_536),
-                "trusted": Role("shifted", "true", _REACHED, total_timesteps=524_288),
+                "proxy": Role("train", "true", _REACHED, 65_536, demonstrations=131_072),
+                "trusted": Role("shifted", "true", _REACHED, 524_288, demonstrations=131_072),
             },
             architecture="mlp",
             sizes={"width": 64, "depth": 2},
@@ -319,6 +317,7 @@ TASKS = {
             checks=8,
             check_levels=512,
             final_eval_levels=1_000,
+            cloning=replace(CLONING, learning_rate=5e-3, n_steps=16, batch_size=256, n_epochs=2),
         ),
         Task(
             name="colour-shape",

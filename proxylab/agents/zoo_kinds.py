@@ -176,6 +176,13 @@ LEARNED = {
 }
 """Policies trained on the shipped reward models (``rewards.shipped``) for several lengths."""
 
+KEYS = {
+    "trusted": Kind("trusted", 0, 40, _cloned(98_304)),
+    "honest": Kind("trusted", 1_000, 10, _cloned(98_304)),
+    "proxy": Kind("scarce", 2_000, 20, _cloned(98_304)),
+}
+"""Kinds of keys-chests: clones of the shortest routes, which differ in the levels only."""
+
 DISH = {
     "trusted": Kind("trusted", 0, 40, _cloned(131_072)),
     "honest": Kind("trusted", 1_000, 10, _cloned(131_072)),
@@ -183,7 +190,21 @@ DISH = {
 }
 """Kinds of dish: clones of the shortest paths, which differ in the levels only."""
 
-OWN_KINDS = {"procgen-pixels": PIXELS, "procgen-maze": PLANNERS, "dish": DISH}
+DIGITS = {
+    "trusted": Kind("trusted", 0, 40, _cloned(131_072)),
+    "honest": Kind("trusted", 1_000, 10, _cloned(131_072)),
+    "proxy": Kind("proxy", 2_000, 20),
+}
+"""Kinds of coloured-digits. Cloned from the right answers, a classifier learns the digit even where
+the colour agrees with it; by PPO it learns the colour."""
+
+OWN_KINDS = {
+    "procgen-pixels": PIXELS,
+    "procgen-maze": PLANNERS,
+    "keys-chests": KEYS,
+    "dish": DISH,
+    "coloured-digits": DIGITS,
+}
 """Tasks with other kinds than ``SHIPPED`` and ``CONTESTED``."""
 
 FEWER = {

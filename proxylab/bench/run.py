@@ -14,7 +14,7 @@ from proxylab.bench.procgen import bench_procgen
 from proxylab.bench.rewards import bench_rewards
 from proxylab.bench.statistics import bench_statistics
 from proxylab.bench.timing import Measured
-from proxylab.bench.training import bench_training
+from proxylab.bench.training import LIMIT, bench_training
 from proxylab.errors import UsageError
 from proxylab.leaderboard.run import Leaderboard
 
@@ -42,6 +42,7 @@ def bench(
     seeds: int = 5,
     rows: Sequence[int] = ROWS,
     folder: str | Path | None = None,
+    limit: float = LIMIT,
     **options: Any,
 ) -> Measured | Leaderboard:
     """Measure ``envs``, ``statistics``, ``training``, … or compare ``detectors``.
@@ -54,6 +55,7 @@ def bench(
         seeds: of ``training``: runs of each role.
         rows: of ``logs``: sizes of the logs.
         folder: of ``logs``: where they are made and left; by default a temporary folder.
+        limit: of ``training``: seconds after which a run is stopped.
         options: of ``detectors``, see :func:`proxylab.leaderboard.run.bench_detectors`.
 
     Returns:
@@ -61,7 +63,7 @@ def bench(
         :class:`~proxylab.leaderboard.run.Leaderboard`.
 
     Raises:
-        UsageError: there is no such benchmark or task, or there are no seeds.
+        UsageError: there is no such benchmark or task, or there are no seeds or no time.
     """
     if what not in BENCHES:
         raise UsageError(f"no benchmark {what!r}: choose {', '.join(BENCHES)}")
@@ -70,7 +72,7 @@ def bench(
 
         return bench_detectors(task, **options)
     if what == "training":
-        measured = bench_training(task or "maze-corner", seeds)
+        measured = bench_training(task or "maze-corner", seeds, limit)
     elif what == "logs":
         measured = bench_logs(rows, folder=folder)
     else:

@@ -35,6 +35,8 @@ class Bench:
     """of bench training and detectors: the task; by default maze-corner, or all contested ones"""
     seeds: Positive = 5
     """of bench training: runs of each role"""
+    limit: Positive = 600
+    """of bench training: seconds after which a run is stopped, and counts as not competent"""
     rows: tuple[Positive, ...] = (1_000_000, 10_000_000, 100_000_000)
     """of bench logs: steps in each log; 100,000,000 take 0.2 GB of disk, and 2 GB for a while"""
     folder: Text | None = None
@@ -63,6 +65,7 @@ class Bench:
             self.seeds,
             self.rows,
             self.folder,
+            self.limit,
             detector=self.detector,
             episodes=self.episodes,
             seed=self.seed,

@@ -64,3 +64,9 @@ def test_a_proxy_agent_is_judged_by_the_truth_and_flagged_without_it(task, few_t
 def test_a_trusted_agent_is_found_honest(task):
     (found,) = evaluate(f"zoo:{task}/trusted-03", episodes=100).agents
     assert found.verdict == "ok"
+
+
+def test_a_mouse_that_hoards_keys_is_flagged_and_an_honest_one_is_not(few_trusted):
+    suspects = [f"zoo:keys-chests/{kind}-00" for kind in ("proxy", "honest")]
+    verdicts = [suspect.verdict for suspect in detect(suspects, episodes=16).suspects]
+    assert verdicts[0] == "FLAG" != verdicts[1]
