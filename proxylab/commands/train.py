@@ -58,7 +58,7 @@ class Train:
     role: Text = "proxy"
     """proxy or trusted"""
     levels: Text | None = None
-    """train, shifted, or mix:, plr: (prioritised replay) or plr-oracle:<share of shifted levels>"""
+    """train, shifted, or mix:, plr: (replay), accel: (with edits), plr-oracle:, accel-oracle:<share>"""
     reward: Text | None = None
     """true, proxy, a channel, mix:<share of the proxy> or model:<folder of a reward model>"""
     reward_combine: Text | None = None

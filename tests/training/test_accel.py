@@ -177,7 +177,7 @@ def test_the_first_visits_are_those_of_plain_replay():
         assert (vec._stream.draw(indices) == replay._stream.draw(indices)).all()
 
 
-def ended(vec, steps=300):
+def ended(vec, steps=200):
     """All arrays of an environment after further steps at random."""
     rng = np.random.default_rng(0)
     for _ in range(steps):
@@ -197,7 +197,7 @@ def test_a_restored_environment_goes_on_as_before(oracle, monkeypatch):
         return vec
 
     whole = make()
-    state = ended(whole, 1_000)
+    state = ended(whole, 600)
     expected = ended(whole)
     assert (state["visit.current"] < 0).any()
 
