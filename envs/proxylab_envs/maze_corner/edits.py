@@ -138,7 +138,7 @@ def _edit(rules: Rules, levels: NDArray[np.uint8], words: NDArray[np.uint64]) ->
 
 
 @numba.njit(cache=True)
-def _inner_cell(stream: NDArray[np.uint64], size: int) -> tuple[int, int]:
+def _inner_cell(stream: NDArray[np.uint64], size: int) -> tuple[np.int64, np.int64]:
     """A cell inside the border, uniformly at random."""
     cell = draw(stream, (size - 2) * (size - 2))
     return 1 + cell // (size - 2), 1 + cell % (size - 2)
