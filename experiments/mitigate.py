@@ -15,7 +15,8 @@ shown no difference, with the same criterion.
 
 For ACCEL, fixed before its first run: after 524,288 steps, at a share of 1 % or 0.1 %, ACCEL by the
 oracle has a higher true return on shifted levels than DR, by the same interval. Edits never make a
-distinguishing level of another one, so that the share stays that of the sweep.
+distinguishing level of another one, so that the share stays that of the sweep. Only the share of
+1 % has been measured, and ACCEL by max-latest regret not at all.
 
 Published (arXiv 2507.03068, larger mazes, 200 million steps): DR misgeneralises below 3 to 10 %,
 curricula by regret do not at 1 %, and ACCEL does not at 0.03 %.
@@ -36,7 +37,7 @@ from proxylab.statistics.conformal import holm
 
 CLAIM = (
     "In short trainings, replaying the levels that an agent fails does not make up for few levels "
-    "that tell cheese and corner apart"
+    "that tell cheese and corner apart; replaying them with edits does"
 )
 TASK = "maze-corner"
 DR, ORACLE = "dr", "accel-oracle"
@@ -57,8 +58,7 @@ SWEEP = {
         "runs": (
             (131_072, REPLAY, (0.01, 0.03, 0.1), 5),
             (524_288, REPLAY, (0.01, 0.03, 0.1), 5),
-            (524_288, EDITS, (0.01,), 5),
-            (524_288, (DR, ORACLE), (0.001,), 5),
+            (524_288, (ORACLE,), (0.01,), 5),
         ),
         "size": 7,
         "measure": {"episodes": 500},
@@ -133,9 +133,13 @@ def learnt_from(tables: dict[str, list[dict[str, Any]]], method: str) -> float:
 
 
 def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison]:
-    """The shares from which DR and ACCEL learn the cheese, each between two of the sweep."""
-    measured = {row["method"] for row in tables["seeds"]}
-    return [_comparison(tables, method) for method in PUBLISHED if method in measured]
+    """The shares from which DR and ACCEL learn the cheese, each between two of the sweep.
+
+    A method is compared where its shares reach down to the published one.
+    """
+    rows = [row for row in tables["seeds"] if row["method"] in PUBLISHED]
+    reached = {row["method"] for row in rows if row["share"] <= PUBLISHED[row["method"]][0]}
+    return [_comparison(tables, method) for method in PUBLISHED if method in reached]
 
 
 def _comparison(tables: dict[str, list[dict[str, Any]]], method: str) -> PublishedComparison:

@@ -58,7 +58,9 @@ def test_the_share_from_which_the_cheese_is_learnt():
     tables = module.analyse(made_up_rows({"dr": 0.0, "plr": 0.4, "accel-oracle": -0.9}))
     assert [module.learnt_from(tables, m) for m in ("dr", "plr")] == [0.1, 0.01]
     assert module.learnt_from(tables, "accel-oracle") == float("inf")
-    plain, edited = module.compare(tables)
+    (plain,) = module.compare(tables)  # the shares of ACCEL do not reach down to 0.03 %
     assert (plain.low, plain.high, plain.passed) == (0.01, 0.1, True)
-    assert (edited.low, edited.high, edited.passed) == (0.1, 1.0, False)
+    for row in tables["seeds"]:
+        row["share"] /= 100
+    assert [row.passed for row in module.compare(tables)] == [False, False]
     assert set(module.draw(tables)) == {""}
