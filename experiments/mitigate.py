@@ -167,8 +167,8 @@ LINES = {
     DR: ("domain randomisation", MEANINGS["proxy"], "o-"),
     "plr": ("replay, max-latest regret", MEANINGS["both"], "s-"),
     "plr-oracle": ("replay, oracle regret", MEANINGS["honest"], "^-"),
-    "accel": ("ACCEL, max-latest regret", MEANINGS["both"], "D:"),
-    ORACLE: ("ACCEL, oracle regret", MEANINGS["honest"], "v:"),
+    "accel": ("ACCEL, max-latest regret", MEANINGS["neither"], "D-"),
+    ORACLE: ("ACCEL, oracle regret", MEANINGS["intended"], "v-"),
 }
 PANELS = {"true_return": "cheese reached", "proxy_first": "corner first"}
 
@@ -186,8 +186,11 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         axes.set_ylabel("share of shifted levels")
     for axes in panels[-1]:
         axes.set_xlabel("share α of training levels with the cheese elsewhere")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    named: dict[str, Any] = {}
+    for axes in panels[:, 0]:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(PANELS))
     return {"": figure}
 
 
@@ -198,6 +201,8 @@ def _draw_panel(axes: Any, rows: list[dict[str, Any]], value: str) -> None:
         x, mean, low, high = curve(rows, "share", value, method=method)
         axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(x, mean, style, markersize=4, color=colour, label=label)
+        if len(x) == 1:  # a band would not be seen
+            axes.vlines(x, low, high, color=colour)
     axes.set(xscale="log", ylim=(-0.03, 1.03))
     axes.set_xticks(shares, [f"{100 * share:g} %" for share in shares])
     axes.minorticks_off()
