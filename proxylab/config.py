@@ -186,8 +186,8 @@ class TrainConfig:
         task: name in ``proxylab.tasks.TASKS``.
         role: ``proxy``, ``trusted`` or another role of the task.
         levels: ``train``, ``shifted`` (training layouts, intent and proxy apart),
-            ``mix:x``, a share x of shifted levels, or ``plr:x`` and ``plr-oracle:x``, the same
-            with prioritised replay (``CURRICULA``).
+            ``mix:x``, a share x of shifted levels, or ``plr:x``, ``accel:x`` …, the same with
+            prioritised replay, and with edits (``CURRICULA``).
         reward: ``true``, ``proxy``, a channel's name, ``mix:θ`` for θ·proxy + (1−θ)·true or
             ``model:<folder>`` of a reward model.
         reward_scale: factor on the reward that the agent is trained on.
@@ -264,6 +264,11 @@ class TrainConfig:
         """How the regret of a level is estimated; None where no level comes back."""
         return CURRICULA.get(self.levels.partition(":")[0])
 
+    @property
+    def edits_levels(self) -> bool:
+        """Whether edited copies of remembered levels are played."""
+        return self.levels.partition(":")[0] in EDITING
+
     def _check_curriculum(self) -> None:
         """``ValueError`` where the regret of a level would be unknown."""
         if self.curriculum is None:
@@ -329,7 +334,11 @@ class TrainConfig:
         return [_fingerprint({**self.as_json(), "architecture": name}) for name in former]
 
 
-CURRICULA = {"plr": "max-latest", "plr-oracle": "oracle"}
+EDITING = ("accel", "accel-oracle")
+"""Prefixes of ``levels`` with edited levels; see proxylab.training.accel."""
+CURRICULA = {"plr": "max-latest", "plr-oracle": "oracle"} | dict(
+    zip(EDITING, ("max-latest", "oracle"), strict=True)
+)
 """Prefix of ``levels``: estimate of the regret of a level; see proxylab.training.curriculum."""
 
 MODEL = "model:"
@@ -349,7 +358,7 @@ def _fingerprint(record: dict[str, Any]) -> str:
 def shifted_share(levels: str) -> float:
     """The share of shifted levels that ``train``, ``shifted`` or ``mix:x`` stands for.
 
-    Of ``plr:x`` and ``plr-oracle:x`` it is the share among fresh levels.
+    Of a curriculum (``plr:x``, ``accel:x`` …) it is the share among fresh levels.
     """
     named = {"train": 0.0, "shifted": 1.0}
     if levels in named:
@@ -361,7 +370,7 @@ def shifted_share(levels: str) -> float:
         share = -1.0
     if not 0 <= share <= 1:
         raise ValueError(
-            f"unknown levels {levels!r}: choose train, shifted, or mix:<share of shifted levels>, "
-            "plr:<share> or plr-oracle:<share>"
+            f"unknown levels {levels!r}: choose train, shifted, or <kind>:<share of shifted "
+            f"levels> with kind mix, {', '.join(CURRICULA)}"
         )
     return share

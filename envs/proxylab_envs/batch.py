@@ -16,6 +16,7 @@ from gymnasium.spaces import Discrete, Space
 from numpy.typing import NDArray
 
 from proxylab_envs.channels import RUNNING, reward_weights
+from proxylab_envs.level_editor import LevelEditor
 from proxylab_envs.levels import Levels, LevelStream, fitting, level_seeds_at
 from proxylab_envs.scenes import (
     CourseScene,
@@ -268,12 +269,7 @@ class BatchedEnv(ABC, Generic[CoreT]):
 
     @abstractmethod
     def script_actions(self, script: str, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Action probabilities of a scripted policy: float32[K, num_actions].
-
-        Args:
-            script: one of ``scripts``.
-            indices: int64[K], the environments.
-        """
+        """Action probabilities of one of ``scripts`` in ``indices`` int64[K]: float32[K, A]."""
 
     def features(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[K, F]: state features for detectors; F may be 0."""
@@ -292,11 +288,11 @@ class BatchedEnv(ABC, Generic[CoreT]):
         return None
 
     def search_space(self, edits: int) -> SearchSpace | None:
-        """The levels as points of the unit cube; None if they cannot be searched.
+        """The levels as points, with up to ``edits`` edits; None if they cannot be searched."""
+        return None
 
-        Args:
-            edits: most edits of a level that no generator makes; 0 for shifted levels only.
-        """
+    def level_editor(self) -> LevelEditor | None:
+        """Reads, edits and starts levels that no seed makes; None if they cannot be edited."""
         return None
 
     @property

@@ -58,7 +58,7 @@ class Train:
     role: Text = "proxy"
     """proxy or trusted"""
     levels: Text | None = None
-    """train, shifted, or mix:, plr: (prioritised replay) or plr-oracle:<share of shifted levels>"""
+    """train, shifted, or a kind:<share shifted>: mix, plr (replay), accel (with edits), …-oracle"""
     reward: Text | None = None
     """true, proxy, a channel, mix:<share of the proxy> or model:<folder of a reward model>"""
     reward_combine: Text | None = None

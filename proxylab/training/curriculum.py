@@ -68,11 +68,16 @@ class LevelMemory:
         total = regret.sum()
         return (1 - STALENESS) * regret / total + STALENESS * stale if total else stale
 
-    def note(self, seed: int, best: float, latest: float) -> None:
-        """Note a visit: ``best`` is a return on the level known to be possible.
+    def places(self, seeds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[K]: entries of the levels ``seeds``, all of which are remembered."""
+        known = self.seed[: self.counts[0]]
+        return np.array([np.flatnonzero(known == seed)[0] for seed in seeds], np.int64)
+
+    def note(self, seed: int, best: float, latest: float) -> int | None:
+        """Note a visit -> the level's entry; ``best`` is a return on it known to be possible.
 
         A new level takes the place of the one with the least regret once the memory is full,
-        unless its own regret is no larger.
+        unless its own regret is no larger: then it has no entry.
         """
         count = int(self.counts[0])
         self.counts[1] += 1
@@ -87,9 +92,10 @@ class LevelMemory:
             regret = self.regret()
             at = int(regret.argmin())
             if max(best - latest, 0.0) <= regret[at]:
-                return
+                return None
         self.seed[at], self.best[at], self.latest[at] = seed, best, latest
         self.visited[at] = self.counts[1]
+        return at
 
 
 class ReplayStream(LevelStream):
@@ -114,14 +120,16 @@ class ReplayStream(LevelStream):
             self._replay(indices[starts], numbers[starts])
         return self.current[indices]
 
-    def _replay(self, indices: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
-        """Put remembered levels in the place of about half of the fresh ones."""
+    def _replay(self, indices: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Put remembered levels in the place of about half of the fresh ones -> bool[K], which."""
         replayed, place = np.empty(len(indices)), np.empty(len(indices))
         _uniforms(np.uint64(self.seed), indices, numbers, replayed, place)
         cumulated = np.cumsum(self.memory.probabilities())
         at = np.searchsorted(cumulated, place * cumulated[-1], side="right")
         remembered = self.memory.seed[np.minimum(at, len(cumulated) - 1)]
-        self.current[indices] = np.where(replayed < REPLAY, remembered, self.current[indices])
+        chosen = replayed < REPLAY
+        self.current[indices] = np.where(chosen, remembered, self.current[indices])
+        return chosen
 
 
 @numba.njit(cache=True)
@@ -146,6 +154,8 @@ class ReplayVecEnv(BatchedVecEnv):
         memory: the remembered levels.
     """
 
+    stream_type = ReplayStream
+
     def __init__(
         self,
         batched: BatchedEnv[Any],
@@ -159,7 +169,7 @@ class ReplayVecEnv(BatchedVecEnv):
         """As for ``BatchedVecEnv``; ``oracle`` takes the optimal return as the best one."""
         super().__init__(batched, levels, reward, seed, scale)
         self.memory, self.oracle = LevelMemory(), oracle
-        self._stream = batched.stream = ReplayStream(batched.stream, self.memory)
+        self._stream = batched.stream = self.stream_type(batched.stream, self.memory)
         self._returns = np.zeros((EPISODES, batched.num_envs))
 
     def _finish(self, indices: NDArray[np.int64], infos: list[dict[str, Any]]) -> None:
@@ -168,25 +178,32 @@ class ReplayVecEnv(BatchedVecEnv):
         self._returns[turn, indices] = [self.episode_return(i) for i in indices]
         ended = indices[turn == EPISODES - 1]
         if ended.size:
-            seeds = self._stream.current[ended]
-            best = self._returns[:, ended].max(0)
-            if self.oracle:
-                best = self.batched.optimal_returns(seeds)["true"] * self.scale
-            latest = self._returns[:, ended].mean(0)
-            for visit in zip(seeds.tolist(), best.tolist(), latest.tolist(), strict=True):
-                self.memory.note(*visit)
+            returns = self._returns[:, ended]
+            best = self._optimal(ended) * self.scale if self.oracle else returns.max(0)
+            for visit in zip(ended, best.tolist(), returns.mean(0).tolist(), strict=True):
+                self._note(*visit)
         super()._finish(indices, infos)
+
+    def _optimal(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Optimal true returns of the levels of environments ``indices``: float64[K]."""
+        return self.batched.optimal_returns(self._stream.current[indices])["true"]
+
+    def _note(self, index: int, best: float, latest: float) -> int | None:
+        """Note the visit of one environment; see :meth:`LevelMemory.note`."""
+        return self.memory.note(int(self._stream.current[index]), best, latest)
+
+    def _state(self) -> dict[str, NDArray[Any]]:
+        """The live arrays of the memory and of the visits that have begun: {name: array}."""
+        memory = {f"memory.{name}": getattr(self.memory, name) for name in LevelMemory.FIELDS}
+        visits = {"visit.returns": self._returns, "visit.current": self._stream.current}
+        return memory | visits
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """The state of the environments, the memory and the visits that have begun."""
-        memory = {f"memory.{name}": getattr(self.memory, name) for name in LevelMemory.FIELDS}
-        visits = {"visit.returns": self._returns, "visit.current": self._stream.current}
-        return super().snapshot() | {name: v.copy() for name, v in (memory | visits).items()}
+        return super().snapshot() | {name: v.copy() for name, v in self._state().items()}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Restore a :meth:`snapshot`."""
         super().restore(state)
-        for name in LevelMemory.FIELDS:
-            getattr(self.memory, name)[...] = state[f"memory.{name}"]
-        self._returns[...] = state["visit.returns"]
-        self._stream.current[...] = state["visit.current"]
+        for name, array in self._state().items():
+            array[...] = state[name]

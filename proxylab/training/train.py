@@ -23,6 +23,7 @@ from proxylab.seeds import stream_seed
 from proxylab.storage import store
 from proxylab.storage.provenance import commit, machine, versions
 from proxylab.tasks import TASKS, known_task
+from proxylab.training.accel import AccelVecEnv, editor_of
 from proxylab.training.callbacks import Evaluator, TrainingCallback
 from proxylab.training.checkpoint import load_checkpoint
 from proxylab.training.cloning import BehaviourCloning
@@ -102,9 +103,12 @@ def make_config(
     if str(changes.get("reward") or "").startswith(MODEL):
         changes |= model_facts(str(changes["reward"]))
     try:
-        return TASKS[task].train_config(role, **changes)
+        config = TASKS[task].train_config(role, **changes)
     except (ValueError, TypeError) as error:
         raise UsageError(str(error)) from None
+    if config.edits_levels:
+        editor_of(TASKS[task].make_env(1, **config.env))
+    return config
 
 
 def train(
@@ -278,7 +282,8 @@ def _environments(config: TrainConfig) -> BatchedVecEnv:
         )
     given = (env, levels, config.reward, seed, config.reward_scale)
     if config.curriculum is not None:
-        return ReplayVecEnv(*given, oracle=config.curriculum == "oracle")
+        kind = AccelVecEnv if config.edits_levels else ReplayVecEnv
+        return kind(*given, oracle=config.curriculum == "oracle")
     if config.evade is None:
         return BatchedVecEnv(*given)
     from proxylab.training.evasion import EvadingVecEnv, adversary_of  # loads all detectors

@@ -7,7 +7,6 @@ from proxylab.config import EvadeConfig
 from proxylab.errors import UsageError
 from proxylab.tasks import TASKS
 from proxylab.training import curriculum
-from proxylab.training.callbacks import TrainingCallback
 from proxylab.training.curriculum import EPISODES, STALENESS, LevelMemory, ReplayVecEnv
 from proxylab.training.train import make_config, train
 from proxylab.training.vec_env import BatchedVecEnv
@@ -17,34 +16,14 @@ TASK = "maze-corner"
 pytestmark = pytest.mark.usefixtures("few_levels")
 
 
-def referee(visits, capacity):
-    """{seed: (best, latest, number of the visit)} in the order of entry, by a list of dicts."""
-    known = {}
-    for number, (seed, best, latest) in enumerate(visits, 1):
-        if seed in known:
-            known[seed] = (max(best, known[seed][0]), latest, number)
-        elif len(known) < capacity:
-            known[seed] = (best, latest, number)
-        else:
-            regret = {s: max(top - last, 0.0) for s, (top, last, _) in known.items()}
-            least = min(regret, key=regret.get)  # the first one, as argmin takes
-            if max(best - latest, 0.0) > regret[least]:
-                items = [
-                    (seed, (best, latest, number)) if s == least else (s, v)
-                    for s, v in known.items()
-                ]
-                known = dict(items)
-    return known
-
-
 @pytest.mark.parametrize("seed", range(20))
-def test_the_memory_is_the_referee_s(seed):
+def test_the_memory_is_the_referee_s(seed, memory_referee):
     rng = np.random.default_rng(seed)
     visits = [(int(rng.integers(12)), float(rng.integers(3)), rng.random() * 2) for _ in range(60)]
     memory = LevelMemory(capacity=5)
     for visit in visits:
         memory.note(*visit)
-    known = referee(visits, 5)
+    known = memory_referee(visits, 5)
     count = int(memory.counts[0])
     assert memory.seed[:count].tolist() == list(known)
     assert memory.best[:count].tolist() == [best for best, _, _ in known.values()]
@@ -114,25 +93,8 @@ def test_fresh_levels_are_those_of_the_plain_stream_twice():
     assert found == [expected[k - k % EPISODES] for k in range(4 * EPISODES)]
 
 
-def interrupted_and_resumed(folder, patch, options):
-    """Bytes of the weights of a run that was stopped half-way and resumed."""
-    start = TrainingCallback._on_rollout_start
-
-    def stopped(self):
-        if self.num_timesteps >= 2_048 and not self.interrupted:
-            self.interrupted = True
-        start(self)
-
-    with patch.context() as one:
-        one.setattr(TrainingCallback, "_on_rollout_start", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            train(TASK, out=folder, **options)
-    train(TASK, out=folder, resume=True, **options)
-    return (folder / "agent.safetensors").read_bytes()
-
-
 @pytest.mark.parametrize("levels", ["plr:0.3", "plr-oracle:0.3"])
-def test_a_resumed_run_has_the_same_bytes(levels, tmp_path, monkeypatch):
+def test_a_resumed_run_has_the_same_bytes(levels, tmp_path, monkeypatch, interrupted_and_resumed):
     monkeypatch.setattr(curriculum, "WARM_UP", 8)
     options = {"levels": levels, "total_timesteps": 4_096, "num_envs": 16}
     train(TASK, out=tmp_path / "whole", **options)

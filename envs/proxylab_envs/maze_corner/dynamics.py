@@ -134,7 +134,7 @@ def make_level(
         seed_stream(stream, combine(combine(np.uint64(level_seed), _PLACES_STREAM), attempt))
         _place_cheese(rules, level_seed, stream, walls, cheese)
         _place_mouse(stream, walls, mouse, cheese)
-        if not filtered or _solvable(walls, mouse, cheese, distances, scratch):
+        if not filtered or solvable(walls, mouse, cheese, distances, scratch):
             return attempt
         attempt += 1
 
@@ -176,7 +176,7 @@ def _place_mouse(
 
 
 @numba.njit(cache=True)
-def _solvable(
+def solvable(
     walls: NDArray[np.bool_],
     mouse: NDArray[np.int64],
     cheese: NDArray[np.int64],

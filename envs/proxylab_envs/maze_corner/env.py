@@ -13,6 +13,7 @@ from proxylab_envs.grid.counting import DEPTH_FIRST_MAZES, spanning_trees
 from proxylab_envs.grid.paths import ACTIONS
 from proxylab_envs.levels import bucket_bounds
 from proxylab_envs.maze_corner import dynamics, render, solver
+from proxylab_envs.maze_corner.edits import MazeEditor
 from proxylab_envs.maze_corner.level import ENDS, GENERATORS, MazeConfig, MazeConfigV0, MazeLevel
 from proxylab_envs.maze_corner.render import Scene
 from proxylab_envs.maze_corner.search_space import MazeSpace
@@ -99,6 +100,10 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
     def search_space(self, edits: int) -> MazeSpace:
         """The levels as points; an edit is a wall that is opened."""
         return MazeSpace(self, edits)
+
+    def level_editor(self) -> MazeEditor:
+        """The levels as planes; an edit sets or removes a wall, or moves mouse or cheese."""
+        return MazeEditor(self.core, self.rules)
 
     def level_text(self, index: int) -> str:
         """The level as text, the mouse where it is now."""
