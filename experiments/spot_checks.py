@@ -116,7 +116,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
         axes.set_xscale("log")
         axes.set_xticks(shares, [f"{share:.0%}" for share in shares])
         axes.minorticks_off()
-        axes.set_xlabel("share of steps at which the trigger is asked")
+        axes.set_xlabel("steps that are looked at")
         axes.set_title(task)
     panels[0].set_ylabel("true return kept")
     panels[0].set_ylim(bottom=0)
