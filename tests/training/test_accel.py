@@ -242,3 +242,12 @@ def test_an_environment_that_cannot_edit_is_one_error():
     with pytest.raises(UsageError, match="those of the true reward"):
         make_config(TASK, levels="accel-oracle:0.1", reward="proxy")
     assert accel.editor_of(TASKS[TASK].make_env(1)).shape == (3, 9, 9)
+
+
+@pytest.mark.parametrize(("plane", "value"), [(0, 0), (1, 0), (2, 1)])
+def test_a_level_that_is_no_maze_is_not_started(plane, value):
+    env, found = generations(0.0, count=0)
+    spoilt = found[0].copy()
+    spoilt[3, plane] = value
+    with pytest.raises(ValueError, match="not a closed maze"):
+        env.level_editor().place(spoilt, np.arange(64))

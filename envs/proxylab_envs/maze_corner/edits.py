@@ -55,7 +55,15 @@ class MazeEditor(NamedTuple):
         return children
 
     def place(self, levels: NDArray[np.uint8], indices: NDArray[np.int64]) -> None:
-        """Start ``levels`` (uint8[K, 3, S, S]) in the environments ``indices``."""
+        """Start ``levels`` (uint8[K, 3, S, S]) in the environments ``indices``.
+
+        Raises:
+            ValueError: one has a gap in its border, or not one mouse and one cheese.
+        """
+        walled = levels[:, WALL] > 0
+        walled[:, 1:-1, 1:-1] = True
+        if not walled.all() or (levels[:, MOUSE:].sum(axis=(2, 3)) != 1).any():
+            raise ValueError("an edited level is not a closed maze with one mouse and one cheese")
         _place(self.core, levels, indices)
 
     def optimal(self, levels: NDArray[np.uint8]) -> NDArray[np.float64]:
