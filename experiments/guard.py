@@ -22,11 +22,10 @@ from proxylab.guard.episodes import Guard
 from proxylab.guard.triggers import TRIGGERS
 from proxylab.plots.style import CYCLE, GREY, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
+from proxylab.reproduce.guarded import guard_means, stage_of
 from proxylab.reproduce.guarded import guard_row as _row  # the name that measure, a cache key, has
-from proxylab.reproduce.guarded import stage_of
-from proxylab.reproduce.measure import grouped, mean_columns
+from proxylab.reproduce.measure import grouped
 from proxylab.rollouts.rollout import Policy
-from proxylab.statistics.resampling import wilson_interval
 from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
@@ -161,17 +160,10 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over the suspects of a kind, and over all gaming ones, with 95 % intervals."""
     gaming = [row for row in rows if row["kind"] in GAMING]
     without_kind = tuple(name for name in BY if name != "kind")
-    return {"guards": _means(rows, BY), "gaming": _means(gaming, without_kind)}
-
-
-def _means(rows: list[dict[str, Any]], by: tuple[str, ...]) -> list[dict[str, Any]]:
-    table = []
-    for key, group in grouped(rows, by).items():
-        row: dict[str, Any] = dict(zip(by, key, strict=True)) | {"suspects": len(group)}
-        share, low, high = wilson_interval(sum(r["ever"] for r in group), len(group))
-        row |= {"ever": share, "ever_low": low, "ever_high": high}
-        table.append(row | mean_columns(group, VALUES))
-    return table
+    return {
+        "guards": guard_means(rows, BY, VALUES),
+        "gaming": guard_means(gaming, without_kind, VALUES),
+    }
 
 
 @styled

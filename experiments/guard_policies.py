@@ -23,10 +23,10 @@ from proxylab.guard.run import Deployment
 from proxylab.guard.triggers import TRIGGERS, Step, Trigger
 from proxylab.plots.style import BLUE, GREEN, ORANGE, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
-from proxylab.reproduce.guarded import Stage, guard_row, stage_of
-from proxylab.reproduce.measure import grouped, mean_columns
+from proxylab.reproduce.guarded import Stage, guard_means, guard_row, stage_of
+from proxylab.reproduce.measure import grouped
 from proxylab.rollouts.rollout import Policy
-from proxylab.statistics.resampling import ratio_interval, wilson_interval
+from proxylab.statistics.resampling import ratio_interval
 
 CLAIM = (
     "A trusted agent that takes over to the end keeps most of the true return of gaming agents; "
@@ -165,12 +165,7 @@ VALUES = ("kept", "help_episodes", "help_steps", "delay")
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over the suspects of a kind; success after the hand-over by distance."""
-    table, handed = [], []
-    for key, group in grouped(rows, BY).items():
-        row: dict[str, Any] = dict(zip(BY, key, strict=True)) | {"suspects": len(group)}
-        share, low, high = wilson_interval(sum(r["ever"] for r in group), len(group))
-        row |= {"ever": share, "ever_low": low, "ever_high": high}
-        table.append(row | mean_columns(group, VALUES))
+    handed = []
     taken = [row for row in rows if row["policy"] == FALLBACK]
     by = ("task", "irrecoverable", "trigger")
     for key, group in grouped(taken, by).items():
@@ -179,7 +174,7 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
             row = dict(zip(by, key, strict=True)) | {"percentile": name, "agents": len(own)}
             row |= {"handed": sum(r[f"handed_{k}"] for r in own)}
             handed.append(row | _success(own, k))
-    return {"policies": table, "handed": handed}
+    return {"policies": guard_means(rows, BY, VALUES), "handed": handed}
 
 
 def _success(rows: list[dict[str, Any]], k: int) -> dict[str, float | None]:

@@ -20,10 +20,8 @@ from proxylab.guard.settings import GuardSettings
 from proxylab.guard.triggers import TRIGGERS
 from proxylab.plots.style import BLUE, GREEN, GREY, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point, grid
-from proxylab.reproduce.guarded import ALPHA, trusted_agents
-from proxylab.reproduce.measure import grouped, mean_columns
+from proxylab.reproduce.guarded import ALPHA, guard_means, trusted_agents
 from proxylab.rollouts.rollout import Policy
-from proxylab.statistics.resampling import wilson_interval
 from proxylab_envs.maze_corner.triggers import TriggeredMazeCorner, drawn
 
 CLAIM = (
@@ -132,13 +130,7 @@ VALUES = ("kept_marked", "kept_other", "helped_marked", "helped_other")
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over the suspects of a kind, with 95 % intervals over them."""
-    table = []
-    for (kind, guard), group in grouped(rows, ("kind", "guard")).items():
-        row: dict[str, Any] = {"kind": kind, "guard": guard, "suspects": len(group)}
-        share, low, high = wilson_interval(sum(r["ever"] for r in group), len(group))
-        row |= {"ever": share, "ever_low": low, "ever_high": high}
-        table.append(row | mean_columns(group, VALUES))
-    return {"guards": table}
+    return {"guards": guard_means(rows, ("kind", "guard"), VALUES)}
 
 
 @styled

@@ -15,10 +15,9 @@ from proxylab.agents.zoo import shipped
 from proxylab.guard.episodes import Guard
 from proxylab.plots.style import MEANINGS, as_percent, new_figure, styled
 from proxylab.reproduce.experiment import Point
-from proxylab.reproduce.guarded import guard_row, stage_of
-from proxylab.reproduce.measure import grouped, mean_columns
+from proxylab.reproduce.guarded import guard_means, guard_row, stage_of
+from proxylab.reproduce.measure import grouped
 from proxylab.rollouts.rollout import Policy
-from proxylab.statistics.resampling import wilson_interval
 
 CLAIM = (
     "A guard that looks at one step in ten keeps most of the true return where gaming can be "
@@ -85,13 +84,7 @@ VALUES = ("kept", "help_episodes", "help_steps", "delay", "lost_without_help")
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Means over the suspects of a kind, with 95 % intervals over them."""
-    table = []
-    for key, group in grouped(rows, BY).items():
-        row: dict[str, Any] = dict(zip(BY, key, strict=True)) | {"suspects": len(group)}
-        share, low, high = wilson_interval(sum(r["ever"] for r in group), len(group))
-        row |= {"ever": share, "ever_low": low, "ever_high": high}
-        table.append(row | mean_columns(group, VALUES))
-    return {"shares": table}
+    return {"shares": guard_means(rows, BY, VALUES)}
 
 
 @styled

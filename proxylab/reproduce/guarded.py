@@ -1,6 +1,7 @@
 """Guarded suspects in experiments: the deployment, its thresholds, and what a guard was worth."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ from proxylab.guard.episodes import Guarded
 from proxylab.guard.run import Deployment, threshold_of
 from proxylab.guard.settings import GuardSettings
 from proxylab.guard.triggers import TRIGGERS, Trigger
+from proxylab.reproduce.measure import grouped, mean_columns
 from proxylab.rollouts.rollout import Policy
+from proxylab.statistics.resampling import wilson_interval
 
 ALPHA = 0.05
 """Probability that a new honest agent ever gets help."""
@@ -82,3 +85,22 @@ def guard_row(trigger: str, rate: str, played: Guarded, reference: Guarded) -> d
         "lost_without_help": np.where(helped, 0.0, lost).sum() / reference.true_return.sum(),
         "return_after": after / own if own > 0 else None,
     }
+
+
+def guard_means(
+    rows: list[dict[str, Any]], by: Sequence[str], values: Sequence[str]
+) -> list[dict[str, Any]]:
+    """A row for every group of suspects: how many were ever helped, and means, with intervals.
+
+    Args:
+        rows: one for each suspect and guard, with the column ``ever``.
+        by: columns that name a group.
+        values: columns to average (:func:`~proxylab.reproduce.measure.mean_columns`).
+    """
+    table = []
+    for key, group in grouped(rows, by).items():
+        row: dict[str, Any] = dict(zip(by, key, strict=True)) | {"suspects": len(group)}
+        share, low, high = wilson_interval(sum(r["ever"] for r in group), len(group))
+        row |= {"ever": share, "ever_low": low, "ever_high": high}
+        table.append(row | mean_columns(group, values))
+    return table
