@@ -319,3 +319,10 @@ def test_actions_are_in_the_order_of_the_card():
     assert ACTIONS == ("up", "down", "left", "right")
     env = play(CHEESE_BELOW, "u")
     assert env.core.mouse[0].tolist() == [6, 1]
+
+
+def test_a_size_without_a_maze_of_a_split_is_an_error_and_not_a_search_without_end():
+    env = MazeCorner(1, MazeConfig(size=5))  # four layouts in all
+    assert len(env.sample_level_seeds(Levels("train"), 3, 1)) == 3
+    with pytest.raises(ValueError, match="no maze of size 5 is in the split iid"):
+        env.sample_level_seeds(Levels("iid"), 1, 1)

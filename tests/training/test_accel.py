@@ -219,7 +219,7 @@ def test_a_restored_environment_goes_on_as_before(oracle, monkeypatch):
 @pytest.mark.slow
 def test_a_resumed_run_has_the_same_bytes(tmp_path, monkeypatch, interrupted_and_resumed):
     monkeypatch.setattr(curriculum, "WARM_UP", 8)
-    options = {"levels": "accel:0.3", "total_timesteps": 4_096, "num_envs": 16, "env": {"size": 5}}
+    options = {"levels": "accel:0.3", "total_timesteps": 4_096, "num_envs": 16, "env": {"size": 7}}
     train(TASK, out=tmp_path / "whole", **options)
     whole = (tmp_path / "whole" / "agent.safetensors").read_bytes()
     assert interrupted_and_resumed(tmp_path / "parts", monkeypatch, options) == whole

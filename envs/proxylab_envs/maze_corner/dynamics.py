@@ -21,6 +21,8 @@ _TRUE, _CORNER = range(2)
 _WALLS_STREAM, _PLACES_STREAM = 1, 2
 _TWIN = np.uint64(SHIFTED)
 _MAZE_BITS = np.uint64(SHIFTED - 1)
+MOST_DRAWS, NO_LAYOUT = 100_000, -1
+"""Layouts that are drawn for one of a split, and what stands for none: tiny mazes have few."""
 
 
 class Rules(NamedTuple):
@@ -214,20 +216,22 @@ def find_level_seeds(
     end_bucket: int,
     out: NDArray[np.int64],
 ) -> None:
-    """Level seeds at ``ranks`` (uint64[K]) of the layouts in buckets [first, end): out int64[K]."""
+    """Level seeds at ``ranks`` (uint64[K]) of the layouts in buckets [first, end): out int64[K].
+
+    A seed is ``NO_LAYOUT`` where none of ``MOST_DRAWS`` layouts is in these buckets.
+    """
     walls = np.empty((size, size), np.bool_)
     mouse, cheese = np.empty(2, np.int64), np.empty(2, np.int64)
     scratch = np.empty(size * size, np.int64)
     for k in range(ranks.shape[0]):
-        attempt = 0
-        while True:
+        out[k] = NO_LAYOUT
+        for attempt in range(MOST_DRAWS):
             seed = combine(ranks[k], attempt) & _MAZE_BITS
             layout = layout_of(rules, seed, walls, mouse, cheese, scratch)
             bucket = (layout >> np.uint64(32)) % np.uint64(NUM_BUCKETS)
             if first_bucket <= bucket < end_bucket:
                 out[k] = np.int64(seed)
                 break
-            attempt += 1
 
 
 @numba.njit(cache=True)

@@ -138,6 +138,8 @@ class MazeCorner(BatchedEnv[dynamics.MazeCore]):
         out = np.empty(len(ranks), np.int64)
         first, end = bucket_bounds(split)
         dynamics.find_level_seeds(self.rules, self.config.size, ranks, first, end, out)
+        if (out == dynamics.NO_LAYOUT).any():
+            raise ValueError(f"no maze of size {self.config.size} is in the split {split}")
         return out
 
     def layout_hashes(self, level_seeds: NDArray[np.int64]) -> NDArray[np.uint64]:
