@@ -17,6 +17,7 @@ from proxylab.guard.episodes import Guard
 from proxylab.guard.run import Deployment, GuardSettings
 from proxylab.guard.triggers import DEFAULT_TRIGGER, TRIGGERS
 from proxylab.rollouts.rollout import Policy, rollout
+from proxylab.tasks import TASKS
 
 TASK = "maze-corner"
 WATCHED = "honest-00"
@@ -33,8 +34,8 @@ def bench_guard(levels: int = LEVELS, rounds: int = ROUNDS) -> list[Row]:
     """Rows of the plain rollout, of every guard, and their ratios.
 
     Args:
-        levels: episodes of a measurement; four times as many at a threshold, since networks take
-            a batch of 64 states or more at a time.
+        levels: episodes of a measurement, all at once; four times as many at a threshold, since
+            networks take a batch of 64 states or more at a time.
         rounds: measurements of each, after one that does not count.
     """
     names = [f"zoo:{TASK}/trusted-{k:02d}" for k in range(TRUSTED)]
@@ -68,7 +69,8 @@ def _guards(trusted: dict[str, Policy], levels: int) -> dict[str, tuple[Deployme
         guards[name] = deployment, guard
     trigger = TRIGGERS[DEFAULT_TRIGGER]
     for share in WATCH:
-        wide = Deployment(TASK, trusted, GuardSettings(episodes=4 * levels, watch=share))
+        settings = GuardSettings(episodes=4 * levels, watch=share)
+        wide = Deployment(TASK, trusted, settings, TASKS[TASK].make_env(4 * levels))
         guard = Guard(trigger, wide.threshold(trigger), wide.references, watch=share, exact=False)
         guards[f"{trigger.name} at {share:.0%} of the steps"] = wide, guard
     return guards
