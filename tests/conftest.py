@@ -1,6 +1,7 @@
 """Settings that hold for every test; the thread counts must stand before numpy is imported."""
 
 import atexit
+import contextlib
 import os
 import shutil
 import tempfile
@@ -79,3 +80,25 @@ def pytest_collection_modifyitems(items):
         return
     for item in marked:
         item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Context manager (steps): a training in it is stopped, as by Ctrl-C, after so many steps."""
+    from proxylab.training.callbacks import TrainingCallback  # imports torch and SB3
+
+    @contextlib.contextmanager
+    def stopped(steps):
+        start = TrainingCallback._on_rollout_start
+
+        def stop(self):
+            if self.num_timesteps >= steps and not self.interrupted:
+                self.interrupted = True
+            start(self)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TrainingCallback, "_on_rollout_start", stop)
+            with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return stopped

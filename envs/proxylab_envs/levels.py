@@ -94,10 +94,15 @@ class LevelStream:
 
     def draw(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Next level seeds for the environments ``indices`` (int64[K]) -> int64[K]."""
-        words = np.empty(len(indices), np.uint64)
-        _stream_words(np.uint64(self.seed), indices, self.episodes, words)
+        words = self.words(indices)
         self.episodes[indices] += 1
         return level_seeds_at(self.levels, words, self._seeds_of_split)
+
+    def words(self, indices: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """uint64[K]: a random word of each environment and its number of levels so far."""
+        words = np.empty(len(indices), np.uint64)
+        _stream_words(np.uint64(self.seed), indices, self.episodes, words)
+        return words
 
 
 def level_seeds_at(

@@ -57,10 +57,10 @@ class EditStream(ReplayStream):
         """bool[K]: whether the running episode is the first one of a visit."""
         return (self.episodes[indices] - 1) % EPISODES == 0
 
-    def words(self, indices: NDArray[np.int64]) -> NDArray[np.uint64]:
+    def edit_words(self, indices: NDArray[np.int64]) -> NDArray[np.uint64]:
         """uint64[K]: random words of the running visits."""
         out = np.empty(len(indices), np.uint64)
-        _words(np.uint64(self.seed), indices, self.episodes[indices], out)
+        _edit_words(self.words(indices), out)
         return out
 
     def _replay(self, indices: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -74,14 +74,9 @@ class EditStream(ReplayStream):
 
 
 @numba.njit(cache=True)
-def _words(
-    seed: np.uint64,
-    indices: NDArray[np.int64],
-    numbers: NDArray[np.int64],
-    out: NDArray[np.uint64],
-) -> None:
-    for k in range(indices.shape[0]):
-        out[k] = combine(combine(combine(seed, indices[k]), numbers[k]), _EDIT_STREAM)
+def _edit_words(words: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
+    for k in range(words.shape[0]):
+        out[k] = combine(words[k], _EDIT_STREAM)
 
 
 class AccelVecEnv(ReplayVecEnv):
@@ -119,7 +114,9 @@ class AccelVecEnv(ReplayVecEnv):
         edited, child = stream.current[first] < 0, stream.kind[first] == CHILD
         seeded, children, others = first[~edited], first[child], first[edited & ~child]
         self.layouts[seeded] = self.editor.read(seeded)
-        self.layouts[children] = self.editor.edited(self.layouts[children], stream.words(children))
+        self.layouts[children] = self.editor.edited(
+            self.layouts[children], stream.edit_words(children)
+        )
         self.layouts[others] = self.remembered[self.memory.places(stream.current[others])]
         unseeded = indices[stream.current[indices] < 0]
         self.editor.place(self.layouts[unseeded], unseeded)

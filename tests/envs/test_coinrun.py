@@ -9,12 +9,13 @@ from real_games import needs_the_game
 from proxylab_envs.contract import check_proxy_env
 from proxylab_envs.levels import SHIFTED
 from proxylab_envs.procgen import coinrun
+from proxylab_envs.registry import COIN_RUN
 
 RIGHT, JUMP = 7, 8
 
 
 def game(split="shifted"):
-    return gym.make(coinrun.ENV_ID, split=split, render_mode="rgb_array").unwrapped
+    return gym.make(COIN_RUN[0], split=split, render_mode="rgb_array").unwrapped
 
 
 def run_right(env, seed):

@@ -13,7 +13,6 @@ from proxylab.rewards.model import RewardModel, combine, load_model, save_model
 from proxylab.rewards.raters import Rater
 from proxylab.storage import store
 from proxylab.tasks import TASKS
-from proxylab.training.callbacks import TrainingCallback
 from proxylab.training.learned_reward import ModelRewardVecEnv, PenalisedBuffer, stay
 from proxylab.training.saving import snapshot_folders
 from proxylab.training.train import make_config, make_model, train
@@ -59,22 +58,13 @@ def test_staying_is_a_geometric_sum():
     assert stay(0.5, np.array([0, 2])).tolist() == [1, 1.75]
 
 
-def test_equal_runs_have_equal_bytes_also_after_an_interruption(folder, tmp_path, monkeypatch):
+def test_equal_runs_have_equal_bytes_also_after_an_interruption(folder, tmp_path, interrupted):
     reference = _agent(tmp_path / "reference")
     options = {"reward": f"model:{folder}", "kl": 0.1, "kl_to": str(reference)}
     options |= {"role": "proxy", "total_timesteps": 16_384}
     whole = train(TASK, out=tmp_path / "whole", **options)
-    stop = TrainingCallback._on_rollout_start
-
-    def interrupted(self):
-        if self.num_timesteps >= 8_192 and not self.interrupted:
-            self.interrupted = True
-        stop(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingCallback, "_on_rollout_start", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(TASK, out=tmp_path / "parts", **options)
+    with interrupted(8_192):
+        train(TASK, out=tmp_path / "parts", **options)
     resumed = train(TASK, out=tmp_path / "parts", resume=True, **options)
     weights = [(tmp_path / n / "agent.safetensors").read_bytes() for n in ("whole", "parts")]
     assert weights[0] == weights[1]

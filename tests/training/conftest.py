@@ -2,7 +2,6 @@
 
 import pytest
 
-from proxylab.training.callbacks import TrainingCallback
 from proxylab.training.train import train
 
 
@@ -13,9 +12,16 @@ def memory_referee():
 
 
 @pytest.fixture
-def interrupted_and_resumed():
-    """Function (folder, patch, options) -> bytes of a run that was stopped and resumed."""
-    return _resumed
+def interrupted_and_resumed(interrupted):
+    """Function (folder, options) -> bytes of the weights of a run stopped half-way and resumed."""
+
+    def resumed(folder, options):
+        with interrupted(2_048):
+            train("maze-corner", out=folder, **options)
+        train("maze-corner", out=folder, resume=True, **options)
+        return (folder / "agent.safetensors").read_bytes()
+
+    return resumed
 
 
 def _remembered(visits, capacity):
@@ -36,20 +42,3 @@ def _remembered(visits, capacity):
                 ]
                 known = dict(items)
     return known
-
-
-def _resumed(folder, patch, options):
-    """Bytes of the weights of a run that was stopped half-way and resumed."""
-    start = TrainingCallback._on_rollout_start
-
-    def stopped(self):
-        if self.num_timesteps >= 2_048 and not self.interrupted:
-            self.interrupted = True
-        start(self)
-
-    with patch.context() as one:
-        one.setattr(TrainingCallback, "_on_rollout_start", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            train("maze-corner", out=folder, **options)
-    train("maze-corner", out=folder, resume=True, **options)
-    return (folder / "agent.safetensors").read_bytes()

@@ -222,7 +222,7 @@ def test_a_resumed_run_has_the_same_bytes(tmp_path, monkeypatch, interrupted_and
     options = {"levels": "accel:0.3", "total_timesteps": 4_096, "num_envs": 16, "env": {"size": 7}}
     train(TASK, out=tmp_path / "whole", **options)
     whole = (tmp_path / "whole" / "agent.safetensors").read_bytes()
-    assert interrupted_and_resumed(tmp_path / "parts", monkeypatch, options) == whole
+    assert interrupted_and_resumed(tmp_path / "parts", options) == whole
 
 
 def test_edits_are_a_function_of_level_and_word():

@@ -36,7 +36,6 @@ from proxylab_envs.procgen.library import FRAME, RESTART, Games
 from proxylab_envs.procgen.state import agent_at, read_position, with_level_bounds
 from proxylab_envs.streams import combine
 
-ENV_ID = "proxylab/RealCoinRun-v0"
 NUM_ACTIONS = 15
 REWARD = 10.0
 COIN, GROUND, FREE = 1, 16, 100
