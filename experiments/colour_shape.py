@@ -52,7 +52,7 @@ REASONS = {
 
 SWEEP = {
     "smoke": {"seeds": 3, "total_timesteps": 4_096, "measure": {"episodes": 60}},
-    "laptop": {"seeds": 68, "total_timesteps": None, "measure": {"episodes": 500}},
+    "laptop": {"seeds": 100, "total_timesteps": None, "measure": {"episodes": 500}},
     "paper": {"seeds": 500, "total_timesteps": None, "measure": {"episodes": 4_000}},
 }
 

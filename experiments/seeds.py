@@ -173,6 +173,7 @@ def draw_pile(
     if value == "preference":
         for column, text in names.items():
             at = (column * width, heights[column] + 0.3)
-            axes.text(*at, text.strip(), ha="center", va="bottom", fontsize=7.5, rotation=turned)
+            size = 6.5 if turned else 7.5  # turned, the names of neighbouring bins lie side by side
+            axes.text(*at, text.strip(), ha="center", va="bottom", fontsize=size, rotation=turned)
         for colour, label in ((GREY, "one agent"), (MEANINGS["proxy"], "outlier, with its seed")):
             axes.plot([], [], "o", color=colour, label=label)
