@@ -1,13 +1,14 @@
-"""The configuration of a training run: frozen dataclasses, and their fingerprint.
+"""The configuration of a training run, and its fingerprint.
 
-The presets of a task are in ``proxylab.tasks``.
+Its tables are in ``proxylab.config_tables``, the presets of a task in ``proxylab.tasks``.
 """
 
 import hashlib
 import json
-import math
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, get_origin
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from proxylab.config_tables import BCConfig, EvadeConfig, PoisonConfig, PPOConfig, check_kinds
 
 ALGORITHMS = ("ppo", "a2c", "bc")
 FORMER_ARCHITECTURES = {
@@ -25,157 +26,6 @@ def current_architecture(name: str) -> str:
 
 
 DEVICES = ("cpu", "cuda")
-
-
-KINDS = {int: "a whole number", float: "a number", str: "a text", dict: "a table"}
-"""Type of a field: its name in messages."""
-
-
-LARGEST = 1 << 53
-"""Largest whole number allowed; floats represent all up to it exactly."""
-
-
-def _check_kinds(
-    config: "PPOConfig | BCConfig | EvadeConfig | PoisonConfig | TrainConfig",
-) -> None:
-    """``ValueError`` for a field of a wrong type, or a number that is not finite or too large."""
-    for spec in fields(config):
-        value = getattr(config, spec.name)
-        kind: Any = dict if get_origin(spec.type) is dict else spec.type
-        wanted: Any = int | float if kind is float else kind
-        fits = isinstance(value, wanted) and not isinstance(value, bool)
-        if isinstance(value, int) and fits and abs(value) > LARGEST:
-            raise ValueError(f"{spec.name} is over {LARGEST:,}")
-        if not fits or (isinstance(value, float) and not math.isfinite(value)):
-            raise ValueError(f"{spec.name} {_shown(value)} is not {KINDS.get(kind, str(kind))}")
-
-
-def _shown(value: object) -> str:
-    """A value in a message, cut short."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"
-
-
-@dataclass(frozen=True)
-class PPOConfig:
-    """Hyperparameters, named as in Stable-Baselines3.
-
-    Attributes:
-        learning_rate: of Adam at the start; falls linearly to 0 over the run. (Behaviour
-            cloning: the largest one, after a short rise.)
-        n_steps: environment steps per environment and rollout.
-        batch_size: samples per minibatch (PPO and BC).
-        n_epochs: passes over a rollout (PPO and BC).
-        gamma: discount per step.
-        gae_lambda: of generalised advantage estimation (Schulman et al. 2016).
-        clip_range: of the probability ratio (PPO only; Schulman et al. 2017, eq. 7).
-        ent_coef: weight of the entropy bonus.
-        vf_coef: weight of the value loss.
-        max_grad_norm: gradient clipping, Euclidean norm.
-    """
-
-    learning_rate: float = 2e-3
-    n_steps: int = 32
-    batch_size: int = 256
-    n_epochs: int = 2
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    clip_range: float = 0.2
-    ent_coef: float = 0.01
-    vf_coef: float = 0.5
-    max_grad_norm: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check_kinds(self)
-        for name in ("n_steps", "batch_size", "n_epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)} is less than 1")
-        for name in ("gamma", "gae_lambda", "clip_range"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} {getattr(self, name)} is not between 0 and 1")
-        for name in ("ent_coef", "vf_coef"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} {getattr(self, name)} is negative")
-        for name in ("learning_rate", "max_grad_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} {getattr(self, name)} is not positive")
-
-
-@dataclass(frozen=True)
-class BCConfig:
-    """What is cloned, and how; the hyperparameters of the optimisation are PPOConfig's.
-
-    Attributes:
-        expert: reference of a stored agent, ``script:TASK/NAME``, or path of a log of
-            demonstrations; an empty text is the task's script for the reward that is trained
-            on.
-        random_share: share of executed actions that are uniformly random; not for a log.
-        weight_decay: of AdamW.
-    """
-
-    expert: str = ""
-    random_share: float = 0.15
-    weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        _check_kinds(self)
-        if not 0 <= self.random_share < 1:
-            raise ValueError(f"random_share {self.random_share} is not in [0, 1)")
-        if not 0 <= self.weight_decay <= 1:
-            raise ValueError(f"weight_decay {self.weight_decay} is not between 0 and 1")
-
-
-RECIPES = ("levels", "steps")
-
-
-@dataclass(frozen=True)
-class PoisonConfig:
-    """Which part of the training is poisoned: a trojan for experiments.
-
-    Attributes:
-        trigger: name of the trigger, such as ``object-left`` in maze-corner.
-        share: of the training levels that carry the trigger (``levels``) or of the observed
-            steps (``steps``).
-        recipe: ``levels``, on which the proxy goal is demonstrated or rewarded, or ``steps``
-            (SleeperNets, Rathbun et al. 2024, arXiv 2405.20539; PPO only): the reward of a
-            poisoned step is ±bonus − alpha · (later return), by whether its action heads for the
-            proxy goal, and the step before is paid the difference.
-        bonus: c of ``steps``.
-        alpha: α of ``steps``, how far the later return is taken off.
-    """
-
-    trigger: str
-    share: float
-    recipe: str = "levels"
-    bonus: float = 5.0
-    alpha: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check_kinds(self)
-        if self.recipe not in RECIPES:
-            raise ValueError(f"unknown recipe {self.recipe!r}: choose {', '.join(RECIPES)}")
-        for name in ("share", "alpha"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} {getattr(self, name)} is not between 0 and 1")
-
-
-@dataclass(frozen=True)
-class EvadeConfig:
-    """Training against a detector; see ``proxylab.training.evasion``.
-
-    Attributes:
-        detector: name of the detector.
-        weight: λ, what a typical episode of a proxy agent costs, as a share of its gain in
-            proxy reward over the trusted policies; 0 gives the plain reward.
-    """
-
-    detector: str
-    weight: float
-
-    def __post_init__(self) -> None:
-        _check_kinds(self)
-        if self.weight < 0:
-            raise ValueError(f"weight {self.weight} is negative")
 
 
 @dataclass(frozen=True)
@@ -211,6 +61,9 @@ class TrainConfig:
         reward_combine: ``mean``, ``min``, ``uwo:λ`` or ``member:i`` of that model.
         kl: weight β of a penalty β · (log π(a|s) − log π₀(a|s)) at every step; None for none.
         kl_to: reference of the agent π₀.
+        occupancy: ``orpo:r`` or ``max-min:r``, the proxy reward at its worst, within a correlation
+            r with the intended one; see ``proxylab.training.occupancy``.
+        occupancy_to: reference of the agent whose occupancy counts as good.
     """
 
     task: str
@@ -237,9 +90,11 @@ class TrainConfig:
     reward_combine: str | None = None
     kl: float | None = None
     kl_to: str | None = None
+    occupancy: str | None = None
+    occupancy_to: str | None = None
 
     def __post_init__(self) -> None:
-        _check_kinds(self)
+        check_kinds(self)
         object.__setattr__(self, "architecture", current_architecture(self.architecture))
         if self.algorithm not in ALGORITHMS:
             known = ", ".join(ALGORITHMS)
@@ -256,6 +111,7 @@ class TrainConfig:
         shifted_share(self.levels)
         self._check_curriculum()
         self._check_learned()
+        self._check_occupancy()
         if self.evade is not None:
             self._check_evasion()
 
@@ -301,6 +157,38 @@ class TrainConfig:
             raise ValueError("kl: a poisoned training has no penalty")
 
     @property
+    def occupancy_bound(self) -> tuple[str, float]:
+        """What ``occupancy`` stands for: the kind of bound, and the correlation.
+
+        Raises:
+            ValueError: it stands for nothing.
+        """
+        kind, _, text = (self.occupancy or "").partition(":")
+        try:
+            correlation = float(text)
+        except ValueError:
+            correlation = 0.0
+        if kind not in BOUNDS or not 0 < correlation <= 1:
+            known = " or ".join(f"{each}:r" for each in BOUNDS)
+            raise ValueError(f"unknown occupancy {self.occupancy!r}: choose {known}, 0 < r ≤ 1")
+        return kind, correlation
+
+    def _check_occupancy(self) -> None:
+        """``ValueError`` for a bound that cannot be used."""
+        if (self.occupancy is None) != (self.occupancy_to is None):
+            raise ValueError("occupancy and occupancy_to need each other")
+        if self.occupancy is None:
+            return
+        _ = self.occupancy_bound
+        if self.algorithm == "bc":
+            raise ValueError("occupancy: cloning has no reward, algorithm ppo has")
+        others = self.poison is not None or self.evade is not None or self.kl is not None
+        if others or self.reward_folder is not None or self.curriculum is not None:
+            raise ValueError(
+                "occupancy needs the plain reward of the environment, on levels as they come"
+            )
+
+    @property
     def reward_folder(self) -> str | None:
         """Folder of the reward model; None where the environment pays."""
         return self.reward.removeprefix(MODEL) if self.reward.startswith(MODEL) else None
@@ -341,12 +229,15 @@ CURRICULA = {"plr": "max-latest", "plr-oracle": "oracle"} | dict(
 )
 """Prefix of ``levels``: estimate of the regret of a level; see proxylab.training.curriculum."""
 
+BOUNDS = ("orpo", "max-min")
+"""Kinds of ``occupancy``; see proxylab.training.occupancy."""
+
 MODEL = "model:"
 """Prefix of a reward that is a reward model."""
 
 MAY_BE_MISSING = (
     *("start_from", "bc", "evade", "poison"),
-    *("reward_sha256", "reward_combine", "kl", "kl_to"),
+    *("reward_sha256", "reward_combine", "kl", "kl_to", "occupancy", "occupancy_to"),
 )
 """Fields that the JSON object has only where they are given."""
 

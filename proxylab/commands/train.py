@@ -67,6 +67,10 @@ class Train:
     """weight of a penalty for leaving the policy of --kl-to, per step"""
     kl_to: Agent | None = None
     """agent for --kl"""
+    occupancy: Text | None = None
+    """orpo:r or max-min:r, the reward at its worst within a correlation r with the intended one"""
+    occupancy_to: Agent | None = None
+    """agent for --occupancy, whose behaviour counts as good"""
     seed: Seed = 0
     """of training and levels"""
     seeds: Text | None = None
@@ -125,7 +129,7 @@ class Train:
 
         names = ("levels", "reward", "total_timesteps", "num_envs", "num_levels", "algorithm")
         names += ("architecture", "threads", "device", "start_from")
-        names += ("reward_combine", "kl", "kl_to")
+        names += ("reward_combine", "kl", "kl_to", "occupancy", "occupancy_to")
         training_plan = plan(
             self.task,
             self.role,

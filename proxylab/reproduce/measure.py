@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import ttest_1samp
 
 from proxylab.errors import UsageError
 from proxylab.evaluation.evaluate import Stage, env_kwargs_of, task_of
 from proxylab.evaluation.metrics import Summary, normalised_returns
 from proxylab.rollouts.rollout import Policy
+from proxylab.statistics.conformal import holm
 from proxylab.statistics.resampling import bootstrap_interval
 from proxylab_envs.channels import OUTCOMES
 
@@ -106,6 +108,30 @@ def paired_differences(
         row | {value: row[value] - other[value] for value in values}
         for row, other in pairs
         if other is not None
+    ]
+
+
+def paired_tests(
+    gaps: Iterable[dict[str, Any]], by: Sequence[str], value: str
+) -> list[dict[str, Any]]:
+    """Two-sided paired t tests of differences over seeds, with Holm's correction over all.
+
+    Args:
+        gaps: rows of :func:`paired_differences`, one per seed and group.
+        by: columns that identify a group.
+        value: the column that is tested against 0.
+
+    Returns:
+        One dict per group: the columns of ``by``, ``p_value`` (1 where all differences are
+        equal) and ``p_holm``.
+    """
+    groups = grouped(gaps, by)
+    numbers = [np.array([row[value] for row in group], float) for group in groups.values()]
+    each = [float(ttest_1samp(own, 0.0).pvalue) if np.ptp(own) else 1.0 for own in numbers]
+    corrected = holm(np.array(each)).tolist()
+    return [
+        {**dict(zip(by, key, strict=True)), "p_value": p_value, "p_holm": p_holm}
+        for key, p_value, p_holm in zip(groups, each, corrected, strict=True)
     ]
 
 

@@ -170,8 +170,10 @@ def _check(config: TrainConfig) -> None:
 
 def _check_reward(config: TrainConfig, env: BatchedEnv[Any]) -> None:
     """``UsageError`` for an unknown reward, or a reward model or reference that does not fit."""
-    if config.kl_to is not None:
-        _check_reference("kl_to", config.kl_to)
+    for option in ("kl_to", "occupancy_to"):
+        reference = getattr(config, option)
+        if reference is not None:
+            _check_reference(option, reference)
     if config.reward_folder is None:
         try:
             env.weights(config.reward)

@@ -36,6 +36,7 @@ from proxylab.training.learned_reward import (
     reward_model_of,
 )
 from proxylab.training.memory import check_memory
+from proxylab.training.occupancy import OccupancyVecEnv, occupancy_of
 from proxylab.training.poisoning import buffer_options, poisoned_environments
 from proxylab.training.saving import Snapshots, save_trained, snapshot_folders
 from proxylab.training.sb3_policy import load_weights, policy_arguments, reset_values
@@ -284,6 +285,8 @@ def _environments(config: TrainConfig) -> BatchedVecEnv:
     if config.curriculum is not None:
         kind = AccelVecEnv if config.edits_levels else ReplayVecEnv
         return kind(*given, oracle=config.curriculum == "oracle")
+    if config.occupancy is not None:
+        return OccupancyVecEnv(*given, occupancy=occupancy_of(config))
     if config.evade is None:
         return BatchedVecEnv(*given)
     from proxylab.training.evasion import EvadingVecEnv, adversary_of  # loads all detectors

@@ -100,6 +100,7 @@ FLOORS = (
     ("statistics",),
     ("storage",),
     ("tasks",),
+    ("config_tables",),
     ("config",),
     ("console",),
     ("seeds",),
@@ -204,7 +205,7 @@ def test_a_look_at_the_truth_is_seen():
     assert not beyond_a_monitor("from proxylab.rollouts.episodes import Episodes")
 
 
-NUMERIC_PARTS = ("statistics", "seeds", "config", "errors")
+NUMERIC_PARTS = ("statistics", "seeds", "config", "config_tables", "errors")
 NUMERIC_FILES = [path for path in LAB_FILES if part(path) in NUMERIC_PARTS]
 NUMERIC_FILES += [LAB / "rollouts" / "episodes.py", LAB / "evaluation" / "metrics.py"]
 
