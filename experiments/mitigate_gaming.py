@@ -7,7 +7,8 @@ return (``proxylab.reproduce.learned``), stands for what is known to be acceptab
 - *plain*: PPO on the proxy reward; *true*: on the true reward, for comparison;
 - *start*: plain, from the reference's weights; *kl*: so, with a penalty for leaving its actions;
 - *orpo* and *max-min*: from new weights, on the proxy reward at its worst within a correlation r
-  with the intended one under the reference's occupancy (``proxylab.training.occupancy``).
+  with the intended one under the reference's occupancy (``proxylab.training.occupancy``);
+  *orpo-start* and *max-min-start*: so, from the reference's weights.
 
 Policies run on held-out levels of the training kind. *Gamed*: the share of episodes with the
 exploit (under the bucket, or circling the targets). p-values are of paired t tests over seeds,
@@ -19,7 +20,8 @@ training, and (3) than their reference, by the 95 % intervals of the differences
 
 Published (arXiv 2604.12086, table 7; another garden, r = 0.4): true return 6.28 ± 0.22 by orpo,
 4.56 ± 0.20 by max-min, 4.00 ± 0.18 by orpo with a discriminator trained for longer. Tolerance,
-fixed with the criteria: our ratio of max-min to orpo lies within 0.15 of theirs.
+fixed with the criteria: our ratio of max-min to orpo lies within 0.15 of theirs. The two ways that
+start from the reference's weights, as the published ones do, were added after one seed.
 """
 
 import shutil
@@ -48,9 +50,11 @@ CLAIM = (
 TOMATO, BOAT = "tomato-watering", "boat-lagoon"
 PLAIN, TRUE, REFERENCE = "plain", "true", "reference"
 WORST = ("orpo", "max-min")
+STARTED = ("orpo-start", "max-min-start")
 ARMS = (
     *((REFERENCE, 0.0), (PLAIN, 0.0), (TRUE, 0.0), ("start", 0.0), ("kl", 0.05), ("kl", 0.2)),
     *product(WORST, (0.4, 0.8)),
+    *product(STARTED, (0.4,)),
 )
 """(way, its strength: weight of the penalty, or correlation)."""
 ASSUMED = 0.4
@@ -119,11 +123,11 @@ class GamingRun:
             shutil.copytree(reference, self.folder, dirs_exist_ok=True)
             return
         options: dict[str, Any] = {}
-        if self.method in WORST:
-            bound = f"{self.method}:{self.strength:g}"
+        if self.method in WORST + STARTED:
+            bound = f"{self.method.removesuffix('-start')}:{self.strength:g}"
             options = {"occupancy": bound, "occupancy_to": reference}
-        elif self.method in ("start", "kl"):
-            options = {"start_from": reference}
+        if self.method in ("start", "kl", *STARTED):
+            options |= {"start_from": reference}
         if self.method == "kl":
             options |= {"kl": self.strength, "kl_to": reference}
         role = "trusted" if self.method == TRUE else "proxy"
@@ -210,15 +214,19 @@ def _ratio(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in rows
         if row["task"] == TOMATO and row["strength"] == ASSUMED
     }
-    seeds = sorted({seed for _, seed in returns})
-    bottom, top = ([returns[method, seed] for seed in seeds] for method in WORST)
-    mean, low, high = ratio_interval(top, bottom, np.random.default_rng(0))
-    return [{"mean": mean, "low": low, "high": high}]
+    found = []
+    for ways in (WORST, STARTED):
+        seeds = sorted(seed for method, seed in returns if method == ways[0])
+        if seeds:
+            bottom, top = ([returns[way, seed] for seed in seeds] for way in ways)
+            mean, low, high = ratio_interval(top, bottom, np.random.default_rng(0))
+            found.append({"started": ways == STARTED, "mean": mean, "low": low, "high": high})
+    return found
 
 
 def compare(tables: dict[str, list[dict[str, Any]]]) -> list[PublishedComparison]:
     """The ratio of the true returns of max-min and orpo."""
-    (ours,) = tables["ratio"]
+    ours = tables["ratio"][0]
     published = PUBLISHED["max-min"][0] / PUBLISHED["orpo"][0]
     passed = abs(ours["mean"] - published) <= TOLERANCE
     return [
@@ -244,6 +252,8 @@ LABELS = {
     "kl": "penalty β = {:g}",
     "orpo": "orpo, r = {:g}",
     "max-min": "max-min, r = {:g}",
+    "orpo-start": "orpo, r = {:g}, from the reference",
+    "max-min-start": "max-min, r = {:g}, from the reference",
 }
 
 

@@ -65,10 +65,12 @@ def test_a_run_is_given_what_its_way_says(monkeypatch, tmp_path):
         module.GamingRun(module.TOMATO, method, strength, 100, 1).make()
         ((role, options),) = given.items()
         assert role == ("trusted" if method == module.TRUE else "proxy")
-        assert options.get("start_from") == ("ref" if method in ("start", "kl") else None)
+        started = method in ("start", "kl", *module.STARTED)
+        assert options.get("start_from") == ("ref" if started else None)
         assert options.get("kl") == (strength if method == "kl" else None)
-        worst = method in module.WORST
-        assert options.get("occupancy") == (f"{method}:{strength:g}" if worst else None)
+        bound = f"{method.removesuffix('-start')}:{strength:g}"
+        worst = method in module.WORST + module.STARTED
+        assert options.get("occupancy") == (bound if worst else None)
 
 
 def test_every_way_is_drawn():
