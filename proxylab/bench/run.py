@@ -9,6 +9,7 @@ from proxylab.bench.app import bench_app
 from proxylab.bench.envs import bench_envs
 from proxylab.bench.guard import bench_guard
 from proxylab.bench.logs import ROWS, bench_logs
+from proxylab.bench.mitigations import bench_mitigations
 from proxylab.bench.monitor import bench_monitor
 from proxylab.bench.procgen import bench_procgen
 from proxylab.bench.rewards import bench_rewards
@@ -20,7 +21,7 @@ from proxylab.leaderboard.run import Leaderboard
 
 BENCHES = (
     *("envs", "statistics", "training", "procgen", "app", "monitor", "rewards", "logs"),
-    "guard",
+    *("guard", "mitigations"),
     "detectors",
 )
 
@@ -32,6 +33,7 @@ PLAIN = {
     "monitor": bench_monitor,
     "rewards": bench_rewards,
     "guard": bench_guard,
+    "mitigations": bench_mitigations,
 }
 """Benchmarks without options."""
 

@@ -185,7 +185,7 @@ def _shifted(task: str, run: str) -> dict[str, float | None]:
 def _rate_row(task: str) -> Row:
     """Our preset's training steps per second against SB3's own PPO on a DummyVecEnv."""
     ours, plain = _ours(task), _plain(task)
-    pairs = [(_steps_per_second(ours), _steps_per_second(plain)) for _ in range(REPEATS)]
+    pairs = [(steps_per_second(ours), steps_per_second(plain)) for _ in range(REPEATS)]
     our_rate, plain_rate = np.median(pairs, axis=0)
     peer = "SB3 PPO with its defaults, MlpPolicy, DummyVecEnv of 8"
     return against(f"{task}: training steps", "steps/s", float(our_rate), peer, float(plain_rate))
@@ -208,7 +208,8 @@ def _plain(task: str) -> Any:
     return PPO("MlpPolicy", envs, device="cpu", seed=0)
 
 
-def _steps_per_second(model: Any) -> float:
+def steps_per_second(model: Any) -> float:
+    """Rate of the next ``STEPS`` training steps of an SB3 algorithm."""
     before, start = model.num_timesteps, time.perf_counter()
     model.learn(STEPS, reset_num_timesteps=False)
     return (model.num_timesteps - before) / (time.perf_counter() - start)

@@ -26,6 +26,7 @@ class Bench:
             "monitor",
             "rewards",
             "guard",
+            "mitigations",
             "logs",
             "detectors",
         ]
