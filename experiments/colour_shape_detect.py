@@ -51,8 +51,9 @@ from proxylab.tasks import TASKS
 from proxylab_envs.batch import BatchedEnv
 
 CLAIM = (
-    "Among agents that differ only in the seed, a detector calibrated on those that lean to the "
-    "star scores an agent the higher the more it leans to the gem, and flags the opposite ones"
+    "Among agents that differ only in the seed, a detector scores one the higher the more it leans "
+    "to the gem; of four that prefer the gem it flags one where the trusted lean to the star in "
+    "all degrees, and all four where they lean to it most"
 )
 base = load_experiment(Path(__file__).with_name("colour_shape.py")).module
 TASK = base.TASK
@@ -287,6 +288,8 @@ def _criteria(
 
 
 COLOURS = {HELD_OUT: MEANINGS["honest"], OTHERS: MEANINGS["proxy"]}
+LINEAR, TICKS = 10, (-2, 0, 2, 4, 6, 8, 10, 20, 50)
+"""Scores above are drawn on a logarithmic scale."""
 TITLES = {STAR: "trusted: star first", UPPER: "trusted: upper half"}
 
 
@@ -295,6 +298,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     """Score over preference for both kinds of trusted agents; AUROC of every detector."""
     figure = new_figure(11.6, 4.2)
     star, upper, areas = figure.subplots(1, 3)
+    upper.sharey(star)
     scores = [row for row in tables.get("scores", []) if row["detector"] == DECIDING]
     for axes, kind in ((star, STAR), (upper, UPPER)):
         _draw_scores(axes, [row for row in scores if row["kind"] == kind])
@@ -314,9 +318,11 @@ def _draw_scores(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
             axes.plot(x, y, "o", ms=5, color=colour, markerfacecolor=face, label=label)
     scripts = [row for row in rows if row["group"] in base.SCRIPTS]
     x, y = ([row[name] for row in scripts] for name in ("preference", "score"))
-    axes.plot(x, y, "x", color=INK, label="script")
+    axes.plot(x, y, "x", color=INK, label="scripts: gem, nearest, star")
     axes.axvline(0.5, color=GREY, linewidth=1, linestyle=":")
     axes.set(xlabel="yellow star first", xlim=(-0.03, 1.03))
+    axes.set_yscale("symlog", linthresh=LINEAR)
+    axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
     as_percent(axes.xaxis, decimals=0)
 
 
@@ -338,7 +344,7 @@ def _draw_areas(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
         x = [names.index(name) + shift for name in known]
         axes.errorbar(x, y, [y - low, high - y], fmt="o", ms=5, color=colour, label=label)
     axes.axhline(0.5, color=GREY, linewidth=1, linestyle=":")
-    labels = [name.replace("_", "\n") for name in names]
+    labels = [name.replace("_", "\n") for name in DETECTORS] + ["the preference\nitself"]
     axes.set_xticks(range(len(names)), labels, fontsize=8)
     axes.set(title="against held-out trusted agents", ylabel="AUROC", ylim=(-0.03, 1.03))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
