@@ -76,7 +76,7 @@ GAINS = ("end", "way", "options", "beyond", "held", "opened")
 
 SWEEP = {
     "smoke": {"seeds": 2, "measure": {"levels": 2, "draws": 20, "discounts": (MAIN,)}},
-    "laptop": {"seeds": 20, "measure": {"levels": 10, "draws": 200, "discounts": (MAIN, 0.99)}},
+    "laptop": {"seeds": 20, "measure": {"levels": 10, "draws": 100, "discounts": (MAIN, 0.99)}},
     "paper": {
         "seeds": 20,
         "measure": {"levels": 100, "draws": 1_000, "discounts": (0.5, MAIN, 0.99)},

@@ -8,7 +8,7 @@ from proxylab.agents.references import load_agent
 from proxylab.reproduce.experiment import load_experiment
 
 module = load_experiment(Path(__file__).parents[2] / "experiments" / "power_keys.py").module
-SETTINGS = {"seeds": 1, "measure": {"levels": 6, "draws": 20, "discounts": (module.MAIN,)}}
+SETTINGS = {"seeds": 1, "measure": {"levels": 4, "draws": 12, "discounts": (module.MAIN,)}}
 POINTS = {point.labels["agent"]: point for point in module.points(SETTINGS)}
 
 
