@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import breadth_first_order
 
 from proxylab.rollouts.episodes import Episodes
 from proxylab.statistics.planning import distances_to_states
@@ -54,6 +56,13 @@ class StateGraph:
         if (self.states[np.minimum(rows, self.num_states - 1)] != states).any():
             raise ValueError("a state is not in the graph")
         return rows
+
+    def reachable(self, row: int) -> int:
+        """Number of states that some way from ``row`` leads to, itself included."""
+        starts = np.repeat(np.arange(self.num_states), self.successors.shape[1])
+        links = (np.ones(len(starts)), (starts, self.successors.ravel()))
+        table = coo_matrix(links, (self.num_states, self.num_states)).tocsr()
+        return len(breadth_first_order(table, row, return_predecessors=False))
 
     def within(self, steps: int) -> NDArray[np.int64]:
         """int64[S]: number of states that at most ``steps`` steps lead to, itself included."""
@@ -123,6 +132,14 @@ def visited(episodes: Episodes, env: BatchedEnv[Any]) -> list[NDArray[np.int64]]
         states, last = episodes.state_id[first:end], episodes.action[end - 1]
         paths.append(np.append(states, moves[0, states[-1], last]).astype(np.int64))
     return paths
+
+
+def walked(graph: StateGraph, first: int, actions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """int64[T + 1]: rows of the states that ``actions`` (int[T]) lead through from ``first``."""
+    path = [first]
+    for action in actions.tolist():
+        path.append(int(graph.successors[path[-1], action]))
+    return np.array(path, np.int64)
 
 
 def grid_graph(free: NDArray[np.bool_], *, stay: bool = False) -> StateGraph:

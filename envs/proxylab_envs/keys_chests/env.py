@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from proxylab_envs.batch import BatchedEnv
 from proxylab_envs.grid.layouts import GENERATORS, find_level_seeds, layouts_of, next_cells
-from proxylab_envs.grid.paths import ACTIONS
-from proxylab_envs.keys_chests import dynamics, render, scripts, solver
+from proxylab_envs.grid.paths import ACTIONS, moves_of
+from proxylab_envs.keys_chests import dynamics, render, scripts, solver, states
 from proxylab_envs.keys_chests.level import MAX_OBJECTS, KeysConfig, KeysLevel
 from proxylab_envs.levels import bucket_bounds
 
@@ -163,6 +163,13 @@ class KeysChests(BatchedEnv[dynamics.KeysCore]):
         seeds = np.asarray(level_seeds, np.int64)
         next_cells(self.rules, self.config.objects, seeds, out)
         return out
+
+    def level_states(self, index: int = 0) -> states.LevelStates:
+        """All states of the level in environment ``index``, which is at its start."""
+        moves = np.empty((self.num_states, 4), np.int32)
+        moves_of(self.core.walls[index], moves)
+        start = int(self.core.state_ids[index])
+        return states.LevelStates(*states.level_states(moves, self.core.things[index], start))
 
     def scene(self, index: int = 0) -> render.Scene:
         """The current state of environment ``index``, for drawings."""
