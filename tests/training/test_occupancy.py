@@ -7,6 +7,7 @@ import torch
 from proxylab.agents.references import load_stored
 from proxylab.errors import UsageError
 from proxylab.tasks import TASKS
+from proxylab.training import occupancy
 from proxylab.training.occupancy import (
     Discriminator,
     Shift,
@@ -20,7 +21,15 @@ from proxylab.training.train import make_config, make_model, train
 TASK = "maze-corner"
 REFERENCE = "zoo:maze-corner/trusted-00"
 MAX_MIN = {"occupancy": "max-min:0.4", "occupancy_to": REFERENCE}
-pytestmark = pytest.mark.usefixtures("few_levels")
+pytestmark = pytest.mark.usefixtures("few_levels", "few_reference_steps")
+
+
+@pytest.fixture(scope="module")
+def few_reference_steps():
+    """The reference acts for 4,096 steps: how well its occupancy is known is not tested there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occupancy, "REFERENCE_STEPS", 4_096)
+        yield
 
 
 def _standard(values, weights):
@@ -108,9 +117,9 @@ def test_the_discriminator_estimates_the_ratio():
 
 
 def test_equal_runs_have_equal_bytes_also_after_an_interruption(tmp_path, interrupted):
-    options = {"role": "proxy", "total_timesteps": 16_384, **MAX_MIN}
+    options = {"role": "proxy", "total_timesteps": 8_192, **MAX_MIN}
     train(TASK, out=tmp_path / "whole", **options)
-    with interrupted(8_192):
+    with interrupted(4_096):
         train(TASK, out=tmp_path / "parts", **options)
     train(TASK, out=tmp_path / "parts", resume=True, **options)
     weights = [(tmp_path / n / "agent.safetensors").read_bytes() for n in ("whole", "parts")]
