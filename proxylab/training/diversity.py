@@ -91,6 +91,7 @@ class TwoHeadedCloning(BehaviourCloning):
     """Behaviour cloning with a second policy head on the same trunk.
 
     Attributes:
+        second: the second head.
         visited: [n_steps, N, ...], unlabelled observations of the present rollout.
     """
 
@@ -113,9 +114,10 @@ class TwoHeadedCloning(BehaviourCloning):
         """
         super().__init__(*args, **options)
         self.elsewhere, self.visitor, self.diversity = elsewhere, visitor, diversity
-        head = self.policy.action_net
-        self.policy.second_net = nn.Linear(head.in_features, head.out_features)
-        self.policy.optimizer.add_param_group({"params": self.policy.second_net.parameters()})
+        first: Any = self.policy.action_net
+        self.second = nn.Linear(first.in_features, first.out_features).to(self.device)
+        self.policy.add_module("second_net", self.second)  # its gradients are clipped with all
+        self.policy.optimizer.add_param_group({"params": self.second.parameters()})
 
     def collect_rollouts(
         self, env: Any, callback: Any, rollout_buffer: Any, n_rollout_steps: int
@@ -133,7 +135,7 @@ class TwoHeadedCloning(BehaviourCloning):
             elsewhere = self._stretches(count // stretch).to(self.device)
             observations = torch.cat([observations, elsewhere])
         features = self.policy.extract_features(observations)
-        logits = torch.stack([self.policy.action_net(features), self.policy.second_net(features)])
+        logits = torch.stack([self.policy.action_net(features), self.second(features)])
         loss = F.cross_entropy(logits[:, :count].flatten(0, 1), labels.repeat(HEADS))
         if not weight:
             return loss
@@ -153,7 +155,7 @@ class TwoHeadedCloning(BehaviourCloning):
     def heads(self) -> list[dict[str, NDArray[np.float32]]]:
         """The weights of both heads, each with the trunk, as those of two ordinary agents."""
         own = agent_weights(self.policy)
-        second = self.policy.second_net.state_dict()
+        second = self.second.state_dict()
         renamed = {f"policy_head.{name}": t.cpu().numpy().copy() for name, t in second.items()}
         return [own, own | renamed]
 
