@@ -69,10 +69,15 @@ def test_differences_are_paired_with_both_controls_and_p_values_corrected():
     assert not any(row["met"] or row["both"] for row in same["criterion"])
     assert {row["p_holm"] for row in same["tests"]} == {1.0}
     assert set(module.draw(tables)) == {""}
+    costs = {(r["network"], r["method"]): r for r in tables["costs"]}
+    assert costs[module.CONV, module.LEVELS]["cpu_seconds"] == 3
+    assert costs[module.CONV, module.LEVELS]["labelled_4"] == 36
+    assert costs[module.CONV, module.TUNED]["labelled_4"] is None
 
 
 def test_the_scripts_of_the_two_goals_agree_on_most_states():
     (point, *_) = module.points(SETTINGS)
+    module.prepare(point)  # nothing to train
     settings = {**SETTINGS, "measure": {**SETTINGS["measure"], "visited": (128, 32)}}
     row = module.measure(load_agent(point.source), point, settings)[-1]
     assert row["true_return"] == 1
