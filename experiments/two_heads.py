@@ -95,7 +95,7 @@ SWEEP: dict[str, dict[str, Any]] = {
         "measure": {"episodes": 20, "labels": (1, 4), "visited": (16, 20)},
     },
     "laptop": {
-        "seeds": {CONV: 3, PLANNER: 3},
+        "seeds": {CONV: 3, PLANNER: 6},
         "timesteps": 131_072,
         **HYPER,
         "measure": {"episodes": 300, "labels": (1, 4, 16, 64), "visited": (256, 64)},
@@ -363,7 +363,7 @@ def _criterion(
 
 LINES = {
     LEVELS: ("two heads, disagreeing by level", MEANINGS["intended"], "o-"),
-    STATES: ("two heads, disagreeing by state (DivDis)", MEANINGS["neither"], "s-"),
+    STATES: ("two heads, disagreeing by state (DivDis)", MEANINGS["honest"], "s-"),
     CLONE: ("two clones", GREY, "D-"),
     TUNED: ("a clone trained on with the labelled levels", MEANINGS["proxy"], "^-"),
 }
