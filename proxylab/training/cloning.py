@@ -119,12 +119,15 @@ class BehaviourCloning(OnPolicyAlgorithm):
         self._n_updates += self.n_epochs
 
     def _update(self, observations: torch.Tensor, labels: torch.Tensor) -> None:
-        features = self.policy.extract_features(observations)
-        loss = F.cross_entropy(self.policy.action_net(features), labels)
+        loss = self._loss(observations, labels)
         self.policy.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
         self.policy.optimizer.step()
+
+    def _loss(self, observations: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        features = self.policy.extract_features(observations)
+        return F.cross_entropy(self.policy.action_net(features), labels)
 
 
 class _NoBuffer(RolloutBuffer):

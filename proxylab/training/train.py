@@ -247,8 +247,14 @@ def _is_finished(folder: Path, config: TrainConfig, resume: bool) -> bool:
     return False
 
 
-def make_model(config: TrainConfig) -> Any:
-    """The SB3 algorithm of a configuration with its environment, newly seeded."""
+def make_model(config: TrainConfig, cloning: Callable[..., Any] = BehaviourCloning) -> Any:
+    """The SB3 algorithm of a configuration with its environment, newly seeded.
+
+    Args:
+        config: of the run.
+        cloning: makes the algorithm of behaviour cloning, from the arguments of
+            :class:`~proxylab.training.cloning.BehaviourCloning`.
+    """
     check_memory(config, TASKS[config.task].make_env(1, **config.env))
     torch.set_num_threads(config.threads)
     common: dict[str, Any] = {
@@ -259,7 +265,7 @@ def make_model(config: TrainConfig) -> Any:
         **policy_arguments(config.architecture, config.sizes),
     }
     if config.bc is not None:
-        return _cloning(config, common)
+        return cloning(**common | _cloning_options(config))
     names = ("n_steps", "gamma", "gae_lambda", "ent_coef", "vf_coef", "max_grad_norm")
     common |= {name: getattr(config.ppo, name) for name in names}
     common |= penalty_options(config)
@@ -294,13 +300,13 @@ def _environments(config: TrainConfig) -> BatchedVecEnv:
     return EvadingVecEnv(*given, task=config.task, adversary=adversary_of(config))
 
 
-def _cloning(config: TrainConfig, common: dict[str, Any]) -> BehaviourCloning:
-    """Behaviour cloning by a configuration; ``common`` are the arguments of every algorithm."""
+def _cloning_options(config: TrainConfig) -> dict[str, Any]:
+    """Arguments of behaviour cloning by a configuration, besides those of every algorithm."""
     assert config.bc is not None
     own = {n: getattr(config.ppo, n) for n in ("n_steps", "batch_size", "n_epochs")}
     own |= {n: getattr(config.ppo, n) for n in ("learning_rate", "max_grad_norm")}
     own["weight_decay"] = config.bc.weight_decay
-    return BehaviourCloning(**common | own, demonstrations=demonstrations_of(config))
+    return own | {"demonstrations": demonstrations_of(config)}
 
 
 def linear_schedule(start: float) -> Callable[[float], float]:
