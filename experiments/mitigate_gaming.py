@@ -51,12 +51,13 @@ TOMATO, BOAT = "tomato-watering", "boat-lagoon"
 PLAIN, TRUE, REFERENCE = "plain", "true", "reference"
 WORST = ("orpo", "max-min")
 STARTED = ("orpo-start", "max-min-start")
-ARMS = (
-    *((REFERENCE, 0.0), (PLAIN, 0.0), (TRUE, 0.0), ("start", 0.0), ("kl", 0.05), ("kl", 0.2)),
-    *product(WORST, (0.4, 0.8)),
-    *product(STARTED, (0.4,)),
+CORE = (
+    *((REFERENCE, 0.0), (PLAIN, 0.0), (TRUE, 0.0), ("start", 0.0), ("kl", 0.2)),
+    *product(WORST, (0.4,)),
 )
 """(way, its strength: weight of the penalty, or correlation)."""
+STRONGER = (("kl", 0.05), *product(WORST, (0.8,)))
+BEGUN = tuple(product(STARTED, (0.4,)))
 ASSUMED = 0.4
 """The correlation of the criteria, and of the published returns."""
 PUBLISHED = {"orpo": (6.28, 0.22), "max-min": (4.56, 0.20)}
@@ -67,20 +68,20 @@ FIRST_SEED = 18_000
 SWEEP: dict[str, dict[str, Any]] = {
     "smoke": {
         "timesteps": {TOMATO: 8_192},
-        "arms": ((REFERENCE, 0.0), (PLAIN, 0.0), ("kl", 0.2), ("orpo", 0.4), ("max-min", 0.4)),
-        "seeds": 2,
+        "seeds": {TOMATO: {arm: 2 for arm in CORE if arm[0] not in (TRUE, "start")}},
         "measure": {"episodes": 20},
     },
     "laptop": {
         "timesteps": {TOMATO: 262_144, BOAT: 409_600},
-        "arms": ARMS,
-        "seeds": 10,
+        "seeds": {
+            TOMATO: dict.fromkeys(CORE, 10) | dict.fromkeys(STRONGER, 6) | dict.fromkeys(BEGUN, 5),
+            BOAT: dict.fromkeys(CORE, 10) | dict.fromkeys(BEGUN, 5),
+        },
         "measure": {"episodes": 500},
     },
     "paper": {
         "timesteps": {TOMATO: 1_048_576, BOAT: 1_638_400},
-        "arms": (*ARMS, *product(("kl",), (0.8,)), *product(WORST, (0.2, 0.6, 0.95))),
-        "seeds": 30,
+        "seeds": dict.fromkeys((TOMATO, BOAT), dict.fromkeys((*CORE, *STRONGER, *BEGUN), 30)),
         "measure": {"episodes": 2_000},
     },
 }
@@ -92,7 +93,7 @@ class GamingRun:
 
     Attributes:
         task: name of the task.
-        method: a way of ``ARMS``.
+        method: a way of ``CORE``, ``STRONGER`` or ``BEGUN``.
         strength: of it.
         timesteps: environment steps.
         seed: of the run and of its reference policy.
@@ -136,12 +137,12 @@ class GamingRun:
 
 
 def points(settings: dict[str, Any]) -> list[Point]:
-    """Seeds outside, so that every prefix of the sweep is balanced."""
+    """A run of each seed, way and task."""
     runs = [
         GamingRun(task, *arm, timesteps, FIRST_SEED + k)
-        for k in range(settings["seeds"])
         for task, timesteps in settings["timesteps"].items()
-        for arm in settings["arms"]
+        for arm, count in settings["seeds"][task].items()
+        for k in range(count)
     ]
     return [Point(asdict(run), agent=str(run.folder)) for run in runs]
 

@@ -33,18 +33,23 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import ttest_1samp
 
 from proxylab.agents.format import save_agent
 from proxylab.agents.references import load_agent
 from proxylab.agents.scripted import ScriptedPolicy, UniformPolicy
 from proxylab.plots.style import GREY, MEANINGS, new_figure, styled
 from proxylab.reproduce.experiment import Point
-from proxylab.reproduce.measure import curve, grouped, outcome_rows, over_seeds, paired_differences
+from proxylab.reproduce.measure import (
+    curve,
+    grouped,
+    outcome_rows,
+    over_seeds,
+    paired_differences,
+    paired_tests,
+)
 from proxylab.reproduce.networks import VALUE_ITERATION
 from proxylab.rollouts.rollout import Policy
 from proxylab.seeds import stream_seed
-from proxylab.statistics.conformal import holm
 from proxylab.storage import store
 from proxylab.tasks import TASKS
 from proxylab_envs.levels import Levels
@@ -282,7 +287,8 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         same = paired_differences(heads, others, ("network", "k", "seed"), ("true_return",))
         gaps += [{**row, "control": control} for row in same]
     by = ("network", "method", "control", "k")
-    difference, tests = over_seeds(gaps, by, ("true_return",)), _tests(gaps, by)
+    difference = over_seeds(gaps, by, ("true_return",))
+    tests = paired_tests(gaps, by, "true_return")
     return {
         "seeds": over_seeds(chosen, ("network", "method", "k", "split"), VALUES),
         "difference": difference,
@@ -315,18 +321,6 @@ def _label_counts(row: dict[str, Any]) -> list[int]:
     """The numbers of labelled levels of which a row has likelihoods."""
     prefix = "likelihood_"
     return [int(name.removeprefix(prefix)) for name in row if name.startswith(prefix)]
-
-
-def _tests(gaps: list[dict[str, Any]], by: tuple[str, ...]) -> list[dict[str, Any]]:
-    """p-values of two-sided paired t tests over seeds, and those corrected for their number."""
-    groups = grouped(gaps, by)
-    values = [[row["true_return"] for row in group] for group in groups.values()]
-    each = [float(ttest_1samp(v, 0.0).pvalue) if np.ptp(v) else 1.0 for v in values]
-    corrected = holm(np.array(each)).tolist()
-    return [
-        {**dict(zip(by, key, strict=True)), "p_value": p_value, "p_holm": p_holm}
-        for key, p_value, p_holm in zip(groups, each, corrected, strict=True)
-    ]
 
 
 def _costs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

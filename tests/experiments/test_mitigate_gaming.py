@@ -58,7 +58,7 @@ def test_a_run_is_given_what_its_way_says(monkeypatch, tmp_path):
         name = "ref"
 
     monkeypatch.setattr(module.LearnedRun, "reference", lambda self: Reference())
-    for method, strength in module.ARMS:
+    for method, strength in module.CORE + module.STRONGER + module.BEGUN:
         if method == module.REFERENCE:
             continue
         given.clear()
