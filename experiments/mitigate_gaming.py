@@ -21,7 +21,8 @@ training, and (3) than their reference, by the 95 % intervals of the differences
 Published (arXiv 2604.12086, table 7; another garden, r = 0.4): true return 6.28 ± 0.22 by orpo,
 4.56 ± 0.20 by max-min, 4.00 ± 0.18 by orpo with a discriminator trained for longer. Tolerance,
 fixed with the criteria: our ratio of max-min to orpo lies within 0.15 of theirs. The two ways that
-start from the reference's weights, as the published ones do, were added after one seed.
+start from the reference's weights, as the published ones do, were added after one seed. Runs whose
+reference never meets a target are refused since; before, one was a plain run by its small penalty.
 """
 
 import shutil
@@ -40,7 +41,7 @@ from proxylab.reproduce.measure import outcome_rows, over_seeds, paired_differen
 from proxylab.rollouts.rollout import Policy
 from proxylab.statistics.resampling import ratio_interval
 from proxylab.storage import store
-from proxylab.training.occupancy import reference_steps
+from proxylab.training.occupancy import UndefinedCorrelation, reference_steps
 from proxylab.training.train import make_config, train
 
 CLAIM = (
@@ -64,6 +65,9 @@ PUBLISHED = {"orpo": (6.28, 0.22), "max-min": (4.56, 0.20)}
 TOLERANCE = 0.15
 SOURCE = "arXiv 2604.12086, table 7, tomatoes, r = 0.4"
 FIRST_SEED = 18_000
+REFUSED = "refused.json"
+"""In the folder of a run that is refused, since its reference's proxy reward never varies; it holds
+the reference policy, and gives no rows."""
 
 SWEEP: dict[str, dict[str, Any]] = {
     "smoke": {
@@ -75,7 +79,7 @@ SWEEP: dict[str, dict[str, Any]] = {
         "timesteps": {TOMATO: 262_144, BOAT: 409_600},
         "seeds": {
             TOMATO: dict.fromkeys(CORE, 10) | dict.fromkeys(STRONGER, 6) | dict.fromkeys(BEGUN, 5),
-            BOAT: dict.fromkeys(CORE, 10) | dict.fromkeys(BEGUN, 5),
+            BOAT: dict.fromkeys(CORE, 10) | {(TRUE, 0.0): 5} | dict.fromkeys(BEGUN, 5),
         },
         "measure": {"episodes": 500},
     },
@@ -133,7 +137,12 @@ class GamingRun:
             options |= {"kl": self.strength, "kl_to": reference}
         role = "trusted" if self.method == TRUE else "proxy"
         given = {"total_timesteps": self.timesteps, "seed": self.seed, **options}
-        train(self.task, role, out=self.folder, resume=True, **given)
+        try:
+            train(self.task, role, out=self.folder, resume=True, **given)
+        except UndefinedCorrelation as error:
+            shutil.rmtree(self.folder)
+            shutil.copytree(reference, self.folder)
+            store.write_json(self.folder / REFUSED, {"reason": str(error)})
 
 
 def points(settings: dict[str, Any]) -> list[Point]:
@@ -153,6 +162,8 @@ def prepare(point: Point) -> None:
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    if (GamingRun(**point.labels).folder / REFUSED).is_file():
+        return []
     (row,) = outcome_rows(policy, ("iid",), **settings["measure"])
     row["gamed"] = row["proxy"] + row["both"]
     row["correlation"] = None
@@ -162,7 +173,8 @@ def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict
             reference_steps(make_config(run.task, reward=reward, seed=run.seed), policy).rewards
             for reward in ("true", "proxy")
         )
-        row["correlation"] = float(np.corrcoef(true, proxy)[0, 1])
+        if np.ptp(true) and np.ptp(proxy):  # a racer may never meet a target
+            row["correlation"] = float(np.corrcoef(true, proxy)[0, 1])
     return [row]
 
 
@@ -217,7 +229,8 @@ def _ratio(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     }
     found = []
     for ways in (WORST, STARTED):
-        seeds = sorted(seed for method, seed in returns if method == ways[0])
+        both = ({seed for method, seed in returns if method == way} for way in ways)
+        seeds = sorted(set.intersection(*both))
         if seeds:
             bottom, top = ([returns[way, seed] for seed in seeds] for way in ways)
             mean, low, high = ratio_interval(top, bottom, np.random.default_rng(0))

@@ -58,6 +58,10 @@ SMALLEST_CHI2 = 1e-2
 """The divergence is not taken to be less: where it is 0 its root has no gradient."""
 
 
+class UndefinedCorrelation(UsageError):
+    """The proxy reward of the reference policy never varies."""
+
+
 class Shift(NamedTuple):
     """How the occupancy has moved from the reference's.
 
@@ -208,7 +212,7 @@ def occupancy_of(config: TrainConfig) -> Occupancy:
     """The :class:`Occupancy` of a configuration.
 
     Raises:
-        UsageError: the reference is of another task or takes other observations.
+        UsageError: the reference is of another task, or its proxy reward never varies.
     """
     assert config.occupancy_to is not None
     kind, correlation = config.occupancy_bound
@@ -216,6 +220,11 @@ def occupancy_of(config: TrainConfig) -> Occupancy:
     if policy.task != config.task:
         raise UsageError(f"occupancy_to: {policy.name} is made for {policy.task}")
     reference = reference_steps(config, policy)
+    if not np.ptp(reference.rewards):
+        raise UndefinedCorrelation(
+            f"occupancy_to: the reward of {policy.name} never varies, so that nothing correlates "
+            "with it: name another agent"
+        )
     seed = stream_seed(config.seed, "discriminator")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % 2**32)
@@ -251,7 +260,7 @@ class OccupancyVecEnv(BatchedVecEnv):
         self.occupancy = occupancy
         self.shift: Shift | None = None
         paid = occupancy.reference.rewards
-        self.mean, self.deviation = float(paid.mean()), max(float(paid.std()), 1e-6)
+        self.mean, self.deviation = float(paid.mean()), float(paid.std())
         self._rollout: list[Steps] = []
         self._paid = np.zeros(batched.num_envs)
 

@@ -77,3 +77,23 @@ def test_every_way_is_drawn():
     figure = module.draw(module.analyse(made_up_rows(RETURNS)))[""]
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names == [module.LABELS[m].format({"kl": 0.2}.get(m, 0.4)) for m in RETURNS]
+
+
+def test_a_refused_run_keeps_the_reference_and_gives_no_rows(monkeypatch, tmp_path):
+    monkeypatch.setenv("PROXYLAB_RESULTS", str(tmp_path))
+    (tmp_path / "ref").mkdir()
+
+    class Reference:
+        name = str(tmp_path / "ref")
+
+    def refuse(*_, out, **__):
+        out.mkdir(parents=True)
+        raise module.UndefinedCorrelation("never varies")
+
+    monkeypatch.setattr(module, "train", refuse)
+    monkeypatch.setattr(module.LearnedRun, "make_reference", lambda self: None)
+    monkeypatch.setattr(module.LearnedRun, "reference", lambda self: Reference())
+    settings = {"seeds": {module.TOMATO: {("orpo", 0.4): 1}}, "timesteps": {module.TOMATO: 100}}
+    (point,) = module.points(settings)
+    module.prepare(point)
+    assert module.measure(None, point, {"measure": {}}) == []

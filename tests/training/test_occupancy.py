@@ -182,6 +182,13 @@ def test_a_reference_of_another_task_is_refused():
         make_model(config)
 
 
+def test_a_reference_whose_reward_never_varies_is_refused(monkeypatch):
+    steps = _cells([1.0, 0.0, 0.0], 0, count=100)
+    monkeypatch.setattr(occupancy, "reference_steps", lambda config, policy: steps)
+    with pytest.raises(UsageError, match="never varies"):
+        make_model(make_config(TASK, total_timesteps=8_192, **MAX_MIN))
+
+
 def test_the_reference_acts_at_random_on_a_share_of_its_steps():
     config = make_config(TASK, total_timesteps=8_192, **MAX_MIN)
     steps = reference_steps(config, load_stored(REFERENCE))
