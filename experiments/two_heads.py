@@ -100,7 +100,7 @@ SWEEP: dict[str, dict[str, Any]] = {
         "measure": {"episodes": 20, "labels": (1, 4), "visited": (16, 20)},
     },
     "laptop": {
-        "seeds": {CONV: 3, PLANNER: 6},
+        "seeds": {CONV: 10, PLANNER: 10},
         "timesteps": 131_072,
         **HYPER,
         "measure": {"episodes": 300, "labels": (1, 4, 16, 64), "visited": (256, 64)},
