@@ -45,8 +45,9 @@ from proxylab.training.occupancy import UndefinedCorrelation, reference_steps
 from proxylab.training.train import make_config, train
 
 CLAIM = (
-    "Paid the proxy reward at its worst within a correlation with the intended one, policies do "
-    "not game it and get better than their reference; a penalty for leaving its actions helps less"
+    "Paid the proxy reward at its worst within a correlation with the intended one, policies game "
+    "it on 3 % of episodes at most, where plain training does on 89 % and more; with orpo they get "
+    "better than their reference in tomato-watering, and not in boat-lagoon"
 )
 TOMATO, BOAT = "tomato-watering", "boat-lagoon"
 PLAIN, TRUE, REFERENCE = "plain", "true", "reference"
@@ -72,23 +73,25 @@ the reference policy, and gives no rows."""
 SWEEP: dict[str, dict[str, Any]] = {
     "smoke": {
         "timesteps": {TOMATO: 8_192},
-        "seeds": {TOMATO: {arm: 2 for arm in CORE if arm[0] not in (TRUE, "start")}},
+        "seeds": {TOMATO: ((tuple(a for a in CORE if a[0] not in (TRUE, "start")), 2),)},
         "measure": {"episodes": 20},
     },
     "laptop": {
         "timesteps": {TOMATO: 262_144, BOAT: 409_600},
         "seeds": {
-            TOMATO: dict.fromkeys(CORE, 10) | dict.fromkeys(STRONGER, 6) | dict.fromkeys(BEGUN, 5),
-            BOAT: dict.fromkeys(CORE, 10) | {(TRUE, 0.0): 5} | dict.fromkeys(BEGUN, 5),
+            TOMATO: ((CORE, 10), (STRONGER, 6), (BEGUN, 5)),
+            BOAT: ((tuple(a for a in CORE if a[0] != TRUE), 10), (((TRUE, 0.0), *BEGUN), 5)),
         },
         "measure": {"episodes": 500},
     },
     "paper": {
         "timesteps": {TOMATO: 1_048_576, BOAT: 1_638_400},
-        "seeds": dict.fromkeys((TOMATO, BOAT), dict.fromkeys((*CORE, *STRONGER, *BEGUN), 30)),
+        "seeds": dict.fromkeys((TOMATO, BOAT), (((*CORE, *STRONGER, *BEGUN), 30),)),
         "measure": {"episodes": 2_000},
     },
 }
+
+"""``seeds``: {task: (ways, number of seeds) of each part of the sweep}."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,8 @@ def points(settings: dict[str, Any]) -> list[Point]:
     runs = [
         GamingRun(task, *arm, timesteps, FIRST_SEED + k)
         for task, timesteps in settings["timesteps"].items()
-        for arm, count in settings["seeds"][task].items()
+        for arms, count in settings["seeds"][task]
+        for arm in arms
         for k in range(count)
     ]
     return [Point(asdict(run), agent=str(run.folder)) for run in runs]

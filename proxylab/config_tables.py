@@ -2,10 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, get_origin
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance  # for type checkers only
+from typing import Any, get_origin
 
 KINDS = {int: "a whole number", float: "a number", str: "a text", dict: "a table"}
 """Type of a field: its name in messages."""
@@ -15,8 +12,11 @@ LARGEST = 1 << 53
 """Largest whole number allowed; floats represent all up to it exactly."""
 
 
-def check_kinds(config: "DataclassInstance") -> None:
-    """``ValueError`` for a field of a wrong type, or a number that is not finite or too large."""
+def check_kinds(config: Any) -> None:
+    """``ValueError`` for a field of a wrong type, or a number that is not finite or too large.
+
+    ``config`` is one of the dataclasses of this file, or a ``TrainConfig``.
+    """
     for spec in fields(config):
         value = getattr(config, spec.name)
         kind: Any = dict if get_origin(spec.type) is dict else spec.type

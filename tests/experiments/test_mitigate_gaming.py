@@ -93,7 +93,10 @@ def test_a_refused_run_keeps_the_reference_and_gives_no_rows(monkeypatch, tmp_pa
     monkeypatch.setattr(module, "train", refuse)
     monkeypatch.setattr(module.LearnedRun, "make_reference", lambda self: None)
     monkeypatch.setattr(module.LearnedRun, "reference", lambda self: Reference())
-    settings = {"seeds": {module.TOMATO: {("orpo", 0.4): 1}}, "timesteps": {module.TOMATO: 100}}
+    settings = {
+        "seeds": {module.TOMATO: (((("orpo", 0.4),), 1),)},
+        "timesteps": {module.TOMATO: 100},
+    }
     (point,) = module.points(settings)
     module.prepare(point)
     assert module.measure(None, point, {"measure": {}}) == []
