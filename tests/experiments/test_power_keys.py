@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from proxylab.agents.references import load_agent
 from proxylab.reproduce.experiment import load_experiment
 
 module = load_experiment(Path(__file__).parents[2] / "experiments" / "power_keys.py").module
@@ -13,15 +12,9 @@ POINTS = {point.labels["agent"]: point for point in module.points(SETTINGS)}
 
 
 @pytest.fixture(scope="module")
-def rows():
+def rows(measured):
     """The rows of one seed of every agent, as an experiment labels them."""
-    return {
-        name: [
-            {**point.labels, **row}
-            for row in module.measure(load_agent(point.source), point, SETTINGS)
-        ]
-        for name, point in POINTS.items()
-    }
+    return measured(module, POINTS, SETTINGS)
 
 
 def gained(rows, agent, kind, graph, value="end"):
