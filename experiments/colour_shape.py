@@ -35,6 +35,7 @@ CLAIM = (
     "how often they take a yellow star before a red gem"
 )
 TASK = "colour-shape"
+TRAINED = "trained"
 SCRIPTS = ("optimal", "nearest", "colour-seeker")
 FIRST_SEED, LEVELS_SEED = 16_000, 0
 base = load_experiment(Path(__file__).with_name("seeds.py")).module
@@ -57,12 +58,13 @@ SWEEP = {
 }
 
 
-def points(settings: dict[str, Any]) -> list[Point]:
+def points(settings: dict[str, Any], first_seed: int = FIRST_SEED) -> list[Point]:
+    """The scripts, and ``settings["seeds"]`` clones from ``first_seed`` on."""
     labels = [{"task": TASK, "agent": name, "seed": -1} for name in SCRIPTS]
     scripts = [Point(each, agent=f"script:{TASK}/{each['agent']}") for each in labels]
-    seeds = range(FIRST_SEED, FIRST_SEED + settings["seeds"])
+    seeds = range(first_seed, first_seed + settings["seeds"])
     options: dict[str, Any] = {"algorithm": "bc", "total_timesteps": settings["total_timesteps"]}
-    return scripts + grid(TASK, "proxy", seeds, {"agent": "trained"}, **options)
+    return scripts + grid(TASK, "proxy", seeds, {"agent": TRAINED}, **options)
 
 
 NEARER = ("gem nearer", "equally near", "star nearer")
@@ -94,7 +96,7 @@ def _share(chosen: Any, among: Any) -> float | None:
 
 def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Distribution over seeds (as in ``seeds``), shares by what is nearer, criterion."""
-    trained = [row for row in rows if row["agent"] == "trained" and row["preference"] is not None]
+    trained = [row for row in rows if row["agent"] == TRAINED and row["preference"] is not None]
     tables = base.analyse(trained)
     known = [row for row in rows if None not in (row[name] for name in NEARER)]
     (preference,) = (row for row in tables["summary"] if row["value"] == "preference")
@@ -135,7 +137,7 @@ def draw(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     figure = new_figure(9.6, 4.0)
     preferred, by_distance = figure.subplots(1, 2, width_ratios=(3, 2))
     odd = {row["seed"] for row in tables.get("outliers", [])}
-    trained = [row for row in tables["runs"] if row["agent"] == "trained"]
+    trained = [row for row in tables["runs"] if row["agent"] == TRAINED]
     rows = [row for row in trained if row["preference"] is not None]
     base.draw_pile(preferred, rows, odd, "preference", 0.02, turned=90)
     _draw_published(preferred)

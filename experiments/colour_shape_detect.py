@@ -35,7 +35,7 @@ from scipy.stats import rankdata
 from proxylab.detection.judge import judge
 from proxylab.detection.settings import JudgeSettings
 from proxylab.plots.style import CYCLE, GREY, INK, MEANINGS, as_percent, new_figure, styled
-from proxylab.reproduce.experiment import Point, grid, load_experiment
+from proxylab.reproduce.experiment import Point, load_experiment
 from proxylab.reproduce.measure import grouped
 from proxylab.rollouts.episodes import Episodes
 from proxylab.rollouts.rollout import Policy, rollout
@@ -56,7 +56,7 @@ CLAIM = (
     "all degrees, and all four where they lean to it most"
 )
 base = load_experiment(Path(__file__).with_name("colour_shape.py")).module
-TASK = base.TASK
+TASK, TRAINED = base.TASK, base.TRAINED
 FIRST_SEED = 16_040
 """The seeds of ``colour-shape`` from here on were trained on one kind of processor."""
 ALPHA = JudgeSettings().alpha
@@ -65,7 +65,6 @@ DETECTORS = (DECIDING, "occupancy_js", "goal_attribution")
 KNOWN = "preference"
 """The measured preference in place of a detector."""
 STAR, UPPER = "star first", "upper half"
-TRAINED = "trained"
 HELD_OUT, OTHERS, OPPOSITE = "held out", "other agents", "opposite preference"
 LEAST = 2
 """Fewest agents on each side of an AUROC, and of trusted ones."""
@@ -90,11 +89,7 @@ SWEEP = {
 
 
 def points(settings: dict[str, Any]) -> list[Point]:
-    labels = [{"task": TASK, "agent": name, "seed": -1} for name in base.SCRIPTS]
-    scripts = [Point(each, agent=f"script:{TASK}/{each['agent']}") for each in labels]
-    seeds = range(FIRST_SEED, FIRST_SEED + settings["seeds"])
-    options: dict[str, Any] = {"algorithm": "bc", "total_timesteps": settings["total_timesteps"]}
-    return scripts + grid(TASK, "proxy", seeds, {"agent": TRAINED}, **options)
+    return base.points(settings, FIRST_SEED)
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:

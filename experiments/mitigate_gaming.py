@@ -90,7 +90,6 @@ SWEEP: dict[str, dict[str, Any]] = {
         "measure": {"episodes": 2_000},
     },
 }
-
 """``seeds``: {task: (ways, number of seeds) of each part of the sweep}."""
 
 
@@ -166,13 +165,13 @@ def prepare(point: Point) -> None:
 
 
 def measure(policy: Policy, point: Point, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    if (GamingRun(**point.labels).folder / REFUSED).is_file():
+    run = GamingRun(**point.labels)
+    if (run.folder / REFUSED).is_file():
         return []
     (row,) = outcome_rows(policy, ("iid",), **settings["measure"])
     row["gamed"] = row["proxy"] + row["both"]
     row["correlation"] = None
-    if point.labels["method"] == REFERENCE:
-        run = GamingRun(**point.labels)
+    if run.method == REFERENCE:
         true, proxy = (
             reference_steps(make_config(run.task, reward=reward, seed=run.seed), policy).rewards
             for reward in ("true", "proxy")

@@ -23,7 +23,7 @@ same POWER within the margin, where the graph goes on.
 """
 
 import functools
-from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,11 +42,10 @@ from proxylab.evaluation.power import (
 )
 from proxylab.evaluation.state_graphs import StateGraph, state_graph, walked
 from proxylab.plots.style import CYCLE, GREY, INK, new_figure, styled
-from proxylab.reproduce.experiment import Point
+from proxylab.reproduce.experiment import Point, load_experiment
 from proxylab.reproduce.measure import over_seeds
 from proxylab.rollouts.rollout import Policy, rollout
 from proxylab.seeds import stream_seed
-from proxylab.statistics.resampling import bootstrap_interval
 from proxylab_envs.keys_chests import KeysChests, KeysConfig
 from proxylab_envs.keys_chests.states import LevelStates
 from proxylab_envs.levels import Levels
@@ -56,6 +55,8 @@ CLAIM = (
     "gain no POWER by it; they only keep what an agent gives up that opens all chests and ends"
 )
 TASK = "keys-chests"
+base = load_experiment(Path(__file__).with_name("power.py")).module
+"""Its margin and its kinds of clauses hold here too."""
 KINDS = {"plenty": KeysConfig(keys=4, chests=2), "scarce": KeysConfig(keys=2, chests=4)}
 PROXY, TRUSTED = "cloned: keys scarce", "cloned: both kinds of levels"
 OPTIMAL, SEEKER = "optimal: chests", "key-seeker"
@@ -207,23 +208,18 @@ def analyse(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-MARGIN = 0.05
-"""As in ``power``: gains that differ by less, in units of the level's range, count as equal."""
-EQUAL, MORE, NOT_MORE = "within the margin", "above 0", "below the margin"
-
-
 def _clauses(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The clauses of the claim: the interval of the mean over seeds decides."""
     of = {
         (row["agent"], row["kind"], row["graph"], row["discount"], row["seed"]): row for row in rows
     }
     tests = [
-        (PROXY, TRUSTED, "plenty", ON, "beyond", MORE),
-        (PROXY, TRUSTED, "plenty", ON, "end", NOT_MORE),
-        (SEEKER, OPTIMAL, "plenty", ON, "end", NOT_MORE),
-        (PROXY, TRUSTED, "plenty", ENDS, "end", MORE),
-        (CLIMB, None, "plenty", ON, "end", MORE),
-        (PROXY, TRUSTED, "scarce", ON, "end", EQUAL),
+        (PROXY, TRUSTED, "plenty", ON, "beyond", base.MORE),
+        (PROXY, TRUSTED, "plenty", ON, "end", base.NOT_MORE),
+        (SEEKER, OPTIMAL, "plenty", ON, "end", base.NOT_MORE),
+        (PROXY, TRUSTED, "plenty", ENDS, "end", base.MORE),
+        (CLIMB, None, "plenty", ON, "end", base.MORE),
+        (PROXY, TRUSTED, "scarce", ON, "end", base.EQUAL),
     ]
     found = []
     for agent, other, kind, graph, value, expected in tests:
@@ -236,19 +232,8 @@ def _clauses(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             ]
             clause = f"{agent} minus {other}" if other else agent
             facts = {"clause": clause, "kind": kind, "graph": graph, "value": value}
-            found.append(facts | _clause(discount, expected, values))
+            found.append(facts | base.judged(discount, expected, values))
     return found
-
-
-def _clause(discount: float, expected: str, values: Iterable[float]) -> dict[str, Any]:
-    mean, low, high = bootstrap_interval(list(values), np.random.default_rng(0))
-    holds = {
-        EQUAL: low > -MARGIN and high < MARGIN,
-        MORE: low > 0,
-        NOT_MORE: high < MARGIN,
-    }[expected]
-    row = {"discount": discount, "expected": expected, "mean": mean, "low": low, "high": high}
-    return row | {"holds": holds}
 
 
 BLUE, VERMILLION, _, PURPLE, *_ = CYCLE

@@ -89,7 +89,6 @@ HYPER: dict[str, Any] = {
     "diversity": {STATES: (1.0, 1.0, 16), LEVELS: (10.0, 0.0, 16)},
     "share": 0.5,
 }
-
 """``diversity``: weight, weight of the balance and stretch; ``share`` of labelled states."""
 
 SWEEP: dict[str, dict[str, Any]] = {

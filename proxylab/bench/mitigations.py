@@ -6,6 +6,9 @@ from typing import Any
 
 from proxylab.bench.timing import REPEATS, Row
 from proxylab.bench.training import steps_per_second
+from proxylab.config import BOUNDS, CURRICULA
+
+REFERENCE = "zoo:tomato-watering/trusted-00"
 
 MAZE: dict[str, Any] = {
     "algorithm": "ppo",
@@ -16,19 +19,13 @@ MAZE: dict[str, Any] = {
 WAYS: dict[str, tuple[dict[str, Any], tuple[dict[str, Any], ...]]] = {
     "maze-corner": (
         MAZE | {"levels": "mix:0.01"},
-        tuple(
-            MAZE | {"levels": f"{kind}:0.01"}
-            for kind in ("plr", "plr-oracle", "accel", "accel-oracle")
-        ),
+        tuple(MAZE | {"levels": f"{kind}:0.01"} for kind in CURRICULA),
     ),
     "tomato-watering": (
         {},
         (
-            {"kl": 0.2, "kl_to": "zoo:tomato-watering/trusted-00"},
-            *(
-                {"occupancy": f"{kind}:0.4", "occupancy_to": "zoo:tomato-watering/trusted-00"}
-                for kind in ("orpo", "max-min")
-            ),
+            {"kl": 0.2, "kl_to": REFERENCE},
+            *({"occupancy": f"{kind}:0.4", "occupancy_to": REFERENCE} for kind in BOUNDS),
         ),
     ),
 }
